@@ -12,7 +12,7 @@ internal sealed class WorkNotifierConsumer(WorkNotifier workNotifier, Dependency
     {
         dependencies.Broker.ReportSuccess();
         foreach (var arrival in context.Message.Arrivals)
-            workNotifier.Ring(arrival);
+            workNotifier.Notify(arrival);
         return Task.CompletedTask;
     }
 }
@@ -24,7 +24,7 @@ internal sealed class QueuesChangedConsumer(QueueCatalog catalog, WorkNotifier w
     {
         catalog.Invalidate();
         foreach (var name in context.Message.Names)
-            workNotifier.RingAll(name);
+            workNotifier.NotifyAll(name);
         return Task.CompletedTask;
     }
 }

@@ -118,7 +118,7 @@ internal sealed partial class PostgresTaskStore
             Array(NpgsqlDbType.Integer, e => e.Attempt), Array(NpgsqlDbType.Text, e => e.Worker),
             Array(NpgsqlDbType.Text, e => e.Error), Array(NpgsqlDbType.TimestampTz, e => e.At),
             Array(NpgsqlDbType.TimestampTz, e => e.DueAt), Array(NpgsqlDbType.Boolean, e => e.Dispatch),
-            Array(NpgsqlDbType.Boolean, e => e.Frees));
+            Array(NpgsqlDbType.Boolean, e => e.ReleasesCapacity));
 
         NpgsqlParameter Array<T>(NpgsqlDbType type, Func<TaskEvent, T> get) =>
             new NpgsqlParameter<T[]> { TypedValue = [.. events.Select(get)], NpgsqlDbType = NpgsqlDbType.Array | type };

@@ -14,7 +14,10 @@ namespace TaskQueue.Storage.Postgres;
 public sealed class PostgresProvider : IStorageProvider
 {
     /// <summary>No statement here is worth compiling, but the planner's estimates for array parameters would trigger it.</summary>
-    internal const string SessionOptions = "-c jit=off";
+    /// <remarks>
+    /// A process that freezes in a transaction, or loses its network, holds locks: PostgreSQL ends its session after two seconds.
+    /// </remarks>
+    internal const string SessionOptions = "-c jit=off -c idle_in_transaction_session_timeout=2000";
 
     internal const int MaxAutoPrepare = 40;
 

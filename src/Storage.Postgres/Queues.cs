@@ -14,9 +14,6 @@ internal sealed partial class PostgresTaskStore
 
     private const string ForgetCountsSql = "delete from queue_counts where queue = $1";
 
-    private const string OrderingKeysSql = "select distinct ordering_key from tasks where queue = $1 and ordering_key is not null and "
-        + $"state in {SqlStates.Waiting}";
-
     // Rows are locked in id order before they are changed: an update alone would lock them in index order. Ordering keys are cleared when
     // the queue becomes a push queue: the broker has no such order.
     private const string AdoptSql =
@@ -47,13 +44,17 @@ internal sealed partial class PostgresTaskStore
     // A task may fail, or a dead letter may be retried, while we wait for its row: its current state decides.
     private static readonly string PurgeSql =
         $"""
-        with gone as (
-            select id, dead from tasks where (state in {SqlStates.Unfinished} or dead) and created_at < coalesce($3, 'infinity')
-                and id = any(array(
-                select id from tasks where queue = $1 and state in {SqlStates.Waiting} and not blocked
-                union all select id from tasks where queue = $1 and ordering_key is not null and state in {SqlStates.Waiting}
-                union all select id from tasks where queue = $1 and state = {SqlStates.Running}
-                union all select id from tasks where queue = $1 and dead))
+        with found as (
+            select id from (
+                select id, created_at from tasks where queue = $1 and state in {SqlStates.Waiting} and not blocked
+                union all select id, created_at from tasks
+                    where queue = $1 and ordering_key is not null and state in {SqlStates.Waiting} and blocked
+                union all select id, created_at from tasks where queue = $1 and state = {SqlStates.Running}
+                union all select id, created_at from tasks where queue = $1 and dead) as m
+            where created_at < $3 limit $4),
+        gone as (
+            select id, dead, ordering_key from tasks
+            where id = any(array(select id from found)) and (state in {SqlStates.Unfinished} or dead)
             order by id for update),
         dead_letters as (
             update tasks set delete_at = $2, dead = false where id = any(array(select id from gone where dead))),
@@ -62,7 +63,7 @@ internal sealed partial class PostgresTaskStore
                 then $2 end, lease_until = null, dispatch_at = null,
                 blocked = false, limited = false
             where id = any(array(select id from gone where not dead)))
-        select id from gone where not dead
+        select f.id, g.dead, g.ordering_key from found f left join gone g on g.id = f.id
         """;
 
     private static readonly string CancelledEventsSql =
@@ -107,50 +108,50 @@ internal sealed partial class PostgresTaskStore
 
     public Task RearmAsync(string queue, DateTime now) => RunAsync(RearmSql, () => [Value(queue), Value(now)]);
 
-    public async Task<int> PurgeAsync(string queue, EventPolicy events, DateTime now, DateTime? acceptedBefore = null) =>
-        (await RetryRacesAsync<Guid[]>(async () =>
+    public Task<PurgedTasks> PurgeAsync(string queue, EventPolicy events, DateTime now, int max, DateTime acceptedBefore) =>
+        RetryRacesAsync(async () =>
         {
             await using var connection = await source.OpenConnectionAsync();
             await using var transaction = await connection.BeginTransactionAsync();
-            if (acceptedBefore is null)
-                await ExecuteAsync(connection, transaction, [Command(FillBucketSql, Value(queue))]);
-            var cancelled = await IdsAsync(connection, transaction, Command(PurgeSql, Value(queue), Value(now), Nullable(acceptedBefore)));
-            // Tasks added while we waited for the head of their key are kept, and one of them is now the head.
-            if (await ReadOrderingKeysAsync(connection, transaction, queue) is { Count: > 0 } orderingKeys)
+            var found = await FoundAsync(
+                connection, transaction, Command(PurgeSql, Value(queue), Value(now), Value(acceptedBefore), Value(max)));
+            var gone = found.FindAll(t => t.Dead is not null);
+            Guid[] cancelled = [.. gone.Where(t => t.Dead == false).Select(t => t.Id)];
+            OrderingKey[] orderingKeys = [.. gone.Select(t => t.Key).OfType<string>().Distinct().Select(k => new OrderingKey(queue, k))];
+            if (orderingKeys.Length > 0)
                 await PromoteAsync(connection, transaction, orderingKeys);
             var stream = PickStream();
-            List<NpgsqlBatchCommand> last = [LockStream(stream)];
-            if (events != EventPolicy.None)
-                last.Add(Command(CancelledEventsSql, Value(stream), Value(now), Value(cancelled)));
-            if (acceptedBefore is null)
-                last.Add(Command(ForgetCountsSql, Value(queue)));
-            await ExecuteAsync(connection, transaction, last, StorageRegistration.LongCommandSeconds);
+            if (events != EventPolicy.None && cancelled.Length > 0)
+                await ExecuteAsync(connection, transaction,
+                    [LockStream(stream), Command(CancelledEventsSql, Value(stream), Value(now), Value(cancelled))]);
             await transaction.CommitAsync();
-            return cancelled;
-        })).Length;
+            return new PurgedTasks(cancelled.Length, gone.Count - cancelled.Length, found.Count);
+        });
 
-    private static async Task<Guid[]> IdsAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, NpgsqlBatchCommand select)
+    public async Task ResetAsync(string queue)
     {
-        await using var batch = new NpgsqlBatch(connection, transaction) { BatchCommands = { select },
-            Timeout = StorageRegistration.LongCommandSeconds };
-        await using var reader = await batch.ExecuteReaderAsync();
-        var ids = new List<Guid>();
-        while (await reader.ReadAsync())
-            ids.Add(reader.GetGuid(0));
-        return [.. ids];
+        await RunAsync(FillBucketSql, () => [Value(queue)]);
+        await RunAsync(ForgetCountsSql, () => [Value(queue)]);
     }
 
-    private static async Task<List<OrderingKey>> ReadOrderingKeysAsync(NpgsqlConnection connection, NpgsqlTransaction transaction,
-        string queue)
+    /// <returns>The tasks found; those that ended before they were locked have no value of dead.</returns>
+    private static async Task<List<(Guid Id, bool? Dead, string? Key)>> FoundAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, NpgsqlBatchCommand purge)
     {
-        await using var command = new NpgsqlCommand(OrderingKeysSql, connection, transaction);
-        command.CommandTimeout = StorageRegistration.LongCommandSeconds;
-        command.Parameters.Add(Value(queue));
-        await using var reader = await command.ExecuteReaderAsync();
-        var orderingKeys = new List<OrderingKey>();
+        await using var batch = new NpgsqlBatch(connection, transaction)
+        {
+            BatchCommands = { purge },
+            Timeout = StorageRegistration.LongCommandSeconds,
+        };
+        await using var reader = await batch.ExecuteReaderAsync();
+        var found = new List<(Guid, bool?, string?)>();
         while (await reader.ReadAsync())
-            orderingKeys.Add(new OrderingKey(queue, reader.GetString(0)));
-        return orderingKeys;
+        {
+            found.Add((reader.GetGuid(0), await reader.IsDBNullAsync(1) ? null : reader.GetBoolean(1),
+                await reader.IsDBNullAsync(2) ? null : reader.GetString(2)));
+        }
+
+        return found;
     }
 
     public async Task<QueueStats> StatsAsync(string queue, DateTime now)

@@ -130,7 +130,9 @@ internal sealed partial class SqlServerTaskStore
         if (written.Count > 0)
         {
             await ExecuteAsync(connection, transaction, AppendSql, stream, Rows.Json(written.Select((e, ord) => (object?[])
-                [e.TaskId, (int)e.Type, e.Queue, e.Tier, e.Attempt, e.Worker, e.Error, e.At, e.DueAt, e.Dispatch, e.Frees, ord])));
+                [
+                    e.TaskId, (int)e.Type, e.Queue, e.Tier, e.Attempt, e.Worker, e.Error, e.At, e.DueAt, e.Dispatch, e.ReleasesCapacity, ord,
+                ])));
         }
 
         var ends = events.Where(e => TaskEvent.IsTerminal(e.Type)).CountBy(e => (e.Queue, e.Tier, e.Type)).ToList();

@@ -41,21 +41,23 @@ internal sealed partial class SqlServerTaskStore
         {AllOrNothing}
         declare @found table (id binary(16) primary key);
         declare @gone table (id binary(16) primary key, dead bit);
-        insert into @found select distinct id from ({Members}) as m;
-        insert into @found select distinct id from ({Members}) as m where id not in (select id from @found);
+        insert into @found select top (@max) id from (select distinct id from ({Members}) as m) as d;
+        insert into @found select top (@max) id from (select distinct id from ({Members}) as m) as d
+            where id not in (select id from @found);
         insert into @gone {LockInOrder(
-            "@found", "t.id, t.dead", $"(t.state in {SqlStates.Unfinished} or t.dead = 1) and (@before is null or t.created_at < @before)")};
+            "@found", "t.id, t.dead", $"(t.state in {SqlStates.Unfinished} or t.dead = 1)")};
         update t set delete_at = @now, dead = 0 from @gone g inner loop join tasks t {Sought} on t.id = g.id where g.dead = 1;
         update t set state = {TaskStates.Cancelled}, finished_at = @now, delete_at = case when t.batch_id is null
             then @now end, lease_until = null, dispatch_at = null,
             blocked = 0, limited = 0
         from @gone g inner loop join tasks t {Sought} on t.id = g.id where g.dead = 0;
-        select id from @gone where dead = 0;
+        select f.id, g.dead from @found f left join @gone g on g.id = f.id;
         """,
-        Queue("@queue"), Time("@now"), Time("@before"));
+        Queue("@queue"), Time("@now"), Time("@before"), Int("@max"));
 
     private static string Members =>
-        $"{Ids(Waiting)} union all {Ids(Ordered)} union all {Ids($"t.state = {SqlStates.Running}")} union all {Ids("t.dead = 1")}";
+        string.Join(" union all ", new[] { Waiting, Ordered, $"t.state = {SqlStates.Running}", "t.dead = 1" }
+            .Select(c => Ids($"{c} and t.created_at < @before")));
 
     // As bytes, so that distinct keys never compare as equal.
     private static readonly Statement OrderingKeysSql = new(
@@ -134,25 +136,29 @@ internal sealed partial class SqlServerTaskStore
 
     public Task RearmAsync(string queue, DateTime now) => RunAsync(RearmSql, queue, now);
 
-    public async Task<int> PurgeAsync(string queue, EventPolicy events, DateTime now, DateTime? acceptedBefore = null) =>
-        (await InTransactionAsync<List<Guid>>(async (connection, transaction) =>
+    public Task<PurgedTasks> PurgeAsync(string queue, EventPolicy events, DateTime now, int max, DateTime acceptedBefore) =>
+        InTransactionAsync(async (connection, transaction) =>
         {
-            if (acceptedBefore is null)
-                await ExecuteAsync(connection, transaction, FillBucketSql, queue);
             await ExecuteLongAsync(connection, transaction, LockOrderingKeysSql,
                 KeyRows(await ReadOrderingKeysAsync(connection, transaction, queue)));
-            var cancelled = await ReadLongAsync(connection, transaction, PurgeSql, r => StoredValue.Id(r, 0), queue, now, acceptedBefore);
+            var found = await ReadLongAsync(connection, transaction, PurgeSql,
+                r => (Id: StoredValue.Id(r, 0), Dead: r.IsDBNull(1) ? (bool?)null : r.GetBoolean(1)), queue, now, acceptedBefore, max);
             // Tasks added while we waited for the head of their key are kept, and one of them is now the head.
             await PromoteAsync(connection, transaction, await ReadOrderingKeysAsync(connection, transaction, queue));
+            var cancelled = found.FindAll(t => t.Dead == false).ConvertAll(t => t.Id);
             var stream = PickStream();
             await ExecuteAsync(connection, transaction, LockStreamSql, stream);
             if (events != EventPolicy.None)
                 await ExecuteLongAsync(connection, transaction, CancelledEventsSql, stream, now, Rows.Json(cancelled));
-            if (acceptedBefore is null)
-                await ExecuteAsync(connection, transaction, ForgetCountsSql, queue);
             await transaction.CommitAsync();
-            return cancelled;
-        })).Count;
+            return new PurgedTasks(cancelled.Count, found.Count(t => t.Dead == true), found.Count);
+        });
+
+    public async Task ResetAsync(string queue)
+    {
+        await RunAsync(FillBucketSql, queue);
+        await RunAsync(ForgetCountsSql, queue);
+    }
 
     private static Task<List<OrderingKey>> ReadOrderingKeysAsync(SqlConnection connection, SqlTransaction transaction, string queue) =>
         ReadLongAsync(connection, transaction, OrderingKeysSql, r => new OrderingKey(queue, r.GetString(0)), queue);

@@ -66,7 +66,7 @@ internal sealed partial class SqliteTaskStore
         foreach (var e in events.Where(e => e.IsWritten))
         {
             Execute(AppendSql, Stream, e.TaskId, (int)e.Type, e.Queue, e.Tier, e.Attempt, OrNull(e.Worker), OrNull(e.Error),
-                Micros.FromTime(e.At), e.DueAt is { } due ? Micros.FromTime(due) : DBNull.Value, e.Dispatch, e.Frees);
+                Micros.FromTime(e.At), e.DueAt is { } due ? Micros.FromTime(due) : DBNull.Value, e.Dispatch, e.ReleasesCapacity);
         }
 
         foreach (var (end, count) in events.Where(e => TaskEvent.IsTerminal(e.Type)).CountBy(e => (e.Queue, e.Tier, e.Type)))

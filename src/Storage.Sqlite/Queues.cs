@@ -1,3 +1,4 @@
+using System.Text.Json;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
@@ -11,10 +12,8 @@ internal sealed partial class SqliteTaskStore
 
     private const string LimitRunningSql = $"update tasks set limited = 1 where queue = @0 and state = {SqlStates.Running} and not limited";
 
-    private const string DropDeadLettersSql = "update tasks set delete_at = @1, dead = 0 where queue = @0 and dead and created_at < @2";
-
-    private const string OrderingKeysSql = "select distinct ordering_key from tasks where queue = @0 and ordering_key is not null and "
-        + $"state in {SqlStates.Waiting}";
+    private const string DropDeadLettersSql =
+        "update tasks set delete_at = @1, dead = 0 where dead and id in (select value from json_each(@0))";
 
     private const string FillBucketSql = "update queue_limits set bucket_base = 0 where queue = @0";
 
@@ -44,8 +43,6 @@ internal sealed partial class SqliteTaskStore
             union all select id from tasks where queue = @0 and ordering_key is not null and state in {SqlStates.Waiting}
         """;
 
-    private const string LiveIds = $"{WaitingIds} union all select id from tasks where queue = @0 and state = {SqlStates.Running}";
-
     // Ordering keys are cleared when the queue becomes a push queue: the broker has no such order.
     private const string AdoptSql =
         $"""
@@ -59,18 +56,30 @@ internal sealed partial class SqliteTaskStore
         where queue = @0 and state in {SqlStates.Waiting} and not blocked and push and dispatch_at is null
         """;
 
+    private const string PurgedSql =
+        $"""
+        select id, dead, ordering_key from tasks where id in (
+            select id from (
+                select id, created_at from tasks where queue = @0 and state in {SqlStates.Waiting} and not blocked
+                union all select id, created_at from tasks
+                    where queue = @0 and ordering_key is not null and state in {SqlStates.Waiting} and blocked
+                union all select id, created_at from tasks where queue = @0 and state = {SqlStates.Running}
+                union all select id, created_at from tasks where queue = @0 and dead)
+            where created_at < @1 limit @2)
+        """;
+
     private static readonly string CancelAllSql =
         $"""
         update tasks set state = {TaskStates.Cancelled}, finished_at = @1, delete_at = case when batch_id is null
             then @1 end, lease_until = null, dispatch_at = null, blocked = 0, limited = 0
-        where state in {SqlStates.Unfinished} and created_at < @2 and id in ({LiveIds})
+        where state in {SqlStates.Unfinished} and id in (select value from json_each(@0))
         """;
 
     private static readonly string CancelledEventsSql =
         $"""
         insert into task_events (stream, task_id, type, queue, tier, attempt, worker, at, dispatch, frees)
         select {Stream}, id, {(int)TaskEventType.Cancelled}, queue, tier, attempt, worker, @1, 0, 0
-        from tasks where state in {SqlStates.Unfinished} and created_at < @2 and id in ({LiveIds})
+        from tasks where state in {SqlStates.Unfinished} and id in (select value from json_each(@0))
         """;
 
     private const string RemoveSql =
@@ -91,24 +100,24 @@ internal sealed partial class SqliteTaskStore
 
     public Task RearmAsync(string queue, DateTime now) => UseAsync(() => Execute(RearmSql, queue, Micros.FromTime(now)), write: true);
 
-    public Task<int> PurgeAsync(string queue, EventPolicy events, DateTime now, DateTime? acceptedBefore = null) =>
+    public Task<PurgedTasks> PurgeAsync(string queue, EventPolicy events, DateTime now, int max, DateTime acceptedBefore) =>
         UseAsync(
             () =>
             {
-                var (at, before) = (Micros.FromTime(now), Micros.FromTime(acceptedBefore ?? DateTime.MaxValue));
+                var found = Query(PurgedSql,
+                    r => (Id: r.GetString(0), Dead: r.GetBoolean(1), Key: r.IsDBNull(2) ? null : r.GetString(2)),
+                    queue, Micros.FromTime(acceptedBefore), max);
+                var (ids, at) = (JsonSerializer.Serialize(found.Select(t => t.Id)), Micros.FromTime(now));
                 if (events != EventPolicy.None)
-                    Execute(CancelledEventsSql, queue, at, before);
-                var cancelled = Execute(CancelAllSql, queue, at, before);
-                Execute(DropDeadLettersSql, queue, at, before);
-                var orderingKeys = Query(OrderingKeysSql, r => new OrderingKey(queue, r.GetString(0)), queue);
-                Promote(orderingKeys);
-                if (acceptedBefore is not null)
-                    return cancelled;
-                Execute(FillBucketSql, queue);
-                Execute(ForgetCountsSql, queue);
-                return cancelled;
+                    Execute(CancelledEventsSql, ids, at);
+                var cancelled = Execute(CancelAllSql, ids, at);
+                Execute(DropDeadLettersSql, ids, at);
+                Promote(found.Select(t => t.Key).OfType<string>().Distinct().Select(k => new OrderingKey(queue, k)));
+                return new PurgedTasks(cancelled, found.Count - cancelled, found.Count);
             },
             write: true);
+
+    public Task ResetAsync(string queue) => UseAsync(() => Execute(FillBucketSql, queue) + Execute(ForgetCountsSql, queue), write: true);
 
     public Task<QueueStats> StatsAsync(string queue, DateTime now) =>
         UseAsync(

@@ -21,7 +21,7 @@ internal static class EventReader
         At = Time(r, 9)!.Value,
         DueAt = Time(r, 10),
         Dispatch = r.GetBoolean(11),
-        Frees = r.GetBoolean(12),
+        ReleasesCapacity = r.GetBoolean(12),
     };
 
     /// <summary>

@@ -9,7 +9,7 @@ internal static class TaskChanges
     /// <summary>Ordering keys whose head must be promoted again: it left, waits longer, or a task returned.</summary>
     public static IReadOnlyCollection<OrderingKey> OrderingKeysOf(IEnumerable<TaskState> updates) =>
         [.. updates.Where(t => t.OrderingKey is not null
-            && (t.Events.Any(e => e.Frees) || (t.Blocked && t.Events.Any(e => e.Type == TaskEventType.Submitted))))
+            && (t.Events.Any(e => e.ReleasesCapacity) || (t.Blocked && t.Events.Any(e => e.Type == TaskEventType.Submitted))))
             .Select(t => new OrderingKey(t.Queue, t.OrderingKey!)).Distinct()];
 
     /// <summary>A new dead letter of each queue with a limit on dead letters, in the order in which all transactions lock queues.</summary>

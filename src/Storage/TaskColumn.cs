@@ -45,7 +45,7 @@ internal abstract class TaskColumn(string name, bool changes, bool bulky)
         new TaskColumn<bool>("dead", t => t.Dead, (t, v) => t.Dead = v, changes: true),
         new TaskColumn<DateTime?>("delete_at", t => t.DeleteAt, (t, v) => t.DeleteAt = v, changes: true),
         new TaskColumn<DateTime?>("dispatch_at", t => t.DispatchAt, (t, v) => t.DispatchAt = v, changes: true),
-        new TaskColumn<string?>("ending", t => t.Ending, (t, v) => t.Ending = v),
+        new TaskColumn<string?>("ending", t => t.CompletionActions, (t, v) => t.CompletionActions = v),
         new TaskColumn<Guid?>("batch_id", t => t.BatchId, (t, v) => t.BatchId = v),
         new TaskColumn<string?>("owner", t => t.Owner, (t, v) => t.Owner = v),
         new TaskColumn<string?>("progress", t => t.Progress, (t, v) => t.Progress = v, changes: true),

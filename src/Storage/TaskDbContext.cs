@@ -128,7 +128,7 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.Property(x => x.StartedAt).HasColumnName("started_at");
         e.Property(x => x.FinishedAt).HasColumnName("finished_at");
         e.Property(x => x.DispatchAt).HasColumnName("dispatch_at");
-        e.Property(x => x.Ending).HasColumnName("ending");
+        e.Property(x => x.CompletionActions).HasColumnName("ending");
         e.Property(x => x.BatchId).HasColumnName("batch_id");
         e.Property(x => x.Owner).HasColumnName("owner").HasMaxLength(128);
         e.Property(x => x.Progress).HasColumnName("progress");
@@ -219,7 +219,7 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.Property(x => x.At).HasColumnName("at");
         e.Property(x => x.DueAt).HasColumnName("due_at");
         e.Property(x => x.Dispatch).HasColumnName("dispatch");
-        e.Property(x => x.Frees).HasColumnName("frees");
+        e.Property(x => x.ReleasesCapacity).HasColumnName("frees");
         e.Ignore(x => x.IsWritten);
         e.HasIndex(x => x.TaskId, "ix_task_events_task");
     }

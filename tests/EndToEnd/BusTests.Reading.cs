@@ -27,7 +27,7 @@ public abstract partial class BusTests
 
         await using var db = stack.Database.CreateContext();
         var task = await db.Tasks.SingleAsync(t => t.CorrelationId == forged.Id);
-        (task.Owner, task.BatchId, task.Ending).ShouldBe((null, null, null));
+        (task.Owner, task.BatchId, task.CompletionActions).ShouldBe((null, null, null));
         (task.Headers ?? "").ShouldNotContain("ak");
     }
 

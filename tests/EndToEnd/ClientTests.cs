@@ -60,7 +60,7 @@ public abstract class ClientTests(Stack stack) : IAsyncLifetime
         task.Timeline.Select(s => s.Event).ShouldBe(["submitted"]);
         var row = await stack.Database.GetAsync(sent.Id);
         row.DefaultLeaseMs.ShouldBe(90_000);
-        row.Ending.ShouldNotBeNull().ShouldContain("https://example.org/done");
+        row.CompletionActions.ShouldNotBeNull().ShouldContain("https://example.org/done");
         row.Retry.ShouldNotBeNull().ShouldContain("1.5");
     }
 

@@ -90,7 +90,7 @@ public abstract partial class UpstreamTests
         };
         await stack.SubmitAsync("stream", t => t with
         {
-            Id = id, Ending = ending, Headers = """{"response_mode":"streaming"}""", Payload = """{"stream":true}""",
+            Id = id, CompletionActions = ending, Headers = """{"response_mode":"streaming"}""", Payload = """{"stream":true}""",
         });
         caller.Accepted();
         return caller;

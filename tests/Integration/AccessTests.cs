@@ -66,12 +66,12 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
         var id = await SubmitAsync("ann");
         var before = await _database.GetAsync(id);
 
-        (await _engine.Verbs.CancelAsync(id, Ben)).ShouldBe(CommandResult.NotFound);
-        (await _engine.Verbs.RetryAsync(id, Ben)).ShouldBe(CommandResult.NotFound);
-        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Delete(id)], Ben))[0].CommandResult.ShouldBe(CommandResult.NotFound);
+        (await _engine.Tasks.CancelAsync(id, Ben)).ShouldBe(CommandResult.NotFound);
+        (await _engine.Tasks.RetryAsync(id, Ben)).ShouldBe(CommandResult.NotFound);
+        (await _engine.Tasks.ApplyAsync([_engine.Tasks.Delete(id)], Ben))[0].CommandResult.ShouldBe(CommandResult.NotFound);
         (await _database.GetAsync(id)).Describe().ShouldBe(before.Describe());
 
-        (await _engine.Verbs.CancelAsync(id, Ann)).ShouldBe(CommandResult.Applied);
+        (await _engine.Tasks.CancelAsync(id, Ann)).ShouldBe(CommandResult.Applied);
     }
 
     [Fact]
@@ -80,11 +80,11 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
         var id = await SubmitAsync("ann");
         await _engine.Claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", null), TimeSpan.Zero, default);
 
-        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")],
+        (await _engine.Tasks.ApplyAsync([_engine.Tasks.Complete(id, 1, null, "1")],
             Mail))[0].CommandResult.ShouldBe(CommandResult.NotFound);
         (await _database.GetAsync(id)).State.ShouldBe(TaskStates.Running);
 
-        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")],
+        (await _engine.Tasks.ApplyAsync([_engine.Tasks.Complete(id, 1, null, "1")],
             new Access { Others = QueuePatterns.Of(["q"]) }))[0].CommandResult.ShouldBe(CommandResult.Applied);
     }
 
@@ -92,15 +92,15 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
     public async Task Dedupe_keys_are_scoped_to_a_tenant()
     {
         var mine = New("ann") with { DedupeKey = "k", Payload = "1" };
-        await _engine.Verbs.SubmitAsync(mine);
+        await _engine.Tasks.SubmitAsync(mine);
 
-        var other = await _engine.Verbs.SubmitAsync(New("ben") with { DedupeKey = "k", Payload = "2",
+        var other = await _engine.Tasks.SubmitAsync(New("ben") with { DedupeKey = "k", Payload = "2",
             Overwrite = OverwriteFields.Payload });
         other.Result.ShouldBe(SubmitStatus.Accepted);
-        (await _engine.Verbs.SubmitAsync(New(null) with { DedupeKey = "k" })).Result.ShouldBe(SubmitStatus.Accepted);
+        (await _engine.Tasks.SubmitAsync(New(null) with { DedupeKey = "k" })).Result.ShouldBe(SubmitStatus.Accepted);
         (await _database.GetAsync(mine.Id)).Payload.ShouldBe("1");
 
-        (await _engine.Verbs.SubmitAsync(New("ann") with { DedupeKey = "k", Payload = "3", Overwrite = OverwriteFields.Payload }))
+        (await _engine.Tasks.SubmitAsync(New("ann") with { DedupeKey = "k", Payload = "3", Overwrite = OverwriteFields.Payload }))
             .Result.ShouldBe(SubmitStatus.Overwritten);
         (await _database.GetAsync(mine.Id)).Payload.ShouldBe("3");
     }
@@ -108,9 +108,9 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
     [Fact]
     public async Task Ordering_keys_are_scoped_to_a_tenant()
     {
-        await _engine.Verbs.SubmitAsync(New("ann") with { OrderingKey = "t" });
-        await _engine.Verbs.SubmitAsync(New("ann") with { OrderingKey = "t" });
-        await _engine.Verbs.SubmitAsync(New("ben") with { OrderingKey = "t" });
+        await _engine.Tasks.SubmitAsync(New("ann") with { OrderingKey = "t" });
+        await _engine.Tasks.SubmitAsync(New("ann") with { OrderingKey = "t" });
+        await _engine.Tasks.SubmitAsync(New("ben") with { OrderingKey = "t" });
 
         var claimed = await _engine.Claims.ClaimAsync(new ClaimRequest([new("q", 0)], 10, "w", null), TimeSpan.Zero, default);
 
@@ -123,19 +123,19 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
     public async Task An_id_of_another_tenant_or_a_deleted_task_rejects_the_whole_request(bool isDeleted)
     {
         var hers = New("ann");
-        await _engine.Verbs.SubmitAsync(hers);
+        await _engine.Tasks.SubmitAsync(hers);
         if (isDeleted)
-            await _engine.Verbs.ApplyAsync([_engine.Verbs.Delete(hers.Id)], Ann);
+            await _engine.Tasks.ApplyAsync([_engine.Tasks.Delete(hers.Id)], Ann);
         var owner = isDeleted ? "ann" : "ben";
         var (again, beside) = (New(owner) with { Id = hers.Id }, New(owner));
 
-        (await Should.ThrowAsync<TaskIdConflictException>(() => _engine.Verbs.SubmitAsync(again))).Id.ShouldBe(hers.Id);
-        (await Should.ThrowAsync<TaskIdConflictException>(() => _engine.Verbs.SubmitManyAsync([beside, again]))).Id.ShouldBe(hers.Id);
-        (await Should.ThrowAsync<TaskIdConflictException>(() => _engine.Verbs.SubmitManyAsync([beside, again with { DedupeKey = "k" }])))
+        (await Should.ThrowAsync<TaskIdConflictException>(() => _engine.Tasks.SubmitAsync(again))).Id.ShouldBe(hers.Id);
+        (await Should.ThrowAsync<TaskIdConflictException>(() => _engine.Tasks.SubmitManyAsync([beside, again]))).Id.ShouldBe(hers.Id);
+        (await Should.ThrowAsync<TaskIdConflictException>(() => _engine.Tasks.SubmitManyAsync([beside, again with { DedupeKey = "k" }])))
             .Id.ShouldBe(hers.Id);
 
         (await _engine.Queries.FindAsync(beside.Id, Access.All, default)).ShouldBeNull();
-        (await _engine.Verbs.SubmitManyAsync([beside])).ShouldHaveSingleItem().Result.ShouldBe(SubmitStatus.Accepted);
+        (await _engine.Tasks.SubmitManyAsync([beside])).ShouldHaveSingleItem().Result.ShouldBe(SubmitStatus.Accepted);
     }
 
     [Fact]
@@ -145,12 +145,12 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
         Access one = Worker("one"), two = Worker("two");
         await _engine.Claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", null) { Credential = "one" }, TimeSpan.Zero, default);
 
-        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Renew(id, 1, null)], two))[0].CommandResult.ShouldBe(CommandResult.StaleAttempt);
-        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")],
+        (await _engine.Tasks.ApplyAsync([_engine.Tasks.Renew(id, 1, null)], two))[0].CommandResult.ShouldBe(CommandResult.StaleAttempt);
+        (await _engine.Tasks.ApplyAsync([_engine.Tasks.Complete(id, 1, null, "1")],
             two))[0].CommandResult.ShouldBe(CommandResult.StaleAttempt);
         (await _database.GetAsync(id)).State.ShouldBe(TaskStates.Running);
 
-        (await _engine.Verbs.ApplyAsync([_engine.Verbs.Complete(id, 1, null, "1")], one))[0].CommandResult.ShouldBe(CommandResult.Applied);
+        (await _engine.Tasks.ApplyAsync([_engine.Tasks.Complete(id, 1, null, "1")], one))[0].CommandResult.ShouldBe(CommandResult.Applied);
     }
 
     private static Access Worker(string name) => new() { Credential = name, Others = QueuePatterns.All };
@@ -190,7 +190,7 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
 
         foreach (var (said, shown) in new[] { ("""{"percent":10}""", """{"percent":10}"""), (null, """{"percent":10}"""), ("0.5", "0.5") })
         {
-            await _engine.Verbs.ApplyAsync([_engine.Verbs.Renew(id, 1, null, progress: said)]);
+            await _engine.Tasks.ApplyAsync([_engine.Tasks.Renew(id, 1, null, progress: said)]);
             (await _database.GetAsync(id)).Progress.ShouldBe(shown);
         }
     }
@@ -200,7 +200,7 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
 
     private static IEnumerable<Guid> Ids(IEnumerable<TaskState> tasks) => tasks.Select(t => t.CorrelationId);
 
-    private async Task<Guid> SubmitAsync(string? owner, string queue = "q") => (await _engine.Verbs.SubmitAsync(New(owner, queue))).Id;
+    private async Task<Guid> SubmitAsync(string? owner, string queue = "q") => (await _engine.Tasks.SubmitAsync(New(owner, queue))).Id;
 }
 
 /// <summary>Access on PostgreSQL.</summary>

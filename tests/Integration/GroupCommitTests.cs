@@ -25,7 +25,7 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
     public async Task InitializeAsync()
     {
         _database = await TestDatabase.CreateAsync(provider, rowVersions: rowVersions);
-        _engine = new TestEngine(_database.Address, partition: 1, inner => _store = new WatchedStore(inner));
+        _engine = new TestEngine(_database.Address, partitions: 1, inner => _store = new WatchedStore(inner));
         _ = _engine.Store;
     }
 
@@ -42,7 +42,7 @@ public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersio
         const int count = 2000;
         var submissions = Enumerable.Range(0, count).Select(_ => new TaskSubmission(TaskId.New(TimeProvider.System), "q", "{}")).ToList();
 
-        var results = await Task.WhenAll(submissions.Select(s => Task.Run(() => _engine.Verbs.SubmitAsync(s))));
+        var results = await Task.WhenAll(submissions.Select(s => Task.Run(() => _engine.Tasks.SubmitAsync(s))));
 
         results.ShouldAllBe(v => v.Result == SubmitStatus.Accepted);
         _engine.Committer.Groups.ShouldBeLessThan(count / 2);

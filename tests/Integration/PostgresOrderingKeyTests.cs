@@ -71,7 +71,7 @@ public sealed class PostgresOrderingKeyTests : IAsyncLifetime
         await hold.ExecuteAsync("select 1 from tasks where id = $1 for update", elsewhere);
 
         var late = new[] { New("t"), New("u") };
-        var submit = _engine.Verbs.SubmitManyAsync(late);
+        var submit = _engine.Tasks.SubmitManyAsync(late);
         await swap.UntilItBlocksAsync(submit);
         await swap.CommitAsync();
         await hold.UntilItBlocksAsync(submit);
@@ -89,7 +89,7 @@ public sealed class PostgresOrderingKeyTests : IAsyncLifetime
 
     private static TaskSubmission New(string orderingKey) => new(TaskId.New(TimeProvider.System), "q", "{}") { OrderingKey = orderingKey };
 
-    private async Task<Guid> SubmitAsync(string orderingKey) => (await _engine.Verbs.SubmitAsync(New(orderingKey))).Id;
+    private async Task<Guid> SubmitAsync(string orderingKey) => (await _engine.Tasks.SubmitAsync(New(orderingKey))).Id;
 
     /// <summary>A transaction of another process.</summary>
     private sealed class Other(TestDatabase database, NpgsqlConnection connection, NpgsqlTransaction transaction) : IAsyncDisposable

@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 using Shouldly;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
@@ -40,6 +41,21 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture)
         await session.DisposeAsync();
 
         (await waiting.WaitAsync(Deadline)).ShouldContainKey(task.CorrelationId);
+    }
+
+    [Fact]
+    public async Task A_process_that_freezes_in_a_transaction_loses_its_locks_after_two_seconds()
+    {
+        var task = New();
+        await Store.InsertAsync([task]);
+        await using var frozen = await Store.BeginAsync();
+        var loaded = await frozen.LoadAsync([task.CorrelationId]);
+
+        await using (var other = await Store.BeginAsync())
+            (await other.LoadAsync([task.CorrelationId]).WaitAsync(TimeSpan.FromSeconds(8))).ShouldContainKey(task.CorrelationId);
+
+        var fault = await Should.ThrowAsync<Exception>(() => frozen.SaveAsync([], [loaded[task.CorrelationId]]));
+        StorageFaults.IsTransient(fault).ShouldBeTrue();
     }
 
     [Fact]

@@ -43,10 +43,10 @@ public sealed class QuarantineSweepTests
             var half = bad.Take(Poison / 2).Select(t => t.CorrelationId).ToList();
             var rest = bad.Skip(Poison / 2).Select(t => t.CorrelationId).ToList();
             await db.Tasks.Where(t => half.Contains(t.CorrelationId))
-                .ExecuteUpdateAsync(t => t.SetProperty(x => x.Ending, "{").SetProperty(x => x.AttemptsLeft, 0));
+                .ExecuteUpdateAsync(t => t.SetProperty(x => x.CompletionActions, "{").SetProperty(x => x.AttemptsLeft, 0));
             var unstorable = provider == DatabaseProvider.Postgres ? """{"LeaseExpiryResult":"a\u0000b"}""" : "[";
             await db.Tasks.Where(t => rest.Contains(t.CorrelationId))
-                .ExecuteUpdateAsync(t => t.SetProperty(x => x.Ending, unstorable).SetProperty(x => x.AttemptsLeft, 0));
+                .ExecuteUpdateAsync(t => t.SetProperty(x => x.CompletionActions, unstorable).SetProperty(x => x.AttemptsLeft, 0));
         }
 
         using var sweep = Sweep(engine);
@@ -67,7 +67,7 @@ public sealed class QuarantineSweepTests
         var (mended, dropped) = (bad[0].CorrelationId, bad[1].CorrelationId);
         await using (var db = database.CreateContext())
             await db.Tasks.Where(t => t.CorrelationId == mended)
-                .ExecuteUpdateAsync(t => t.SetProperty(x => x.Ending, (string?)null).SetProperty(x => x.AttemptsLeft, 2));
+                .ExecuteUpdateAsync(t => t.SetProperty(x => x.CompletionActions, (string?)null).SetProperty(x => x.AttemptsLeft, 2));
         (await desk.ReleaseAsync(IdOf(items, mended), Access.All, CancellationToken.None)).Refusal.ShouldBeNull();
         await Eventually.UntilAsync(
             async () => (await database.GetAsync(mended)).State == TaskStates.Retrying, Soon, "the mended task is recovered");
@@ -95,7 +95,7 @@ public sealed class QuarantineSweepTests
         await using (var db = database.CreateContext())
         {
             await RunAsync(db, task);
-            await db.Tasks.ExecuteUpdateAsync(t => t.SetProperty(x => x.Ending, "{").SetProperty(x => x.AttemptsLeft, 0));
+            await db.Tasks.ExecuteUpdateAsync(t => t.SetProperty(x => x.CompletionActions, "{").SetProperty(x => x.AttemptsLeft, 0));
         }
 
         using var sweep = Sweep(engine);
@@ -261,15 +261,15 @@ public sealed class QuarantineSweepTests
     }
 
     private static LeaseSweep Sweep(TestEngine engine) =>
-        new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(),
+        new(engine.Store, engine.Tasks, engine.Services.GetRequiredService<TaskQuarantine>(),
             engine.Services.GetRequiredService<PollingServices>());
 
     private static ExpirySweep Expiries(TestEngine engine) =>
-        new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(),
+        new(engine.Store, engine.Tasks, engine.Services.GetRequiredService<TaskQuarantine>(),
             engine.Services.GetRequiredService<PollingServices>());
 
     private static DispatchSweep Dispatches(TestEngine engine) =>
-        new(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(),
+        new(engine.Store, engine.Tasks, engine.Services.GetRequiredService<TaskQuarantine>(),
             engine.Services.GetRequiredService<WorkNotifier>(), engine.Services.GetRequiredService<InFlightLimiter>(),
             new BusTransport(IsInProcess: false), engine.Services.GetRequiredService<PollingServices>());
 }

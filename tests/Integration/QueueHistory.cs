@@ -54,9 +54,9 @@ internal sealed partial class QueueHistory(int seed, TestDatabase database, Test
         < 22 => SubmitAsync(many: true),
         < 40 => ClaimAsync(),
         < 45 => AttemptAsync("renew", null, (id, attempt, worker, lease) =>
-            (engine.Verbs.Renew(id, attempt, worker, lease), _model.Renew(id, attempt, worker, lease))),
+            (engine.Tasks.Renew(id, attempt, worker, lease), _model.Renew(id, attempt, worker, lease))),
         < 51 => AttemptAsync("complete", "[1]", (id, attempt, worker, _) =>
-            (engine.Verbs.Complete(id, attempt, worker, "[1]"), _model.Complete(id, attempt, worker, "[1]"))),
+            (engine.Tasks.Complete(id, attempt, worker, "[1]"), _model.Complete(id, attempt, worker, "[1]"))),
         < 61 => FailAsync(),
         < 64 => SnoozeAsync(),
         < 68 => CancelAsync(),
@@ -80,12 +80,12 @@ internal sealed partial class QueueHistory(int seed, TestDatabase database, Test
         if (_model.HasConflict(tasks))
         {
             await Should.ThrowAsync<TaskIdConflictException>(() =>
-                many ? engine.Verbs.SubmitManyAsync(tasks) : engine.Verbs.SubmitAsync(tasks[0]));
+                many ? engine.Tasks.SubmitManyAsync(tasks) : engine.Tasks.SubmitAsync(tasks[0]));
             Answered("conflict");
             return;
         }
 
-        var answers = many ? await engine.Verbs.SubmitManyAsync(tasks) : [await engine.Verbs.SubmitAsync(tasks[0])];
+        var answers = many ? await engine.Tasks.SubmitManyAsync(tasks) : [await engine.Tasks.SubmitAsync(tasks[0])];
         Answered(string.Join(", ", answers.Select(a => a.Result)));
         var expected = _model.Submit(tasks);
         answers.Select(a => (a.Id, a.Result)).ShouldBe(expected.Select(a => (a.Id, a.Result)));
@@ -113,14 +113,14 @@ internal sealed partial class QueueHistory(int seed, TestDatabase database, Test
     {
         var retryable = Chance(75);
         return AttemptAsync($"fail (retryable: {retryable})", "", (id, attempt, worker, _) =>
-            (engine.Verbs.Fail(id, attempt, worker, "broken", retryable), _model.Fail(id, attempt, worker, "broken", retryable)));
+            (engine.Tasks.Fail(id, attempt, worker, "broken", retryable), _model.Fail(id, attempt, worker, "broken", retryable)));
     }
 
     private Task SnoozeAsync()
     {
         var wait = TimeSpan.FromMilliseconds(_random.Next(60_000));
         return AttemptAsync($"snooze {wait}", "", (id, attempt, worker, _) =>
-            (engine.Verbs.Snooze(id, attempt, worker, wait), _model.Snooze(id, attempt, worker, wait)));
+            (engine.Tasks.Snooze(id, attempt, worker, wait), _model.Snooze(id, attempt, worker, wait)));
     }
 
     /// <summary>Mostly the running attempt; sometimes an earlier one, another worker's, or one of a task that does not run.</summary>
@@ -140,14 +140,14 @@ internal sealed partial class QueueHistory(int seed, TestDatabase database, Test
     {
         var id = AnyTask(_ => true)?.CorrelationId ?? NewId();
         Log($"cancel {Short(id)}");
-        Answered(await engine.Verbs.CancelAsync(id, Access.All)).ShouldBe(_model.Cancel(id));
+        Answered(await engine.Tasks.CancelAsync(id, Access.All)).ShouldBe(_model.Cancel(id));
     }
 
     private async Task DeleteAsync()
     {
         var id = AnyTask(_ => true)?.CorrelationId ?? NewId();
         Log($"delete {Short(id)}");
-        Answered(await engine.SendAsync(engine.Verbs.Delete(id))).ShouldBe(_model.Delete(id));
+        Answered(await engine.SendAsync(engine.Tasks.Delete(id))).ShouldBe(_model.Delete(id));
     }
 
     private async Task RestartAsync()
@@ -155,14 +155,14 @@ internal sealed partial class QueueHistory(int seed, TestDatabase database, Test
         var task = Chance(90) ? AnyTask(t => t.State is TaskStates.Failed or TaskStates.Cancelled) : AnyTask(_ => true);
         var (id, due, end) = (task?.CorrelationId ?? NewId(), SomeTime(-5, 60, 30), SomeTime(-5, 300, 30));
         Log($"restart {Short(id)} at {due:O} until {end:O}");
-        Answered(await engine.SendAsync(engine.Verbs.Retry(id, due, end))).ShouldBe(_model.Restart(id, due, end));
+        Answered(await engine.SendAsync(engine.Tasks.Retry(id, due, end))).ShouldBe(_model.Restart(id, due, end));
     }
 
     private async Task RedriveAsync()
     {
         var queue = Pick(Queues);
         Log($"redrive {queue}");
-        Answered(await engine.Verbs.RedriveAsync(queue, CancellationToken.None)).ShouldBe(_model.Redrive(queue));
+        Answered(await engine.Tasks.RedriveAsync(queue, CancellationToken.None)).ShouldBe(_model.Redrive(queue));
     }
 
     private async Task ExpireLeasesAsync()
@@ -182,7 +182,7 @@ internal sealed partial class QueueHistory(int seed, TestDatabase database, Test
     private async Task<IReadOnlyList<Guid>> SweepAsync(Sweep sweep, Func<Guid, TaskCommand> command)
     {
         var ids = await engine.Store.SelectAsync(sweep, _model.Now, 1000);
-        var commands = await engine.Verbs.ApplyAsync([.. ids.Select(command)]);
+        var commands = await engine.Tasks.ApplyAsync([.. ids.Select(command)]);
         Answered(commands.Count).ShouldBe(commands.Count(c => c.CommandResult == CommandResult.Applied));
         return ids;
     }

@@ -20,7 +20,7 @@ public abstract class QueueModelTests(DatabaseProvider provider)
             await using var database = await TestDatabase.CreateAsync(provider);
             var time = new SetTime(TestTasks.T0);
             // One partition, so that sweeps and redrives have an order.
-            await using var engine = new TestEngine(database.Address, partition: 1, time: time);
+            await using var engine = new TestEngine(database.Address, partitions: 1, time: time);
             await new QueueHistory(seed, database, engine, time).RunAsync(Steps);
         }
     }

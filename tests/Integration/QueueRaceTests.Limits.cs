@@ -15,7 +15,7 @@ public abstract partial class QueueRaceTests
     {
         const int Limit = 3;
         await CreateAsync(new QueueSettings { MaxRunning = Limit });
-        await ManyAsync(80, _ => Any().Verbs.SubmitAsync(New()));
+        await ManyAsync(80, _ => Any().Tasks.SubmitAsync(New()));
         var (running, most, done) = (0, 0, 0);
         var start = Stopwatch.GetTimestamp();
         await ManyAsync(8, async i =>
@@ -39,7 +39,7 @@ public abstract partial class QueueRaceTests
         });
         most.ShouldBeInRange(1, Limit);
 
-        await ManyAsync(5, _ => Any().Verbs.SubmitAsync(New()));
+        await ManyAsync(5, _ => Any().Tasks.SubmitAsync(New()));
         (await ClaimAsync(10)).Count.ShouldBe(Limit);
         (await ClaimAsync(10)).ShouldBeEmpty();
     }
@@ -50,7 +50,7 @@ public abstract partial class QueueRaceTests
         var rate = new RateLimit(20, 20); // a token a millisecond: waiting for the lock takes longer
         await CreateAsync(new QueueSettings { Rate = rate });
         for (var batch = 0; batch < 10; batch++)
-            await Any().Verbs.SubmitManyAsync([.. Enumerable.Range(0, 300).Select(_ => New())]);
+            await Any().Tasks.SubmitManyAsync([.. Enumerable.Range(0, 300).Select(_ => New())]);
 
         var start = Stopwatch.GetTimestamp();
         var claimed = await ManyAsync(200, async i => (await ClaimAsync(1 + (i % 9))).Count);
@@ -85,7 +85,7 @@ public abstract partial class QueueRaceTests
         await CreateAsync(new QueueSettings { DeadLetters = new DeadLetterSettings(MaxSize: Size) });
         for (var round = 0; round < 12; round++)
         {
-            await ManyAsync(10, _ => Any().Verbs.SubmitAsync(New()));
+            await ManyAsync(10, _ => Any().Tasks.SubmitAsync(New()));
             var tasks = await ClaimAsync(10);
             var deadLetters = await DeadAsync();
             var refused = ManyAsync(deadLetters.Count * 2,

@@ -36,7 +36,7 @@ public abstract partial class QueueRaceTests
     [Fact]
     public async Task Tasks_of_an_ordering_key_run_earliest_first_in_any_order_of_arrival()
     {
-        await ManyAsync(60, i => Any().Verbs.SubmitAsync(New() with { OrderingKey = $"t{i % 3}" }));
+        await ManyAsync(60, i => Any().Tasks.SubmitAsync(New() with { OrderingKey = $"t{i % 3}" }));
 
         var seen = new List<TaskState>();
         while (await ClaimAsync(10) is { Count: > 0 } claimed)
@@ -58,11 +58,11 @@ public abstract partial class QueueRaceTests
         for (var round = 0; round < 40; round++)
         {
             var orderingKey = $"t{round}";
-            await ManyAsync(4, _ => Any().Verbs.SubmitAsync(New() with { OrderingKey = orderingKey }), atOnce: 4);
-            var adding = ManyAsync(6, _ => Any().Verbs.SubmitAsync(New() with { OrderingKey = orderingKey }), atOnce: 4);
+            await ManyAsync(4, _ => Any().Tasks.SubmitAsync(New() with { OrderingKey = orderingKey }), atOnce: 4);
+            var adding = ManyAsync(6, _ => Any().Tasks.SubmitAsync(New() with { OrderingKey = orderingKey }), atOnce: 4);
             var claiming = ManyAsync(2, _ => ClaimAsync(2), atOnce: 2);
             (await Any().Queues.PurgeAsync("q")).ShouldBeTrue();
-            var kept = (await Any().Verbs.SubmitAsync(New() with { OrderingKey = orderingKey })).Id;
+            var kept = (await Any().Tasks.SubmitAsync(New() with { OrderingKey = orderingKey })).Id;
             await Task.WhenAll(adding, claiming);
 
             (await BlockedKeysAsync()).ShouldBeEmpty($"round {round}");
@@ -82,9 +82,9 @@ public abstract partial class QueueRaceTests
         {
             var orderingKey = $"t{round}";
             var ids = Enumerable.Range(0, 8).Select(_ => TaskId.New(TimeProvider.System)).ToList();
-            await ManyAsync(4, i => Any().Verbs.SubmitAsync(New() with { Id = ids[i], OrderingKey = orderingKey }), atOnce: 4);
-            var ending = ManyAsync(4, i => Any().Verbs.CancelAsync(ids[i], Access.All), atOnce: 4);
-            var adding = ManyAsync(4, i => Any().Verbs.SubmitAsync(New() with { Id = ids[4 + i], OrderingKey = orderingKey }), atOnce: 4);
+            await ManyAsync(4, i => Any().Tasks.SubmitAsync(New() with { Id = ids[i], OrderingKey = orderingKey }), atOnce: 4);
+            var ending = ManyAsync(4, i => Any().Tasks.CancelAsync(ids[i], Access.All), atOnce: 4);
+            var adding = ManyAsync(4, i => Any().Tasks.SubmitAsync(New() with { Id = ids[4 + i], OrderingKey = orderingKey }), atOnce: 4);
             await Task.WhenAll(ending, adding);
 
             (await BlockedKeysAsync()).ShouldBeEmpty($"round {round}");
@@ -95,7 +95,7 @@ public abstract partial class QueueRaceTests
     {
         var task = New() with { OrderingKey = $"t{i % 4}", ScheduledAt = Now.AddMilliseconds((i * 37 % 100) - 80), Retry = AtOnce,
             DedupeKey = i % 5 == 0 ? "k" : null };
-        ids.Add((await Any().Verbs.SubmitAsync(task)).Id);
+        ids.Add((await Any().Tasks.SubmitAsync(task)).Id);
         return true;
     }
 
@@ -108,8 +108,8 @@ public abstract partial class QueueRaceTests
         await engine.SendAsync((i % 4) switch
         {
             0 => new CancelTask(id, Now),
-            1 => engine.Verbs.Delete(id),
-            _ => engine.Verbs.Retry(id, null, null),
+            1 => engine.Tasks.Delete(id),
+            _ => engine.Tasks.Retry(id, null, null),
         });
         return true;
     }

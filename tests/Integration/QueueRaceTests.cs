@@ -26,7 +26,7 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
     {
         _database = await TestDatabase.CreateAsync(provider, rowVersions: rowVersions);
         for (var i = 0; i < (provider == DatabaseProvider.Sqlite ? 1 : 4); i++)
-            _engines.Add(new TestEngine(_database.Address, partition: 2));
+            _engines.Add(new TestEngine(_database.Address, partitions: 2));
     }
 
     public async Task DisposeAsync()
@@ -44,7 +44,7 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
         for (var round = 0; round < 10; round++)
         {
             var answers = await ManyAsync(12, i =>
-                Any().Verbs.SubmitAsync(New($"\"{i}\"") with { DedupeKey = "k", Overwrite = overwrite }));
+                Any().Tasks.SubmitAsync(New($"\"{i}\"") with { DedupeKey = "k", Overwrite = overwrite }));
 
             var accepted = answers.Where(a => a.Result == SubmitStatus.Accepted).ShouldHaveSingleItem();
             answers.ShouldAllBe(a => a.Id == accepted.Id);
@@ -52,7 +52,7 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
                 .ShouldBe(11);
             var task = (await ClaimAsync(10)).ShouldHaveSingleItem();
             if (overwrite != OverwriteFields.None)
-                (await ManyAsync(4, _ => Any().Verbs.SubmitAsync(New() with { DedupeKey = "k", Overwrite = overwrite })))
+                (await ManyAsync(4, _ => Any().Tasks.SubmitAsync(New() with { DedupeKey = "k", Overwrite = overwrite })))
                     .ShouldAllBe(a => a.Result == SubmitStatus.Running);
             (await CompleteAsync(task)).ShouldBe(CommandResult.Applied);
         }
@@ -63,7 +63,7 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
     {
         var completed = 0;
         var answers = ManyAsync(150,
-            i => Any().Verbs.SubmitAsync(New() with
+            i => Any().Tasks.SubmitAsync(New() with
             {
                 DedupeKey = "k", Overwrite = i % 2 == 0 ? OverwriteFields.None : OverwriteFields.Payload,
             }), atOnce: 6);
@@ -89,7 +89,7 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
             {
                 TaskSubmission[] tasks = [New() with { DedupeKey = $"a{round}" },
                     New() with { DedupeKey = $"b{round}", Overwrite = OverwriteFields.Payload }];
-                return Any().Verbs.SubmitManyAsync(i % 2 == 0 ? tasks : [.. tasks.Reverse()]);
+                return Any().Tasks.SubmitManyAsync(i % 2 == 0 ? tasks : [.. tasks.Reverse()]);
             });
 
             answers.SelectMany(a => a).Count(a => a.Result == SubmitStatus.Accepted).ShouldBe(2);
@@ -149,13 +149,13 @@ public abstract partial class QueueRaceTests(DatabaseProvider provider, bool row
     private async Task<CommandResult> CompleteAsync(TaskState task)
     {
         var engine = Any();
-        return await engine.SendAsync(engine.Verbs.Complete(task.CorrelationId, task.Attempt, "w", null));
+        return await engine.SendAsync(engine.Tasks.Complete(task.CorrelationId, task.Attempt, "w", null));
     }
 
     private async Task<CommandResult> FailAsync(TaskState task, bool retryable)
     {
         var engine = Any();
-        return await engine.SendAsync(engine.Verbs.Fail(task.CorrelationId, task.Attempt, "w", "broken", retryable));
+        return await engine.SendAsync(engine.Tasks.Fail(task.CorrelationId, task.Attempt, "w", "broken", retryable));
     }
 
     private async Task<int> CountAsync(System.Linq.Expressions.Expression<Func<TaskState, bool>> which)

@@ -31,12 +31,12 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
 
     [Fact]
     public async Task A_single_task_is_returned_in_its_current_state() =>
-        (await _engine.Verbs.SubmitAsync(New())).Task!.State.ShouldBe(TaskStates.Pending);
+        (await _engine.Tasks.SubmitAsync(New())).Task!.State.ShouldBe(TaskStates.Pending);
 
     [Fact]
     public async Task A_target_listed_twice_is_claimed_from_once()
     {
-        await _engine.Verbs.SubmitManyAsync([New(), New()]);
+        await _engine.Tasks.SubmitManyAsync([New(), New()]);
 
         (await ClaimAsync(10, new("q", 0), new("q", 0))).Count.ShouldBe(2);
     }
@@ -45,7 +45,7 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     public async Task A_limited_target_does_not_block_the_next_target()
     {
         await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { MaxRunning = 1 });
-        await _engine.Verbs.SubmitManyAsync(
+        await _engine.Tasks.SubmitManyAsync(
             [New() with { Priority = Priority.Critical }, New() with { Priority = Priority.High }, New(), New("other"), New("other")]);
 
         (await ClaimAsync(3, new("q", 0), new("other", 0))).Select(t => t.Queue).ShouldBe(["q", "other", "other"]);
@@ -56,7 +56,7 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     {
         await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { MaxAttempts = 9 });
 
-        var answers = await _engine.Verbs.SubmitManyAsync([New() with { Retry = new RetryPolicy { FirstSeconds = 1 } },
+        var answers = await _engine.Tasks.SubmitManyAsync([New() with { Retry = new RetryPolicy { FirstSeconds = 1 } },
             New() with { Retry = new RetryPolicy { Intervals = [1] } }]);
 
         answers.Select(a => a.Task!.MaxAttempts).ShouldBe([9, 2]);
@@ -67,7 +67,7 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     {
         var first = New() with { DedupeKey = "b" };
 
-        var answers = await _engine.Verbs.SubmitManyAsync([first, first with { DedupeKey = "a" }, New() with { DedupeKey = "a" }]);
+        var answers = await _engine.Tasks.SubmitManyAsync([first, first with { DedupeKey = "a" }, New() with { DedupeKey = "a" }]);
 
         answers.Select(a => a.Result).ShouldBe([SubmitStatus.Accepted, SubmitStatus.IdTaken, SubmitStatus.Accepted]);
         (await _database.GetAsync(first.Id)).DedupeKey.ShouldBe("b");
@@ -98,7 +98,7 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
         var young = await DieAsync();
         _time.Now = _time.Now.AddMilliseconds(-1); // as of another host, or of a worker that fails faster than dead letters are counted
 
-        (await _engine.Verbs.RedriveAsync("q", CancellationToken.None)).ShouldBe((1, 0));
+        (await _engine.Tasks.RedriveAsync("q", CancellationToken.None)).ShouldBe((1, 0));
 
         (await _database.GetAsync(old)).State.ShouldBe(TaskStates.Pending);
         (await _database.GetAsync(young)).Dead.ShouldBeTrue();
@@ -107,8 +107,8 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     [Fact]
     public async Task An_expired_lease_backs_off_by_the_tasks_retry_policy_even_if_it_equals_the_default()
     {
-        var chosen = (await _engine.Verbs.SubmitAsync(New() with { Retry = new RetryPolicy() })).Id;
-        var plain = (await _engine.Verbs.SubmitAsync(New())).Id;
+        var chosen = (await _engine.Tasks.SubmitAsync(New() with { Retry = new RetryPolicy() })).Id;
+        var plain = (await _engine.Tasks.SubmitAsync(New())).Id;
         await ClaimAsync(2, new QueueTier("q", 0));
         var (due, expiry) = ((await _database.GetAsync(plain)).DueAt, _time.Now.AddMinutes(1));
 
@@ -131,14 +131,14 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
         if (!orderingKey)
             await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { MaxRunning = 1 });
         var tasks = Enumerable.Range(0, 2).Select(tier => New() with { Tier = tier, OrderingKey = orderingKey ? "t" : null }).ToList();
-        await engine.Verbs.SubmitManyAsync(tasks);
+        await engine.Tasks.SubmitManyAsync(tasks);
         var first = (await engine.Claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", null), TimeSpan.Zero, CancellationToken.None))
             .Single();
         var waiting = engine.Claims.ClaimAsync(new ClaimRequest([new("q", 1)], 1, "w", null), TimeSpan.FromHours(1),
             CancellationToken.None);
         await Eventually.UntilAsync(() => Task.FromResult(store.IdleClaims > 0), TimeSpan.FromSeconds(20), "the worker waits");
 
-        await engine.SendAsync(engine.Verbs.Complete(first.CorrelationId, 1, "w", null));
+        await engine.SendAsync(engine.Tasks.Complete(first.CorrelationId, 1, "w", null));
 
         (await waiting.WaitAsync(TimeSpan.FromSeconds(20))).Single().CorrelationId.ShouldBe(tasks[1].Id);
     }
@@ -149,11 +149,11 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
         await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { DeadLetters = new DeadLetterSettings(MaxSize: 3) });
         for (var round = 0; round < 5; round++)
         {
-            await _engine.Verbs.SubmitManyAsync([.. Enumerable.Range(0, 12).Select(_ => New())]);
+            await _engine.Tasks.SubmitManyAsync([.. Enumerable.Range(0, 12).Select(_ => New())]);
             var tasks = await ClaimAsync(12, new QueueTier("q", 0));
 
             await Task.WhenAll(tasks.Select(t =>
-                _engine.SendAsync(_engine.Verbs.Fail(t.CorrelationId, 1, "w", "broken", retryable: false))));
+                _engine.SendAsync(_engine.Tasks.Fail(t.CorrelationId, 1, "w", "broken", retryable: false))));
 
             (await _engine.Queues.StatsAsync("q", Access.All, default)).Dead.ShouldBe(3);
         }
@@ -163,7 +163,7 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     public async Task A_claim_with_an_older_clock_than_the_last_finds_an_empty_bucket()
     {
         await _engine.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { Rate = new RateLimit(2, 10) });
-        await _engine.Verbs.SubmitManyAsync([New(), New(), New()]);
+        await _engine.Tasks.SubmitManyAsync([New(), New(), New()]);
         _time.Now = _time.Now.AddSeconds(5);
         (await ClaimAsync(3, new QueueTier("q", 0))).Count.ShouldBe(2);
 
@@ -179,9 +179,9 @@ public abstract class QueueRulesTests(DatabaseProvider provider) : IAsyncLifetim
     private async Task<Guid> DieAsync()
     {
         _time.Now = _time.Now.AddMilliseconds(1);
-        var id = (await _engine.Verbs.SubmitAsync(New())).Id;
+        var id = (await _engine.Tasks.SubmitAsync(New())).Id;
         await ClaimAsync(1, new QueueTier("q", 0));
-        (await _engine.SendAsync(_engine.Verbs.Fail(id, 1, "w", "broken", retryable: false))).ShouldBe(CommandResult.Applied);
+        (await _engine.SendAsync(_engine.Tasks.Fail(id, 1, "w", "broken", retryable: false))).ShouldBe(CommandResult.Applied);
         return id;
     }
 

@@ -40,15 +40,15 @@ public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetim
     public async Task A_deletion_includes_tasks_accepted_meanwhile_by_uninformed_processes()
     {
         await _one.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings());
-        var before = (await _one.Verbs.SubmitAsync(New())).Id;
+        var before = (await _one.Tasks.SubmitAsync(New())).Id;
         var deletion = await BeginDeletionAsync("q");
 
-        var meanwhile = (await _other.Verbs.SubmitAsync(New())).Id;
+        var meanwhile = (await _other.Tasks.SubmitAsync(New())).Id;
 
         (await deletion).ShouldBeTrue();
         foreach (var id in new[] { before, meanwhile })
             (await _database.GetAsync(id)).State.ShouldBe(TaskStates.Cancelled);
-        (await _one.Verbs.SubmitAsync(New())).Result.ShouldBe(SubmitStatus.Accepted); // the name is free
+        (await _one.Tasks.SubmitAsync(New())).Result.ShouldBe(SubmitStatus.Accepted); // the name is free
         (await ClaimAsync(_one, "q")).Count.ShouldBe(1);
     }
 
@@ -58,10 +58,10 @@ public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetim
         await _one.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings());
         var deletion = await BeginDeletionAsync("q");
         (await _other.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings())).ShouldNotBeNull();
-        var done = (await _other.Verbs.SubmitAsync(New())).Id;
+        var done = (await _other.Tasks.SubmitAsync(New())).Id;
         await ClaimAsync(_other, "q");
-        await _other.SendAsync(_other.Verbs.Complete(done, 1, "w", null));
-        var waits = (await _other.Verbs.SubmitAsync(New() with { OrderingKey = "t" })).Id;
+        await _other.SendAsync(_other.Tasks.Complete(done, 1, "w", null));
+        var waits = (await _other.Tasks.SubmitAsync(New() with { OrderingKey = "t" })).Id;
 
         (await deletion).ShouldBeTrue();
 
@@ -137,7 +137,7 @@ public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetim
         await _other.Services.GetRequiredService<QueueCatalog>().AllAsync();
         var creation = _one.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings { MaxRunning = 1 });
         await Eventually.UntilAsync(() => IsThereAsync("q"), Deadline, "the queue is there");
-        await _other.Verbs.SubmitManyAsync([New(), New()]);
+        await _other.Tasks.SubmitManyAsync([New(), New()]);
         var claimed = await ClaimAsync(_other, "q"); // by a process that does not know the queue
 
         await creation;
@@ -153,7 +153,7 @@ public abstract class QueueVerbsTests(DatabaseProvider provider) : IAsyncLifetim
         var time = new SetTime(TestTasks.T0);
         await using var late = new TestEngine(_database.Address, time: time);
         await _one.Queues.CreateAsync("q", Delivery.Pull, new QueueSettings());
-        await late.Verbs.SubmitManyAsync([New(), New()]);
+        await late.Tasks.SubmitManyAsync([New(), New()]);
         (await ClaimAsync(late, "q", max: 1)).Count.ShouldBe(1);
 
         await _one.Queues.UpdateAsync("q", new QueueSettings { Paused = true });

@@ -33,22 +33,22 @@ public sealed class QuotaTests
         await using var database = await TestDatabase.CreateAsync(provider);
         await using var engine = new TestEngine(database.Address, settings: Small);
         await engine.Committer.StartAsync(CancellationToken.None);
-        (await engine.Verbs.SubmitManyAsync([Of("ann"), Of("ann") with { OrderingKey = "t" }, Of("ann") with { OrderingKey = "t" }]))
+        (await engine.Tasks.SubmitManyAsync([Of("ann"), Of("ann") with { OrderingKey = "t" }, Of("ann") with { OrderingKey = "t" }]))
             .Count.ShouldBe(3);
-        await engine.Verbs.SubmitAsync(Of("ann") with { ScheduledAt = TimeProvider.System.GetUtcNow().UtcDateTime.AddHours(1) });
+        await engine.Tasks.SubmitAsync(Of("ann") with { ScheduledAt = TimeProvider.System.GetUtcNow().UtcDateTime.AddHours(1) });
 
-        var refused = await Should.ThrowAsync<QuotaExceededException>(() => engine.Verbs.SubmitManyAsync([Of("ann"), Of("ann")]));
+        var refused = await Should.ThrowAsync<QuotaExceededException>(() => engine.Tasks.SubmitManyAsync([Of("ann"), Of("ann")]));
         (refused.Resource, refused.Tenant, refused.Limit, refused.Used).ShouldBe((QuotaResource.WaitingTasks, "ann", 5, 4));
-        var last = (await engine.Verbs.SubmitAsync(Of("ann"))).Id;
-        await Should.ThrowAsync<QuotaExceededException>(() => engine.Verbs.SubmitAsync(Of("ann")));
-        await Should.ThrowAsync<QuotaExceededException>(() => engine.Verbs.SubmitManyAsync([Of("ben"), Of("ann")]));
-        (await engine.Verbs.SubmitManyAsync([.. Enumerable.Range(0, 5).Select(_ => Of("ben"))])).Count.ShouldBe(5);
-        (await engine.Verbs.SubmitManyAsync([.. Enumerable.Range(0, 20).Select(_ => Of("large"))])).Count.ShouldBe(20);
-        (await engine.Verbs.SubmitManyAsync([.. Enumerable.Range(0, 20).Select(_ => Of(null))])).Count.ShouldBe(20);
+        var last = (await engine.Tasks.SubmitAsync(Of("ann"))).Id;
+        await Should.ThrowAsync<QuotaExceededException>(() => engine.Tasks.SubmitAsync(Of("ann")));
+        await Should.ThrowAsync<QuotaExceededException>(() => engine.Tasks.SubmitManyAsync([Of("ben"), Of("ann")]));
+        (await engine.Tasks.SubmitManyAsync([.. Enumerable.Range(0, 5).Select(_ => Of("ben"))])).Count.ShouldBe(5);
+        (await engine.Tasks.SubmitManyAsync([.. Enumerable.Range(0, 20).Select(_ => Of("large"))])).Count.ShouldBe(20);
+        (await engine.Tasks.SubmitManyAsync([.. Enumerable.Range(0, 20).Select(_ => Of(null))])).Count.ShouldBe(20);
 
-        await engine.Verbs.CancelAsync(last, Access.All);
+        await engine.Tasks.CancelAsync(last, Access.All);
         await Eventually.UntilAsync(
-            async () => await TryAsync(() => engine.Verbs.SubmitAsync(Of("ann"))),
+            async () => await TryAsync(() => engine.Tasks.SubmitAsync(Of("ann"))),
             TimeSpan.FromSeconds(10), "the room of the cancelled task is used");
     }
 
@@ -59,12 +59,12 @@ public sealed class QuotaTests
         await using var database = await TestDatabase.CreateAsync(provider);
         await using var engine = new TestEngine(database.Address, settings: Small);
         await engine.Committer.StartAsync(CancellationToken.None);
-        await engine.Verbs.SubmitManyAsync([Of("ann"), Of("ann"), Of("ann"), Of("ann")]);
+        await engine.Tasks.SubmitManyAsync([Of("ann"), Of("ann"), Of("ann"), Of("ann")]);
         await using var other = new TestEngine(database.Address, settings: Small);
         await other.Committer.StartAsync(CancellationToken.None);
 
-        await Should.ThrowAsync<QuotaExceededException>(() => other.Verbs.SubmitManyAsync([Of("ann"), Of("ann")]));
-        await other.Verbs.SubmitAsync(Of("ann"));
+        await Should.ThrowAsync<QuotaExceededException>(() => other.Tasks.SubmitManyAsync([Of("ann"), Of("ann")]));
+        await other.Tasks.SubmitAsync(Of("ann"));
     }
 
     [Theory]

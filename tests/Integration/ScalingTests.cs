@@ -149,7 +149,7 @@ public abstract class ScalingTests(DatabaseProvider provider) : IAsyncLifetime
     private async Task<List<Guid>> SubmitAsync(int count, int tier = 0)
     {
         var ids = Enumerable.Range(0, count).Select(_ => TaskId.New(_time)).ToList();
-        await _engine.Verbs.SubmitManyAsync([.. ids.Select(id => new TaskSubmission(id, "q", "{}") { Tier = tier })]);
+        await _engine.Tasks.SubmitManyAsync([.. ids.Select(id => new TaskSubmission(id, "q", "{}") { Tier = tier })]);
         return ids;
     }
 
@@ -161,8 +161,8 @@ public abstract class ScalingTests(DatabaseProvider provider) : IAsyncLifetime
         foreach (var task in tasks)
         {
             (await _engine.SendAsync(failed
-                ? _engine.Verbs.Fail(task.CorrelationId, task.Attempt, "w", "e", retryable: false)
-                : _engine.Verbs.Complete(task.CorrelationId, task.Attempt, "w", null))).ShouldBe(CommandResult.Applied);
+                ? _engine.Tasks.Fail(task.CorrelationId, task.Attempt, "w", "e", retryable: false)
+                : _engine.Tasks.Complete(task.CorrelationId, task.Attempt, "w", null))).ShouldBe(CommandResult.Applied);
         }
     }
 

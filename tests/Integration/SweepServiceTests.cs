@@ -24,7 +24,7 @@ public sealed class SweepServiceTests
         await engine.Store.InsertAsync([task]);
         await store.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", 1000), now);
 
-        using var sweep = new LeaseSweep(engine.Store, engine.Verbs, engine.Services.GetRequiredService<TaskQuarantine>(),
+        using var sweep = new LeaseSweep(engine.Store, engine.Tasks, engine.Services.GetRequiredService<TaskQuarantine>(),
             engine.Services.GetRequiredService<PollingServices>());
         await sweep.StartAsync(CancellationToken.None);
         await Eventually.UntilAsync(

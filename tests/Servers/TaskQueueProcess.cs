@@ -7,7 +7,7 @@ namespace TaskQueue.Tests.Servers;
 /// <summary>TaskQueue as deployed: its executable, as a separate process.</summary>
 public sealed class TaskQueueProcess : IAsyncDisposable
 {
-    private const int SigTerm = 15;
+    private const int SigTerm = 15, SigCont = 18, SigStop = 19;
     private static readonly TimeSpan ReadyDeadline = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan CommandDeadline = TimeSpan.FromSeconds(60);
     private static int nextPort = Random.Shared.Next(10_000, 19_000);
@@ -87,25 +87,24 @@ public sealed class TaskQueueProcess : IAsyncDisposable
     /// <summary>Sends a signal, such as 2 for Ctrl-C, and returns the exit code.</summary>
     internal static async Task<int> SignalAsync(Command command, int signal)
     {
-        if (SendSignal(command.Id, signal) != 0)
-        {
-            throw new InvalidOperationException($"kill: error {Marshal.GetLastPInvokeError()}");
-        }
-
+        Signal(command, signal);
         return await command.WaitAsync(CommandDeadline);
     }
 
     /// <summary>SIGKILL, as in a crash.</summary>
     public void Kill() => command.Kill();
 
+    /// <summary>SIGSTOP: the process stands still, with its connections and locks, until it is thawed.</summary>
+    public void Freeze() => Signal(command, SigStop);
+
+    /// <summary>SIGCONT.</summary>
+    public void Thaw() => Signal(command, SigCont);
+
     /// <summary>SIGTERM, as in a deployment; returns the exit code.</summary>
     public async Task<int> TerminateAsync(TimeSpan? deadline = null)
     {
-        if (!command.HasExited && SendSignal(command.Id, SigTerm) != 0)
-        {
-            throw new InvalidOperationException($"kill: error {Marshal.GetLastPInvokeError()}");
-        }
-
+        if (!command.HasExited)
+            Signal(command, SigTerm);
         return await command.WaitAsync(deadline ?? TimeSpan.FromSeconds(30));
     }
 
@@ -114,6 +113,12 @@ public sealed class TaskQueueProcess : IAsyncDisposable
         Http.Dispose();
         command.Dispose();
         return ValueTask.CompletedTask;
+    }
+
+    private static void Signal(Command command, int signal)
+    {
+        if (SendSignal(command.Id, signal) != 0)
+            throw new InvalidOperationException($"kill: error {Marshal.GetLastPInvokeError()}");
     }
 
     private static Command Start(string[] args, IReadOnlyDictionary<string, string>? environment, string? input = null,

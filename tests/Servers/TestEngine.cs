@@ -21,19 +21,19 @@ internal sealed class TestEngine : IAsyncDisposable
     private readonly ServiceProvider _services;
 
     /// <param name="database">A migrated database.</param>
-    /// <param name="partition">Groups that commit side by side on PostgreSQL.</param>
+    /// <param name="partitions">Groups that commit side by side on PostgreSQL.</param>
     /// <param name="decorate">Wraps the store.</param>
     /// <param name="time">Its clock.</param>
     /// <param name="settings">Further configuration.</param>
     public TestEngine(
-        DatabaseAddress database, int partition = 4, Func<ITaskStore, ITaskStore>? decorate = null, TimeProvider? time = null,
+        DatabaseAddress database, int partitions = 4, Func<ITaskStore, ITaskStore>? decorate = null, TimeProvider? time = null,
         Dictionary<string, string?>? settings = null)
     {
         var services = new ServiceCollection();
         services.AddSingleton(time ?? TimeProvider.System);
         services.AddLogging();
         services.AddSingleton<IConfiguration>(new ConfigurationBuilder()
-            .AddInMemoryCollection(new Dictionary<string, string?>(settings ?? []) { ["TaskQueue:CommitPartitions"] = $"{partition}" })
+            .AddInMemoryCollection(new Dictionary<string, string?>(settings ?? []) { ["TaskQueue:CommitPartitions"] = $"{partitions}" })
             .Build());
         services.AddTaskQueue(database, new BusAddress(null)).AddBatches();
         SqlServerTranslation.AddTo(services);
@@ -48,7 +48,7 @@ internal sealed class TestEngine : IAsyncDisposable
 
     public IMediator Mediator => _services.GetRequiredService<IMediator>();
 
-    public TaskService Verbs => _services.GetRequiredService<TaskService>();
+    public TaskService Tasks => _services.GetRequiredService<TaskService>();
 
     public ITaskStore Store => _services.GetRequiredService<ITaskStore>();
 

@@ -22,7 +22,7 @@ public sealed class WorkNotifierTests
         using var first = _workNotifier.Register([A]);
         using var second = _workNotifier.Register([A]);
 
-        _workNotifier.Ring(A, Now);
+        _workNotifier.Notify(A, Now);
 
         (await RungAsync(first, second)).ShouldBe(1);
         (await RungAsync(other, waiter)).ShouldBe(0);
@@ -35,8 +35,8 @@ public sealed class WorkNotifierTests
         using var second = _workNotifier.Register([A]);
         using var third = _workNotifier.Register([A]);
 
-        _workNotifier.Ring(A, Now);
-        _workNotifier.Ring(A, Now);
+        _workNotifier.Notify(A, Now);
+        _workNotifier.Notify(A, Now);
 
         (await RungAsync(first, second, third)).ShouldBe(2);
     }
@@ -50,14 +50,14 @@ public sealed class WorkNotifierTests
         using var waiter = _workNotifier.Register([new("a", 1)]);
         using var other = _workNotifier.Register([B]);
 
-        _workNotifier.RingTiers("a");
+        _workNotifier.NotifyTiers("a");
         (await RungAsync(first, second, third)).ShouldBe(1);
         (await RungAsync(waiter)).ShouldBe(1);
 
         using var late = _workNotifier.Register([new("a", 7)]);
-        var end = new TaskEvent { Queue = "a", Tier = 3, Type = TaskEventType.Completed, At = Now, Frees = true };
+        var end = new TaskEvent { Queue = "a", Tier = 3, Type = TaskEventType.Completed, At = Now, ReleasesCapacity = true };
         foreach (var arrival in WorkAvailable.Of([end]).Arrivals)
-            _workNotifier.Ring(arrival);
+            _workNotifier.Notify(arrival);
         (await RungAsync(second, third)).ShouldBe(1);
         (await RungAsync(late)).ShouldBe(1);
         (await RungAsync(other)).ShouldBe(0);
@@ -72,8 +72,8 @@ public sealed class WorkNotifierTests
         using var second = _workNotifier.Register([A]);
         var due = Now.AddHours(1);
 
-        _workNotifier.Ring(A, due);
-        _workNotifier.Ring(B, Now);
+        _workNotifier.Notify(A, due);
+        _workNotifier.Notify(B, Now);
 
         (await RungAsync(first, second)).ShouldBe(2);
         told.ShouldBe([due]);
@@ -84,7 +84,7 @@ public sealed class WorkNotifierTests
     {
         var gone = _workNotifier.Register([A]);
         using var next = _workNotifier.Register([A]);
-        _workNotifier.Ring(A, Now);
+        _workNotifier.Notify(A, Now);
 
         (await RungAsync(next)).ShouldBe(0);
         gone.Dispose();
@@ -97,7 +97,7 @@ public sealed class WorkNotifierTests
     {
         var first = _workNotifier.Register([A]);
         using var next = _workNotifier.Register([A]);
-        _workNotifier.Ring(A, Now);
+        _workNotifier.Notify(A, Now);
 
         (await RungAsync(first)).ShouldBe(1);
         first.Dispose();
@@ -115,7 +115,7 @@ public sealed class WorkNotifierTests
 
         await stop.CancelAsync();
         await Should.ThrowAsync<OperationCanceledException>(waiting);
-        _workNotifier.Ring(A, Now);
+        _workNotifier.Notify(A, Now);
         gone.Dispose();
 
         (await RungAsync(next)).ShouldBe(1);
@@ -125,7 +125,7 @@ public sealed class WorkNotifierTests
     public async Task A_notification_between_registration_and_wait_is_not_lost()
     {
         using var waiter = _workNotifier.Register([A]);
-        _workNotifier.Ring(A, Now); // while the worker polls for work
+        _workNotifier.Notify(A, Now); // while the worker polls for work
 
         (await waiter.WaitAsync(TimeSpan.FromMinutes(1), CancellationToken.None)).ShouldBeTrue();
     }
@@ -134,7 +134,7 @@ public sealed class WorkNotifierTests
     public async Task A_notification_without_waiters_is_not_remembered()
     {
         _workNotifier.Register([A]).Dispose();
-        _workNotifier.Ring(A, Now);
+        _workNotifier.Notify(A, Now);
 
         using var waiter = _workNotifier.Register([A]);
 

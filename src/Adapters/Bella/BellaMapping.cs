@@ -88,7 +88,7 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
             ExpiresAt = (now + LifeOf(put)).UtcDateTime,
             MaxAttempts = 1,
             Headers = JsonSerializer.Serialize(headers, BellaJson.Instance.BellaHeaders),
-            Ending = new CompletionActions
+            CompletionActions = new CompletionActions
             {
                 CallbackUrl = id.Mode == NumberedTaskMode.Callback && !string.IsNullOrEmpty(put.CallbackUrl) ? put.CallbackUrl : null,
                 ReplyTo = id.Mode is NumberedTaskMode.Blocking or NumberedTaskMode.Streaming ? self.Name : null,

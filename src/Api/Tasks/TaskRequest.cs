@@ -46,7 +46,7 @@ internal static class TaskRequest
             Overwrite = Overwrite(task),
             OrderingKey = Words(task, "ordering_key"),
             LeaseSeconds = Number(task, "lease_seconds"),
-            Ending = Words(task, "callback_url") is { } url ? new CompletionActions { CallbackUrl = url } : null,
+            CompletionActions = Words(task, "callback_url") is { } url ? new CompletionActions { CallbackUrl = url } : null,
             Retry = Member(task, "retry") is { } retry ? RetryBodies.Read(retry) : null,
         };
     }

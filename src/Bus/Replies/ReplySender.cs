@@ -42,7 +42,7 @@ public sealed partial class ReplySender(CompletionRouter router, ReplyAddress se
     /// <inheritdoc />
     public void Ended(IEnumerable<TaskState> written)
     {
-        foreach (var task in written.Where(t => t.Ending is not null && TaskStates.IsTerminal(t.State)
+        foreach (var task in written.Where(t => t.CompletionActions is not null && TaskStates.IsTerminal(t.State)
             && t.Events.Any(e => TaskEvent.IsTerminal(e.Type))))
         {
             if (ReplyToOf(task) is { } replyTo)

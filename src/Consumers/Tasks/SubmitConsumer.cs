@@ -116,7 +116,7 @@ internal sealed class SubmitConsumer(TaskService taskService, WaitingTaskQuota q
         OrderingKey = sent.OrderingKey,
         LeaseSeconds = sent.LeaseSeconds,
         Retry = sent.Retry,
-        Ending = sent.CallbackUrl is { } url ? new CompletionActions { CallbackUrl = url } : null,
+        CompletionActions = sent.CallbackUrl is { } url ? new CompletionActions { CallbackUrl = url } : null,
         Owner = owner,
     };
 

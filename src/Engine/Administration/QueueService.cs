@@ -25,6 +25,12 @@ public sealed partial class QueueService(
         IQueueStore store, WorkNotifier workNotifier,
     TenantQuotas quotas, QuotaMetrics refusals, TaskMetrics metrics, TimeProvider time, ILogger<QueueService> logger)
 {
+    /// <summary>Tasks that one transaction of a purge deletes: some tens of milliseconds.</summary>
+    private const int PurgeStep = 2000;
+
+    /// <summary>Between two log entries of a purge.</summary>
+    private static readonly TimeSpan PurgeProgress = TimeSpan.FromSeconds(5);
+
     /// <summary>
     /// Creates a queue. A push queue is declared at the broker first; tasks accepted as pulled before every process knew of it are handed
     /// to the scheduler, so on return the queue is push for all its tasks.
@@ -124,7 +130,7 @@ public sealed partial class QueueService(
     {
         if (await catalog.LookUpAsync(name) is not { } queue)
             return false;
-        metrics.Purged(name, await store.PurgeAsync(name, queue.Settings.Events, Micros.Now(time)));
+        await PurgeAsync(queue, acceptedBefore: null);
         var deleted = Micros.Now(time);
         if (!await records.DeleteAsync(name))
             return false; // deleted concurrently
@@ -132,10 +138,7 @@ public sealed partial class QueueService(
         // Until every process knows of the deletion, some still accept tasks for the queue. These are deleted too, but not those of a new
         // queue of the same name.
         await Task.Delay(QueueCatalog.MaxAge, time);
-        var now = Micros.Now(time);
-        metrics.Purged(name,
-            await store.PurgeAsync(name, queue.Settings.Events, now, acceptedBefore: await catalog.LookUpAsync(name) is null ? now
-                : deleted));
+        await PurgeAsync(queue, acceptedBefore: await catalog.LookUpAsync(name) is null ? Micros.Now(time) : deleted);
         return true;
     }
 
@@ -145,9 +148,33 @@ public sealed partial class QueueService(
     {
         if (await catalog.LookUpAsync(name) is not { } queue)
             return false;
-        metrics.Purged(name, await store.PurgeAsync(name, queue.Settings.Events, Micros.Now(time)));
-        workNotifier.RingAll(name); // capacity and ordering keys are free
+        await PurgeAsync(queue, acceptedBefore: null);
+        workNotifier.NotifyAll(name); // capacity and ordering keys are free
         return true;
+    }
+
+    /// <summary>Purges in steps: no claim waits for a large queue, and an interrupted purge keeps what it has done.</summary>
+    /// <param name="queue">The queue.</param>
+    /// <param name="acceptedBefore">Only tasks accepted earlier; null is those accepted until now, and the counters too.</param>
+    private async Task PurgeAsync(QueueRecord queue, DateTime? acceptedBefore)
+    {
+        var before = acceptedBefore ?? Micros.Now(time).AddMicroseconds(1);
+        var (done, told) = (0L, time.GetTimestamp());
+        PurgedTasks step;
+        do
+        {
+            step = await store.PurgeAsync(queue.Name, queue.Settings.Events, Micros.Now(time), PurgeStep, before);
+            metrics.Purged(queue.Name, step.Cancelled);
+            done += step.Cancelled + step.Dead;
+            if (time.GetElapsedTime(told) >= PurgeProgress)
+            {
+                LogPurging(queue.Name, done);
+                told = time.GetTimestamp();
+            }
+        }
+        while (step.Found >= PurgeStep);
+        if (acceptedBefore is null)
+            await store.ResetAsync(queue.Name);
     }
 
     /// <summary>Counts of a queue, restricted to the tasks that the caller may see.</summary>
@@ -185,7 +212,7 @@ public sealed partial class QueueService(
     private async Task TellAsync(string name)
     {
         catalog.Invalidate();
-        workNotifier.RingAll(name);
+        workNotifier.NotifyAll(name);
         try
         {
             await announcer.PublishChangedAsync(name).WaitAsync(TellTimeout, time);
@@ -202,4 +229,7 @@ public sealed partial class QueueService(
 
     [LoggerMessage(LogLevel.Warning, "Cannot publish the change of queue {Queue}; other processes see it up to a second later")]
     private partial void LogNotTold(Exception fault, string queue);
+
+    [LoggerMessage(LogLevel.Information, "Purging queue {Queue}: {Count} tasks deleted so far")]
+    private partial void LogPurging(string queue, long count);
 }

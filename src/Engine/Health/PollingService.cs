@@ -81,19 +81,26 @@ public abstract partial class PollingService(PollingServices services) : Backgro
     protected sealed override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var heartbeat = _heartbeat = services.Heartbeats.Of(GetType());
+        var succeeded = true;
         while (!stoppingToken.IsCancellationRequested)
         {
-            heartbeat.Beat();
+            if (succeeded)
+                heartbeat.Beat();
+            succeeded = false;
             var wait = AfterFault;
             var fault = await TryAsync(async () =>
             {
                 wait = await PollAsync(stoppingToken);
                 heartbeat.Succeeded();
+                succeeded = true;
             }, stoppingToken);
             if (fault is not null)
                 heartbeat.Failed(fault);
-            heartbeat.Rest();
-            await WaitAsync(wait, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            // A loop that only meets an outage has no heartbeat either: the grace period of outages decides whether that counts.
+            if (succeeded)
+                heartbeat.Rest();
+            var waiting = succeeded ? WaitAsync(wait, stoppingToken) : Task.Delay(wait, Time, stoppingToken);
+            await waiting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         await EndAsync();

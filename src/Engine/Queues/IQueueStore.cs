@@ -12,15 +12,16 @@ public interface IQueueStore
     /// <summary>Makes the waiting push tasks of a resumed queue due for dispatch again.</summary>
     Task RearmAsync(string queue, DateTime now);
 
-    /// <summary>
-    /// Deletes the waiting, running and dead tasks of a queue in one transaction, and resets its counters and rate limit.
-    /// </summary>
+    /// <summary>One step of a purge, in one transaction: deletes some of the waiting, running and dead tasks of a queue.</summary>
     /// <param name="queue">Base name.</param>
-    /// <param name="events">Which cancellation events are written.</param>
-    /// <param name="now">Time of the purge.</param>
-    /// <param name="acceptedBefore">Only tasks accepted before this time, without resetting counters; null is all tasks.</param>
-    /// <returns>Number of tasks cancelled.</returns>
-    Task<int> PurgeAsync(string queue, EventPolicy events, DateTime now, DateTime? acceptedBefore = null);
+    /// <param name="events">Whether cancellations are written as events.</param>
+    /// <param name="now">Time of the cancellation.</param>
+    /// <param name="max">Largest number of tasks of the step.</param>
+    /// <param name="acceptedBefore">Only tasks accepted earlier.</param>
+    Task<PurgedTasks> PurgeAsync(string queue, EventPolicy events, DateTime now, int max, DateTime acceptedBefore);
+
+    /// <summary>Resets the counters of a queue and refills its token bucket.</summary>
+    Task ResetAsync(string queue);
 
     /// <summary>Counts of a queue, each computed through an index.</summary>
     Task<QueueStats> StatsAsync(string queue, DateTime now);
@@ -29,6 +30,12 @@ public interface IQueueStore
     /// <returns>Number of tasks removed.</returns>
     Task<int> RemoveDeletedAsync(DateTime now, int max);
 }
+
+/// <summary>The tasks of one step of a purge.</summary>
+/// <param name="Cancelled">Number of waiting and running tasks.</param>
+/// <param name="Dead">Number of dead letters.</param>
+/// <param name="Found">Number of tasks found, some of which may have ended before they were locked; the maximum if more are left.</param>
+public sealed record PurgedTasks(int Cancelled, int Dead, int Found);
 
 /// <summary>Counts of a queue over all tiers.</summary>
 /// <param name="Waiting">Waiting tasks, due or not.</param>

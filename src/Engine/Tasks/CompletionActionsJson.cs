@@ -7,12 +7,15 @@ namespace TaskQueue.Engine.Tasks;
 public static class CompletionActionsJson
 {
     /// <summary>Serializes completion actions; null if there are none.</summary>
-    internal static string? ToText(CompletionActions? ending) =>
-        ending is null || ending == new CompletionActions() ? null : JsonSerializer.Serialize(ending, EndingJson.Default.CompletionActions);
+    internal static string? ToText(CompletionActions? actions) =>
+        actions is null || actions == new CompletionActions() ? null
+            : JsonSerializer.Serialize(actions, CompletionActionsContext.Default.CompletionActions);
 
     /// <summary>The completion actions of a task, or null.</summary>
     public static CompletionActions? Of(TaskState task) =>
-        task.Ending is null ? null : task.EndingRead ??= JsonSerializer.Deserialize(task.Ending, EndingJson.Default.CompletionActions);
+        task.CompletionActions is null ? null
+            : task.CompletionActionsRead ??=
+                JsonSerializer.Deserialize(task.CompletionActions, CompletionActionsContext.Default.CompletionActions);
 
     /// <summary>The outcome of a batch item: decided by the status in the result (bella.md 12), a success if there is none.</summary>
     internal static BatchItemOutcome LineEnd(TaskEventType type, string? result) =>
@@ -46,4 +49,4 @@ public static class CompletionActionsJson
 
 [JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(CompletionActions))]
-internal sealed partial class EndingJson : JsonSerializerContext;
+internal sealed partial class CompletionActionsContext : JsonSerializerContext;

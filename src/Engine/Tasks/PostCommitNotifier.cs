@@ -37,9 +37,9 @@ public sealed class PostCommitNotifier(WorkNotifier workNotifier) : IDisposable
         {
             any = true;
             if (e.DueAt is { } due)
-                workNotifier.Ring(new(e.Queue, e.Tier), due);
-            if (e.Frees)
-                workNotifier.RingTiers(e.Queue);
+                workNotifier.Notify(new(e.Queue, e.Tier), due);
+            if (e.ReleasesCapacity)
+                workNotifier.NotifyTiers(e.Queue);
             if (e.Line is not null)
                 Batches.Set();
             if (e.CallbackDue)
@@ -64,10 +64,10 @@ public sealed class PostCommitNotifier(WorkNotifier workNotifier) : IDisposable
     {
         foreach (var task in tasks)
         {
-            workNotifier.Ring(new(task.Queue, task.Tier), task.DueAt);
+            workNotifier.Notify(new(task.Queue, task.Tier), task.DueAt);
             if (task.Events.Any(e =>
-                e is { Type: TaskEventType.Overwritten, Frees: true })) // another task may now be the head of its ordering key
-                workNotifier.RingTiers(task.Queue);
+                e is { Type: TaskEventType.Overwritten, ReleasesCapacity: true })) // another task may now be the head of its ordering key
+                workNotifier.NotifyTiers(task.Queue);
         }
 
         Appended();

@@ -47,9 +47,9 @@ public static class SubmissionRules
             return $"payload must have at most {maxPayloadBytes} bytes";
         if (!TextRules.IsClean(task.Payload) || !TextRules.IsClean(task.Name) || !TextRules.IsClean(task.Headers)
             || !TextRules.IsClean(task.Owner)
-            || !TextRules.IsClean(task.Ending?.LeaseExpiryResult) || !TextRules.IsClean(task.Ending?.ReplyTo))
+            || !TextRules.IsClean(task.CompletionActions?.LeaseExpiryResult) || !TextRules.IsClean(task.CompletionActions?.ReplyTo))
             return TextRules.Rule;
-        if (!TextRules.IsClean(task.Ending?.CallbackUrl))
+        if (!TextRules.IsClean(task.CompletionActions?.CallbackUrl))
             return $"callback_url: {TextRules.Rule}";
         if (!TextRules.IsPlain(task.DedupeKey) || !TextRules.IsPlain(task.OrderingKey))
             return "dedupe_key and ordering_key must not contain control characters, such as U+0000, or half of a surrogate pair";

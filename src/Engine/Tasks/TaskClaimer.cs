@@ -50,7 +50,7 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
             {
                 // The claim locked more than it took, so concurrent claims found nothing.
                 foreach (var queue in open.Targets.Select(t => t.Queue).Distinct(StringComparer.Ordinal))
-                    workNotifier.RingAll(queue);
+                    workNotifier.NotifyAll(queue);
             }
 
             if (tasks.Count > 0 || waiter is null || wait <= time.GetElapsedTime(begin))

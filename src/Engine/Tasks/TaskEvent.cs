@@ -82,7 +82,7 @@ public sealed class TaskEvent
     /// <summary>
     /// Whether the event releases capacity for another task of the queue: the next of its ordering key, or one more below the limit.
     /// </summary>
-    public bool Frees { get; set; }
+    public bool ReleasesCapacity { get; set; }
 
     /// <summary>The actual type if <see cref="Type"/> hides it from subscribers; not stored.</summary>
     internal TaskEventType Kind { get; set; }

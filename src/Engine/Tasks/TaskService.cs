@@ -93,7 +93,7 @@ public sealed class TaskService(
     /// <summary>The validation error of a submission and its remedy, or null.</summary>
     public string? ProblemOf(TaskSubmission submission) =>
         SubmissionRules.Check(submission, options.Value.MaxPayloadBytes)
-            ?? (submission.Ending?.CallbackUrl is { } url ? CallbackRules.Check(url, webhooks.Value) : null);
+            ?? (submission.CompletionActions?.CallbackUrl is { } url ? CallbackRules.Check(url, webhooks.Value) : null);
 
     /// <summary>Applies reports of workers on many attempts; commands for one task are applied in the given order.</summary>
     /// <returns>The same commands, each with its result.</returns>
@@ -255,7 +255,7 @@ public sealed class TaskService(
             CreatedAt = now,
             DueAt = due,
             ExpiresAt = SubmissionRules.Expiry(settings, submission.Tier, due, Cut(submission.ExpiresAt)),
-            Ending = CompletionActionsJson.ToText(submission.Ending),
+            CompletionActions = CompletionActionsJson.ToText(submission.CompletionActions),
             BatchId = submission.BatchId,
             Owner = submission.Owner,
             Settings = settings,

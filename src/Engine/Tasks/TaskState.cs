@@ -115,7 +115,7 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
     public DateTime? DispatchAt { get; set; }
 
     /// <summary>JSON of the <see cref="CompletionActions"/>; null is none.</summary>
-    public string? Ending { get; set; }
+    public string? CompletionActions { get; set; }
 
     /// <summary>
     /// The batch whose item it is, or null. Such a task is kept until the batch has ended, and cannot be retried by hand.
@@ -131,8 +131,8 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
     /// <summary>The current settings of its queue; not stored.</summary>
     internal QueueSettings Settings { get; set; } = QueueSettings.Default;
 
-    /// <summary><see cref="Ending"/> as parsed by <see cref="CompletionActionsJson.Of"/>; immutable. Not stored.</summary>
-    internal CompletionActions? EndingRead { get; set; }
+    /// <summary><see cref="CompletionActions"/> as parsed by <see cref="CompletionActionsJson.Of"/>; immutable. Not stored.</summary>
+    internal CompletionActions? CompletionActionsRead { get; set; }
 
     /// <summary>Events since the row was loaded, written to table <c>task_events</c> in the same transaction.</summary>
     internal IReadOnlyList<TaskEvent> Events => _events ?? [];
@@ -186,7 +186,7 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
             At = at,
             DueAt = State is TaskStates.Pending or TaskStates.Retrying && !Blocked ? DueAt : null,
             Dispatch = dispatch,
-            Frees = frees,
+            ReleasesCapacity = frees,
             IsWritten = !silent || dispatch,
             Line = BatchId is { } batch && TaskEvent.IsTerminal(type) ? (batch, CompletionActionsJson.LineEnd(type, Result)) : null,
             CallbackDue = type == TaskEventType.Completed && CompletionActionsJson.Of(this)?.CallbackUrl is not null,

@@ -47,7 +47,7 @@ public sealed record TaskSubmission(Guid Id, string Queue, string Payload)
     public RetryPolicy? Retry { get; init; }
 
     /// <summary>Additional actions when the task ends; null is none.</summary>
-    public CompletionActions? Ending { get; init; }
+    public CompletionActions? CompletionActions { get; init; }
 
     /// <summary>
     /// Owner of the task: callers see what their tenant owns. Without owner only administrators see it. At most 128 characters.

@@ -17,7 +17,7 @@ public sealed class WorkNotifier(TimeProvider time)
     /// Notifies of a waiting task. If it is due, one waiter is woken, or the next one if that has left; if it is due later, all are woken
     /// to set their timers.
     /// </summary>
-    public void Ring(QueueTier target, DateTime due)
+    public void Notify(QueueTier target, DateTime due)
     {
         var later = due > time.GetUtcNow().UtcDateTime;
         if (later)
@@ -32,7 +32,7 @@ public sealed class WorkNotifier(TimeProvider time)
     }
 
     /// <summary>Notifies of a released ordering key or capacity, which may benefit any tier: one waiter of each is woken.</summary>
-    public void RingTiers(string queue)
+    public void NotifyTiers(string queue)
     {
         if (!_waiters.TryGetValue(queue, out var tiers))
             return;
@@ -44,7 +44,7 @@ public sealed class WorkNotifier(TimeProvider time)
     }
 
     /// <summary>Wakes all waiters of a queue whose settings changed.</summary>
-    public void RingAll(string queue)
+    public void NotifyAll(string queue)
     {
         if (!_waiters.TryGetValue(queue, out var tiers))
             return;
@@ -56,15 +56,15 @@ public sealed class WorkNotifier(TimeProvider time)
     }
 
     /// <summary>Notifies of waiting tasks from another process.</summary>
-    public void Ring(AvailableWork arrival)
+    public void Notify(AvailableWork arrival)
     {
         var target = new QueueTier(arrival.Queue, arrival.Tier);
         for (var i = 0; i < arrival.Due && _waiters.ContainsKey(target.Queue); i++)
-            Ring(target, DateTime.MinValue);
+            Notify(target, DateTime.MinValue);
         for (var i = 0; i < arrival.Freed && _waiters.ContainsKey(target.Queue); i++)
-            RingTiers(target.Queue);
+            NotifyTiers(target.Queue);
         if (arrival.NextDue is { } due)
-            Ring(target, due);
+            Notify(target, due);
     }
 
     private static void Wake(List<Waiter> waiters, bool all)
@@ -144,7 +144,7 @@ public sealed class WorkNotifier(TimeProvider time)
             if (_rung.Task.IsCompleted && !_heard)
             {
                 foreach (var target in Targets)
-                    _workNotifier.Ring(target, DateTime.MinValue);
+                    _workNotifier.Notify(target, DateTime.MinValue);
             }
         }
 

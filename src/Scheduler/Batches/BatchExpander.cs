@@ -132,7 +132,7 @@ internal sealed class BatchExpander(
             ExpiresAt = batch.DeadlineAt,
             MaxAttempts = 1,
             Headers = new BatchHeaders(BatchId.Format(batch.CorrelationId), "batch", line.CustomId, batch.Submitter).ToText(),
-            Ending = new CompletionActions { LeaseExpiryResult = id.LeaseExpiryResult },
+            CompletionActions = new CompletionActions { LeaseExpiryResult = id.LeaseExpiryResult },
             BatchId = batch.CorrelationId,
             Owner = batch.Owner,
         };

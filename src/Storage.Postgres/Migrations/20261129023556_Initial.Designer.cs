@@ -1172,7 +1172,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("text")
                         .HasColumnName("error");
 
-                    b.Property<bool>("Frees")
+                    b.Property<bool>("ReleasesCapacity")
                         .HasColumnType("boolean")
                         .HasColumnName("frees");
 
@@ -1257,7 +1257,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("due_at");
 
-                    b.Property<string>("Ending")
+                    b.Property<string>("CompletionActions")
                         .HasColumnType("text")
                         .HasColumnName("ending");
 

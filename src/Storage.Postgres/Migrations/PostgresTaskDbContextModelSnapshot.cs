@@ -1169,7 +1169,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("text")
                         .HasColumnName("error");
 
-                    b.Property<bool>("Frees")
+                    b.Property<bool>("ReleasesCapacity")
                         .HasColumnType("boolean")
                         .HasColumnName("frees");
 
@@ -1254,7 +1254,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("due_at");
 
-                    b.Property<string>("Ending")
+                    b.Property<string>("CompletionActions")
                         .HasColumnType("text")
                         .HasColumnName("ending");
 

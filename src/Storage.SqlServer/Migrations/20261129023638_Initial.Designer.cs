@@ -1222,7 +1222,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnName("error")
                         .UseCollation("Latin1_General_100_BIN2");
 
-                    b.Property<bool>("Frees")
+                    b.Property<bool>("ReleasesCapacity")
                         .HasColumnType("bit")
                         .HasColumnName("frees");
 
@@ -1310,7 +1310,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnType("datetime2(6)")
                         .HasColumnName("due_at");
 
-                    b.Property<string>("Ending")
+                    b.Property<string>("CompletionActions")
                         .HasColumnType("nvarchar(max)")
                         .HasColumnName("ending")
                         .UseCollation("Latin1_General_100_BIN2");

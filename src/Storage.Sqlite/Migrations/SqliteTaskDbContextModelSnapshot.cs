@@ -1147,7 +1147,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("error");
 
-                    b.Property<bool>("Frees")
+                    b.Property<bool>("ReleasesCapacity")
                         .HasColumnType("INTEGER")
                         .HasColumnName("frees");
 
@@ -1236,7 +1236,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("due_at");
 
-                    b.Property<string>("Ending")
+                    b.Property<string>("CompletionActions")
                         .HasColumnType("TEXT")
                         .HasColumnName("ending");
 

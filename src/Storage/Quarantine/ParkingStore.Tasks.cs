@@ -44,7 +44,7 @@ internal sealed partial class ParkingStore
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         await db.Tasks.Where(t => t.CorrelationId == id).ExecuteUpdateAsync(
-            t => t.SetProperty(x => x.Ending, (string?)null).SetProperty(x => x.Retry, (string?)null)
+            t => t.SetProperty(x => x.CompletionActions, (string?)null).SetProperty(x => x.Retry, (string?)null)
                 .SetProperty(x => x.Result, (string?)null)
                 .SetProperty(x => x.Progress, (string?)null).SetProperty(x => x.Error, error),
             cancellationToken);

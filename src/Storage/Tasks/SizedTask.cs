@@ -39,7 +39,7 @@ internal sealed class SizedTask
         FinishedAt = t.FinishedAt,
         DeleteAt = t.DeleteAt,
         Dead = t.Dead,
-        Ending = t.Ending,
+        CompletionActions = t.CompletionActions,
         BatchId = t.BatchId,
         Owner = t.Owner,
         ClaimedBy = t.ClaimedBy,

@@ -82,7 +82,7 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
         (task.State, task.Dead, task.FinishedAt, task.DeleteAt) =
             (dead ? TaskStates.Failed : TaskStates.Completed, dead, now, now.AddDays(7));
         (task.LeaseUntil, task.Limited, task.Result) = (null, false, "null");
-        task.Ending = """{"CallbackUrl":"http://receiver/x"}""";
+        task.CompletionActions = """{"CallbackUrl":"http://receiver/x"}""";
         task.Settings = QueueSettings.Default with { DeadLetters = new DeadLetterSettings(MaxSize: 2) };
         task.Record(dead ? TaskEventType.Failed : TaskEventType.Completed, now, frees: task.OrderingKey is not null);
     }
@@ -115,7 +115,8 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
         await store.ApplyLimitsAsync("q600");
         await store.RearmAsync("q609", now);
         await store.AdoptAsync("q603");
-        await store.PurgeAsync("q606", EventPolicy.All, now);
+        await store.PurgeAsync("q606", EventPolicy.All, now, 100, now.AddDays(1));
+        await store.ResetAsync("q606");
     }
 
     private async Task CallbacksAsync()

@@ -439,20 +439,21 @@ cross apply (select top (1) m.id from tasks m with (readcommittedlock) where m.q
     and m.state in (3, 7)
     order by m.due_at, m.id) as f where not exists (select h.id from tasks h with (readcommittedlock) where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null and h.blocked = 0 and h.state in (3, 4, 7));
 
--- PurgeSql(@queue NVarChar 128 0, @now DateTime2 0 6, @before DateTime2 0 6)
+-- PurgeSql(@queue NVarChar 128 0, @now DateTime2 0 6, @before DateTime2 0 6, @max Int 0 0)
 set xact_abort on;
 declare @found table (id binary(16) primary key);
 declare @gone table (id binary(16) primary key, dead bit);
-insert into @found select distinct id from (select t.id from tasks t where t.queue = @queue and t.state in (3, 7) and t.blocked = 0 union all select t.id from tasks t where t.queue = @queue and t.ordering_key is not null and t.state in (3, 7) union all select t.id from tasks t where t.queue = @queue and t.state = 4 union all select t.id from tasks t where t.queue = @queue and t.dead = 1) as m;
-insert into @found select distinct id from (select t.id from tasks t where t.queue = @queue and t.state in (3, 7) and t.blocked = 0 union all select t.id from tasks t where t.queue = @queue and t.ordering_key is not null and t.state in (3, 7) union all select t.id from tasks t where t.queue = @queue and t.state = 4 union all select t.id from tasks t where t.queue = @queue and t.dead = 1) as m where id not in (select id from @found);
+insert into @found select top (@max) id from (select distinct id from (select t.id from tasks t where t.queue = @queue and t.state in (3, 7) and t.blocked = 0 and t.created_at < @before union all select t.id from tasks t where t.queue = @queue and t.ordering_key is not null and t.state in (3, 7) and t.created_at < @before union all select t.id from tasks t where t.queue = @queue and t.state = 4 and t.created_at < @before union all select t.id from tasks t where t.queue = @queue and t.dead = 1 and t.created_at < @before) as m) as d;
+insert into @found select top (@max) id from (select distinct id from (select t.id from tasks t where t.queue = @queue and t.state in (3, 7) and t.blocked = 0 and t.created_at < @before union all select t.id from tasks t where t.queue = @queue and t.ordering_key is not null and t.state in (3, 7) and t.created_at < @before union all select t.id from tasks t where t.queue = @queue and t.state = 4 and t.created_at < @before union all select t.id from tasks t where t.queue = @queue and t.dead = 1 and t.created_at < @before) as m) as d
+    where id not in (select id from @found);
 insert into @gone select t.id, t.dead from (select top (2147483647) id from @found order by id) as i inner loop join tasks t with (updlock, rowlock, forceseek) on t.id = i.id
-where (t.state in (3, 4, 7) or t.dead = 1) and (@before is null or t.created_at < @before) order by i.id option (force order, maxdop 1);
+where (t.state in (3, 4, 7) or t.dead = 1) order by i.id option (force order, maxdop 1);
 update t set delete_at = @now, dead = 0 from @gone g inner loop join tasks t with (rowlock, forceseek) on t.id = g.id where g.dead = 1;
 update t set state = 8, finished_at = @now, delete_at = case when t.batch_id is null
     then @now end, lease_until = null, dispatch_at = null,
     blocked = 0, limited = 0
 from @gone g inner loop join tasks t with (rowlock, forceseek) on t.id = g.id where g.dead = 0;
-select id from @gone where dead = 0;
+select f.id, g.dead from @found f left join @gone g on g.id = f.id;
 
 -- ReadEventsSql(@cursors NVarChar -1 0, @max Int 0 0)
 declare @end bigint = cast(ident_current(N'task_events') as bigint);
