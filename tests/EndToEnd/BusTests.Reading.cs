@@ -136,7 +136,7 @@ public abstract partial class BusTests
             stack.RabbitMq is null ? new BusAddress(null as Uri).Of(Addresses.SubmitQueue) : Addresses.Submit);
         await endpoint.Send(new SubmitTasks([task]), c => c.FaultAddress = bus.Address);
 
-        (await SetAsideAsync("SubmitTasks:sender:")).Reason.ShouldContain("answer");
+        (await SetAsideAsync("SubmitTasks:sender:")).Reason.ShouldContain("response");
         (await Http.ReadAsync($"/tasks/{task.Id}")).Status.ShouldBe(404);
     }
 

@@ -51,8 +51,8 @@ public sealed class MaintenanceCrashTests
             var done = await JobAsync(api);
             done.Text("process").ShouldBe(ProcessOf(other));
             done.GetProperty("removed").GetInt64().ShouldBeInRange(1, Rows - 1);
-            other.Output.ShouldContain($"Maintenance job task-retention was interrupted in process {ProcessOf(killed)}; it is done here "
-                + "now");
+            other.Output.ShouldContain($"Maintenance job task-retention was interrupted in process {ProcessOf(killed)}; taking it "
+                + "over");
             other.Lines.ShouldAllBe(l => !l.Contains("Hangfire", StringComparison.Ordinal), "its log is quiet");
             (await other.TerminateAsync()).ShouldBe(0);
         }

@@ -146,7 +146,7 @@ public abstract partial class WorkerConformance(Stack stack)
         var runs = 0;
         await using var worker = await StartAsync(o =>
         {
-            o.Lease = TimeSpan.FromSeconds(2);
+            o.Lease = TimeSpan.FromSeconds(1);
             o.AddProcessor("a", async (task, _) =>
             {
                 Interlocked.Increment(ref runs);
@@ -163,8 +163,8 @@ public abstract partial class WorkerConformance(Stack stack)
             Patience, "the progress shows");
         var began = TimeProvider.System.GetTimestamp();
         await Eventually.UntilAsync(
-            () => Task.FromResult(TimeProvider.System.GetElapsedTime(began) > TimeSpan.FromSeconds(5)), Patience,
-            "two leases have passed");
+            () => Task.FromResult(TimeProvider.System.GetElapsedTime(began) > TimeSpan.FromSeconds(3)), Patience,
+            "three leases have passed");
         goOn.SetResult();
 
         (await Http.TaskAsync(id, "completed")).Whole("attempt").ShouldBe(1);

@@ -126,6 +126,11 @@ internal sealed class CompletionWatch(
         return LookAgain;
     }
 
-    protected override Task WaitAsync(TimeSpan wait, CancellationToken cancellationToken) =>
-        wait == Timeout.InfiniteTimeSpan ? waiters.Begun.WaitAsync(wait, cancellationToken) : base.WaitAsync(wait, cancellationToken);
+    /// <summary>A caller may register before its task is committed: such a task must not be looked for at once.</summary>
+    protected override async Task WaitAsync(TimeSpan wait, CancellationToken cancellationToken)
+    {
+        if (wait == Timeout.InfiniteTimeSpan)
+            await waiters.Begun.WaitAsync(wait, cancellationToken);
+        await base.WaitAsync(LookAgain, cancellationToken);
+    }
 }
