@@ -154,4 +154,32 @@ public abstract partial class BatchesApiTests
         (await LinesAsync(done.GetProperty("output_file_id").GetString()!)).Select(l => l.GetProperty("custom_id").GetString())
             .ShouldBe(Enumerable.Range(0, Lines).Select(n => $"r{n}"));
     }
+
+    [Fact]
+    public async Task A_line_of_20_megabytes_is_an_error_and_the_others_run()
+    {
+        var queue = await server.RegisterAsync();
+        var id = await StartAsync(queue,
+            $"{Line("r1")}\n{{\"custom_id\":\"big\",\"body\":{{\"x\":\"{new string('x', 20_000_000)}\"}}}}\n{Line("r2")}\n");
+        foreach (var task in await TakeAllAsync(queue, 2))
+            await CompleteAsync(task, "{}");
+
+        var done = await EndAsync(id);
+
+        Counts(done).ShouldBe((3, 2, 1));
+        (await LinesAsync(done.GetProperty("error_file_id").GetString()!)).ShouldHaveSingleItem().GetProperty("customId").GetString()
+            .ShouldBe("1");
+    }
+
+    [Fact]
+    public async Task An_empty_input_completes_for_Bella_and_fails_for_OpenAI()
+    {
+        var queue = await server.RegisterAsync();
+        var done = await EndAsync(await StartAsync(queue, "\n\n"));
+        (done.GetProperty("status").GetString(), Counts(done), done.GetProperty("output_file_id").GetString())
+            .ShouldBe(("completed", (0, 0, 0), ""));
+
+        var failed = await EndAsync(await StartAsync(queue, "\n", openAI: true), openAI: true);
+        failed.GetProperty("errors").GetProperty("data")[0].GetProperty("code").GetString().ShouldBe("empty_file");
+    }
 }

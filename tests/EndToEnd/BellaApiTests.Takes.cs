@@ -238,6 +238,18 @@ public abstract partial class BellaApiTests
             done.Where(id => put.IndexOf(id) % queues.Length == q).ShouldBe(put.Where((_, n) => n % queues.Length == q));
     }
 
+    [Fact]
+    public async Task Check11_fifo_takes_at_most_ten_in_the_order_of_their_puts()
+    {
+        var name = await server.RegisterAsync();
+        var ids = new List<string>();
+        for (var put = 0; put < 15; put++)
+            ids.Add(await server.PutAsync(name, 0));
+
+        ShouldBeTasks(await server.TakeAsync($"{name}:0", 15), ($"{name}:0", ids[..10]));
+        ShouldBeTasks(await server.TakeAsync($"{name}:0", 15), ($"{name}:0", ids[10..]));
+    }
+
     private sealed record Taken(DateTimeOffset Began, DateTimeOffset Ended, IReadOnlyList<string> Ids);
 
     /// <summary>Sixteen takers on both servers, until nothing is left.</summary>

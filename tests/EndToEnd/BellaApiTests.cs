@@ -259,18 +259,6 @@ public abstract partial class BellaApiTests(BellaServer server)
         ShouldBeTasks(rest, ($"{qb}:0", [b2]));
     }
 
-    [Fact]
-    public async Task Check11_fifo_takes_at_most_ten_in_the_order_of_their_puts()
-    {
-        var name = await server.RegisterAsync();
-        var ids = new List<string>();
-        for (var put = 0; put < 15; put++)
-            ids.Add(await server.PutAsync(name, 0));
-
-        ShouldBeTasks(await server.TakeAsync($"{name}:0", 15), ($"{name}:0", ids[..10]));
-        ShouldBeTasks(await server.TakeAsync($"{name}:0", 15), ($"{name}:0", ids[10..]));
-    }
-
     private static string Keys(JsonElement value) =>
         string.Join(' ', value.EnumerateObject().Select(p => p.Name).Order(StringComparer.Ordinal));
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Shouldly;
+using TaskQueue.Tests.Servers;
 using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
@@ -151,6 +152,23 @@ public abstract partial class MoabApiTests
         queues.ShouldBeSubsetOf(seen);
 
         static List<string> Names(JsonElement answer) => [.. answer.GetProperty("queues").EnumerateArray().Select(q => q.Text("name")!)];
+    }
+
+    [Fact]
+    public async Task Check_14_dead_letters_are_capped_and_the_oldest_is_dropped()
+    {
+        var queue = await server.QueueAsync(""","dead_letter_queue_config":{"enable":true,"max_size":2}""");
+
+        var first = await server.KillAsync(queue);
+        var second = await server.KillAsync(queue);
+        var third = await server.KillAsync(queue);
+
+        await Eventually.UntilAsync(
+            async () => (await server.StatsAsync(queue)).Long("dead_tasks_count") == 2, TestHttp.Patience, "two are dead");
+        await server.ShouldBeGoneAsync(queue, first);
+        (await server.ListAsync(queue, ""","state":"TASK_STATE_DEAD" """)).Ids().ShouldBe([second, third]);
+        (await server.TaskAsync(queue, second)).Text("state").ShouldBe("TASK_STATE_DEAD");
+        (await server.TaskAsync(queue, third)).Text("state").ShouldBe("TASK_STATE_DEAD");
     }
 
     /// <summary>Walks through an unchanging list, page by page to its end and back.</summary>

@@ -265,23 +265,6 @@ public abstract partial class MoabApiTests(MoabServer server)
         (await server.TaskAsync(queue, tasks[2].Text("id")!)).Text("state").ShouldBe("TASK_STATE_ENQUEUED");
     }
 
-    [Fact]
-    public async Task Check_14_dead_letters_are_capped_and_the_oldest_is_dropped()
-    {
-        var queue = await server.QueueAsync(""","dead_letter_queue_config":{"enable":true,"max_size":2}""");
-
-        var first = await server.KillAsync(queue);
-        var second = await server.KillAsync(queue);
-        var third = await server.KillAsync(queue);
-
-        await Eventually.UntilAsync(
-            async () => (await server.StatsAsync(queue)).Long("dead_tasks_count") == 2, TestHttp.Patience, "two are dead");
-        await server.ShouldBeGoneAsync(queue, first);
-        (await server.ListAsync(queue, ""","state":"TASK_STATE_DEAD" """)).Ids().ShouldBe([second, third]);
-        (await server.TaskAsync(queue, second)).Text("state").ShouldBe("TASK_STATE_DEAD");
-        (await server.TaskAsync(queue, third)).Text("state").ShouldBe("TASK_STATE_DEAD");
-    }
-
     /// <summary>The request of the documents, verbatim.</summary>
     private const string Sample =
         """

@@ -258,29 +258,6 @@ public abstract partial class QueuesApiTests(Stack stack)
                 .ShouldBe(events);
     }
 
-    [Fact]
-    public async Task A_page_of_tasks_leads_to_the_next()
-    {
-        var ids = await Http.SubmitManyAsync(Enumerable.Range(0, 5).Select(i => new { action = $"a{i}", queue = _queue }));
-        foreach (var list in new[] { "live", "waiting" })
-        {
-            var seen = new List<Guid>();
-            for (string? after = null; ;)
-            {
-                var cursor = after is null ? "" : $"&after={after}";
-                var page = (await Http.ReadAsync($"/queues/{_queue}/tasks?list={list}&limit=2{cursor}")).Json;
-                seen.AddRange(page.GetProperty("tasks").EnumerateArray().Select(t => t.Id()));
-                if ((after = page.Text("next")) is null)
-                    break;
-            }
-
-            seen.ShouldBe(ids);
-        }
-
-        foreach (var query in new[] { "list=other", "limit=0", "limit=1001", "after=x", "list=7" })
-            Problems.Expect(await Http.ReadAsync($"/queues/{_queue}/tasks?{query}"), 400, "invalid_request");
-    }
-
     private async Task PutAsync(object settings, int status = 201)
     {
         var reply = await Http.PutAsync($"/queues/{_queue}", settings);

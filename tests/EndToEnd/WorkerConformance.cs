@@ -226,31 +226,6 @@ public abstract partial class WorkerConformance(Stack stack)
         task.GetProperty("timeline").GetRawText().ShouldContain("the attempt ran longer than 00:00:01");
     }
 
-    [Fact]
-    public async Task Running_and_prefetched_tasks_stay_within_concurrency_and_prefetch()
-    {
-        await DeclareAsync();
-        var goOn = new TaskCompletionSource();
-        var running = 0;
-        var most = 0;
-        var ids = new List<Guid>();
-        for (var i = 0; i < 15; i++)
-            ids.Add(await SubmitAsync("a"));
-        await using var worker = await StartAsync(o => o.AddProcessor("a", async (_, _) =>
-        {
-            InterlockedMax(ref most, Interlocked.Increment(ref running));
-            await goOn.Task;
-            Interlocked.Decrement(ref running);
-            return TaskOutcome.Completed();
-        }));
-        await Eventually.UntilAsync(() => Task.FromResult(running == 2), Patience, "two tasks run");
-        await Eventually.UntilAsync(async () => await OutAsync(ids) == ExpectedOut, Patience, "the prefetch is full");
-        goOn.SetResult();
-        foreach (var id in ids)
-            (await Http.TaskAsync(id, "completed")).Whole("attempt").ShouldBe(1);
-        most.ShouldBe(2);
-    }
-
     /// <summary>How many tasks of a full worker the engine counts as running.</summary>
     protected abstract int ExpectedOut { get; }
 
