@@ -78,7 +78,8 @@ publish() {
 [ "$part" = Unit ] || background servers prepare # while all is built
 
 # Without a server its tests are not among those that are found.
-if [ -z "${TASKQUEUE_TEST_SQLSERVER:-}" ] && TASKQUEUE_TEST_SQLSERVER=$(tests/sqlserver.sh start "$scratch/sqlserver"); then
+if [ "$part" != Unit ] && [ -z "${TASKQUEUE_TEST_SQLSERVER:-}" ] \
+  && TASKQUEUE_TEST_SQLSERVER=$(tests/sqlserver.sh start "$scratch/sqlserver"); then
   export TASKQUEUE_TEST_SQLSERVER
 fi
 

@@ -33,7 +33,7 @@ internal sealed record Sizes
         RuleClaimed = 4_000,
         RuleFinished = 100_000,
         Queues = 100,
-        Threads = 2_000,
+        OrderingKeys = 2_000,
         KeepSeconds = 1,
         Takeable = 20_000,
         Takes = TimeSpan.FromSeconds(1),
@@ -82,7 +82,7 @@ internal sealed record Sizes
 
     public int Queues { get; private init; } = 1_000;
 
-    public int Threads { get; private init; } = 10_000;
+    public int OrderingKeys { get; private init; } = 10_000;
 
     /// <summary>Waiting tasks while takes are timed.</summary>
     public int Takeable { get; private init; } = 200_000;

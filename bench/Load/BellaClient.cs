@@ -26,9 +26,9 @@ internal sealed class BellaClient(ServerProcess server, CancellationToken cancel
     {
         var count = (int)(perSecond * duration.TotalSeconds);
         var (times, tasks, since) = (new TimeSpan[count], 0, Stopwatch.GetTimestamp());
-        await Task.WhenAll(Enumerable.Range(0, 64).Select(partition => Task.Run(async () =>
+        await Task.WhenAll(Enumerable.Range(0, 64).Select(loop => Task.Run(async () =>
         {
-            for (var n = partition; n < count; n += 64)
+            for (var n = loop; n < count; n += 64)
             {
                 var due = TimeSpan.FromSeconds((double)n / perSecond);
                 if (due - Stopwatch.GetElapsedTime(since) is var wait && wait > TimeSpan.Zero)

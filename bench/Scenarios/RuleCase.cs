@@ -34,8 +34,8 @@ internal sealed record RuleCase(string Name, double Bound)
     public static IReadOnlyList<RuleCase> All(Sizes sizes) =>
     [
         OfQueues(sizes.Queues),
-        new($"{sizes.Threads:#,0} threads", 0.5) { BodyOf = n =>
-            Bodies.One(Bodies.PullQueue, "ordering_key", $"thread-{n % sizes.Threads}") },
+        new($"{sizes.OrderingKeys:#,0} ordering keys", 0.5) { BodyOf = n =>
+            Bodies.One(Bodies.PullQueue, "ordering_key", $"key-{n % sizes.OrderingKeys}") },
         new("a dedupe key on every task", 0.5) { BodyOf = n => Bodies.One(Bodies.PullQueue, "dedupe_key", $"key-{n}") },
         new("max_running and rate that do not bind", 0.8) { Declared = [(Bodies.PullQueue, Limits)] },
         new("4 processes that claim", 0.5) { Servers = ["api", "api", "api", "api", "scheduler,consumers"] },

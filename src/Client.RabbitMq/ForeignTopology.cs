@@ -76,13 +76,13 @@ internal static class ForeignTopology
 
         Task ChannelContext.ExchangeDeclare(
             string exchange, string type, bool durable, bool autoDelete, IDictionary<string, object> arguments,
-                CancellationToken cancellationToken) =>
+            CancellationToken cancellationToken) =>
             exchange == _own ? _channel.ExchangeDeclare(exchange, type, durable, autoDelete, arguments, cancellationToken)
                 : Task.CompletedTask;
 
         Task<QueueDeclareOk> ChannelContext.QueueDeclare(
             string queue, bool durable, bool exclusive, bool autoDelete, IDictionary<string, object> arguments,
-                CancellationToken cancellationToken) =>
+            CancellationToken cancellationToken) =>
             queue == _own
                 ? _channel.QueueDeclare(queue, durable, exclusive, autoDelete, arguments, cancellationToken)
                 : Task.FromResult(new QueueDeclareOk(queue, 0, 0));

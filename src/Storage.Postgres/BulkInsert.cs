@@ -61,6 +61,6 @@ internal sealed partial class PostgresTaskStore
     private static IEnumerable<NpgsqlParameter> InsertValues(IReadOnlyList<TaskState> tasks)
     {
         List<TaskState> ordered = [.. tasks.OrderBy(t => t.CorrelationId)];
-        return TaskColumn.All.Select(c => c.ArrayOf(ordered));
+        return ColumnArrays.ArraysOf(TaskColumn.All, ordered);
     }
 }

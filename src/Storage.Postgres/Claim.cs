@@ -48,7 +48,7 @@ internal sealed partial class PostgresTaskStore
     /// <param name="share">Columns to select besides the tasks.</param>
     private static string ClaimStatement(
         string due, string which, string worker, string claimedBy, string lease, string limited, string order, string more = "",
-            string share = "") =>
+        string share = "") =>
         $"""
         with {due},
         claimed as (
@@ -99,7 +99,7 @@ internal sealed partial class PostgresTaskStore
             Value(Queues(request.Targets)), Value(Tiers(request.Targets)), Value(now), Value(request.Max),
             Value(request.Worker), Nullable(request.LeaseMs), Value(PickStream()), Value<string[]>([.. rules.Silent]),
             Value(now.AddMilliseconds(-request.MinAgeMs)), Nullable(request.MaxRetries), Nullable(request.Credential),
-                Value(request.MaxBytes),
+            Value(request.MaxBytes),
         ]);
         await using var reader = await command.ExecuteReaderAsync();
         var tasks = new List<TaskState>();

@@ -7,8 +7,12 @@ namespace TaskQueue.Storage.Postgres;
 /// <summary>Builds array parameters of columns, for <c>unnest</c>.</summary>
 internal static class ColumnArrays
 {
-    /// <summary>An array parameter with the values of many tasks.</summary>
-    public static NpgsqlParameter ArrayOf(this TaskColumn column, IReadOnlyList<TaskState> tasks) => column.Accept(new Visitor(tasks));
+    /// <summary>For each column an array parameter with the values of many tasks.</summary>
+    public static IEnumerable<NpgsqlParameter> ArraysOf(IEnumerable<TaskColumn> columns, IReadOnlyList<TaskState> tasks)
+    {
+        var visitor = new Visitor(tasks);
+        return columns.Select(c => c.Accept(visitor));
+    }
 
     private static NpgsqlDbType TypeOf(Type type) =>
         type == typeof(Guid) ? NpgsqlDbType.Uuid

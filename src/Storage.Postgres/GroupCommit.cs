@@ -70,7 +70,7 @@ internal sealed partial class PostgresTaskStore
         """;
 
     private static NpgsqlBatchCommand Update(string sql, TaskColumn[] columns, IReadOnlyList<TaskState> tasks) =>
-        Command(sql, [TaskColumn.Id.ArrayOf(tasks), .. columns.Select(c => c.ArrayOf(tasks))]);
+        Command(sql, [.. ColumnArrays.ArraysOf([TaskColumn.Id, .. columns], tasks)]);
 
     private static string Placeholders(int count, int from = 1) => string.Join(", ", Enumerable.Range(from, count).Select(i => $"${i}"));
 
@@ -108,7 +108,7 @@ internal sealed partial class PostgresTaskStore
             Value<string[]>([.. dueCallbacks.Select(o => o.Url)]),
             Value<string[]>([.. dueCallbacks.Select(o => o.Body)]), Value<DateTime[]>([.. dueCallbacks.Select(o => o.At)]),
             new NpgsqlParameter<string?[]> { TypedValue = [.. dueCallbacks.Select(o => o.Owner)] },
-                Value<string[]>([.. dueCallbacks.Select(o => o.Origin)]));
+            Value<string[]>([.. dueCallbacks.Select(o => o.Origin)]));
 
     private static NpgsqlBatchCommand Append(int stream, List<TaskEvent> events)
     {
@@ -183,7 +183,7 @@ internal sealed partial class PostgresTaskStore
             }
 
             var appends = Append([.. inserts.Concat(updates).SelectMany(t => t.Events)]);
-            var orderingKeys = TaskChanges.OrderingKeysOf(updates);
+            var orderingKeys = TaskChanges.Promotable(updates);
             if (orderingKeys.Count == 0)
             {
                 await ExecuteAsync(connection, transaction, [.. rows, .. appends]);

@@ -1,4 +1,5 @@
 using Npgsql;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Tasks;
@@ -23,7 +24,7 @@ internal sealed partial class PostgresTaskStore
 
     private const string TakeLinesSql =
         $"update batches set lines_done = $3, bytes_done = $4, version = version + 1 where id = $1 and lines_done = $2 and state = "
-            + $"{SqlStates.Running}";
+            + $"{SqlStates.BatchInProgress}";
 
     private const string BadLinesSql =
         """
@@ -45,10 +46,8 @@ internal sealed partial class PostgresTaskStore
         if (await MeetHoldersAsync(connection, transaction, tasks, inserted) is not { } answers)
             return null;
         DuplicateRules.DemandNew(step, answers);
-        var changed = answers.Where(a => a.Result is SubmitStatus.Accepted or SubmitStatus.Overwritten).Select(a => a.Task!).Distinct()
-            .ToList();
-        var orderingKeys = changed.Where(t => t.OrderingKey is not null).Select(t => new OrderingKey(t.Queue, t.OrderingKey!)).Distinct()
-            .ToList();
+        var changed = DuplicateRules.Changed(answers);
+        var orderingKeys = TaskChanges.OrderingKeysOf(changed);
         if (orderingKeys.Count > 0)
             await PromoteAsync(connection, transaction, orderingKeys);
         await ExecuteAsync(connection, transaction, Append([.. changed.SelectMany(t => t.Events)]));
@@ -90,7 +89,7 @@ internal sealed partial class PostgresTaskStore
         List<TaskState> ordered = [.. tasks.Select(t => t.Task).DistinctBy(t => t.CorrelationId)
             .OrderBy(t => t.Queue, StringComparer.Ordinal).ThenBy(t => t.DedupeKey, StringComparer.Ordinal)];
         await using var command = new NpgsqlCommand(InsertNewTasksSql + " returning id", connection, transaction);
-        command.Parameters.AddRange(TaskColumn.All.Select(c => c.ArrayOf(ordered)).ToArray());
+        command.Parameters.AddRange(ColumnArrays.ArraysOf(TaskColumn.All, ordered).ToArray());
         await using var reader = await command.ExecuteReaderAsync();
         var inserted = new HashSet<Guid>();
         while (await reader.ReadAsync())
@@ -157,5 +156,5 @@ internal sealed partial class PostgresTaskStore
     /// ended in the meantime.
     /// </summary>
     private static Task<T> RetryRacesAsync<T>(Func<Task<T?>> work)
-        where T : class => ConflictRetry.RetryAsync(work, PostgresFaultClassifier.IsLostRace);
+        where T : class => ConflictRetry.RetryAsync(work, StorageFaults.IsRace);
 }

@@ -11,7 +11,10 @@ internal sealed class PostgresFaultClassifier : StorageFaultClassifier
     public override bool IsTransient(DbException fault) =>
         fault is PostgresException { SqlState: "57P01" or "57P02" or "57P03" or "57P05" or "57014" or "25P03" };
 
-    public override bool IsRace(DbException fault) => IsLostRace(fault);
+    /// <summary>A deadlock, or two transactions that promoted the same head of an ordering key.</summary>
+    public override bool IsRace(DbException fault) =>
+        fault is PostgresException { SqlState: PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure }
+            or PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: TaskDbContext.HeadIndex };
 
     /// <summary>
     /// SQLSTATE classes: connection, transaction state, authorization, catalog, syntax or access rule, resources, object state, operator,
@@ -19,10 +22,4 @@ internal sealed class PostgresFaultClassifier : StorageFaultClassifier
     /// </summary>
     public override bool RefusesEveryone(DbException fault) =>
         fault is PostgresException { SqlState: ['0', '8', ..] or ['2', '5' or '6' or '8', ..] or ['3', 'D', ..] or ['4', '2', ..] or ['5',
-            '3' or '5' or '7' or '8', ..] };
-
-    /// <summary>A deadlock, or two transactions that promoted the same head of an ordering key.</summary>
-    internal static bool IsLostRace(Exception fault) =>
-        fault is PostgresException { SqlState: PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure }
-            or PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: TaskDbContext.HeadIndex };
-}
+            '3' or '5' or '7' or '8', ..] };}

@@ -117,13 +117,16 @@ internal sealed partial class PostgresTaskStore
                 connection, transaction, Command(PurgeSql, Value(queue), Value(now), Value(acceptedBefore), Value(max)));
             var gone = found.FindAll(t => t.Dead is not null);
             Guid[] cancelled = [.. gone.Where(t => t.Dead == false).Select(t => t.Id)];
-            OrderingKey[] orderingKeys = [.. gone.Select(t => t.Key).OfType<string>().Distinct().Select(k => new OrderingKey(queue, k))];
-            if (orderingKeys.Length > 0)
+            var orderingKeys = TaskChanges.OrderingKeysOf(queue, gone.Select(t => t.Key));
+            if (orderingKeys.Count > 0)
                 await PromoteAsync(connection, transaction, orderingKeys);
-            var stream = PickStream();
             if (events != EventPolicy.None && cancelled.Length > 0)
+            {
+                var stream = PickStream();
                 await ExecuteAsync(connection, transaction,
                     [LockStream(stream), Command(CancelledEventsSql, Value(stream), Value(now), Value(cancelled))]);
+            }
+
             await transaction.CommitAsync();
             return new PurgedTasks(cancelled.Length, gone.Count - cancelled.Length, found.Count);
         });

@@ -38,7 +38,7 @@ internal sealed partial class SqlServerTaskStore
         where c.state = {SqlStates.CallbackWaiting} and c.due_at <= @now
         """,
         Time("@now"), Time("@given_up_at"), Int("@max"), Json("@full_owners"), Json("@full_origins"), Json("@busy"), Int("@per_origin"),
-            Int("@per_owner"), Int("@unowned"));
+        Int("@per_owner"), Int("@unowned"));
 
     private static readonly Statement SettleCallbackSql = new(
         "update callbacks set state = @state, due_at = @due, log = @log, finished_at = @finished where id = @id and attempts = @attempts "
@@ -70,7 +70,7 @@ internal sealed partial class SqlServerTaskStore
                     Owner = r.IsDBNull(8) ? null : r.GetString(8), Origin = r.IsDBNull(9) ? null : r.GetString(9),
                 },
                 now, claim.GivenUpAt, claim.Max, Rows.Json(claim.FullOwners.Select(o => (object?[])[o])), Slots(claim.FullOrigins),
-                    Slots(claim.Busy),
+                Slots(claim.Busy),
                 claim.Limits.PerOrigin, claim.Limits.PerOwner, claim.Limits.Unowned);
             await transaction.CommitAsync();
             return rows;

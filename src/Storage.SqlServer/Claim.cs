@@ -33,7 +33,7 @@ internal sealed partial class SqlServerTaskStore
             """,
             limited: "0"),
         Json("@targets"), Int("@max"), Text4000("@worker"), Text4000("@claimed_by"), Int("@lease"), Time("@now"), Time("@due"),
-            Int("@retries"), Int("@stream"), Json("@silent"), BigInt("@max_octets"));
+        Int("@retries"), Int("@stream"), Json("@silent"), BigInt("@max_octets"));
 
     private static readonly Statement NextDueSql = new(
         $"""
@@ -102,7 +102,7 @@ internal sealed partial class SqlServerTaskStore
         {
             var rows = await ReadAsync(connection, transaction, ClaimSql, ReadClaimed,
                 Rows.Json(request.Targets), request.Max, request.Worker, request.Credential, request.LeaseMs, now,
-                    now.AddMilliseconds(-request.MinAgeMs), request.MaxRetries,
+                now.AddMilliseconds(-request.MinAgeMs), request.MaxRetries,
                 PickStream(), Silent(rules), request.MaxBytes);
             await transaction.CommitAsync();
             return rows;

@@ -131,7 +131,8 @@ internal sealed partial class SqlServerTaskStore
         {
             await ExecuteAsync(connection, transaction, AppendSql, stream, Rows.Json(written.Select((e, ord) => (object?[])
                 [
-                    e.TaskId, (int)e.Type, e.Queue, e.Tier, e.Attempt, e.Worker, e.Error, e.At, e.DueAt, e.Dispatch, e.ReleasesCapacity, ord,
+                    e.TaskId, (int)e.Type, e.Queue, e.Tier, e.Attempt, e.Worker, e.Error, e.At, e.DueAt, e.Dispatch, e.ReleasesCapacity,
+                    ord,
                 ])));
         }
 
@@ -186,7 +187,7 @@ internal sealed partial class SqlServerTaskStore
             foreach (var letter in full)
                 await ExecuteAsync(connection, transaction, EvictSql, letter.Queue, letter.Settings.DeadLetters.MaxSize,
                     letter.FinishedAt!.Value);
-            await PromoteAsync(connection, transaction, [.. TaskChanges.OrderingKeysOf(updates)]);
+            await PromoteAsync(connection, transaction, TaskChanges.Promotable(updates));
             await AppendAsync(connection, transaction, [.. inserts.Concat(updates).SelectMany(t => t.Events)]);
         }
 

@@ -33,14 +33,13 @@ internal sealed partial class SqlServerTaskStore
     // Claims of these targets are serialized, so tasks need not be locked before they are chosen: only the chosen ones are locked, and
     // those that another transaction is changing are skipped.
     private static readonly Statement StrictClaimSql = ClaimTogether(
-        "", picked: $" cross apply (select t.id from tasks t {SkippingSought} where t.id = n.id and t.state in {SqlStates.Waiting} and "
-            + $"t.blocked = 0) "
-            + "as l");
+        "", picked: $" cross apply (select t.id from tasks t {SkippingSought} where t.id = n.id and t.state in {SqlStates.Waiting} "
+            + "and t.blocked = 0) as l");
 
     private static Statement ClaimTogether(string locking, string picked) => new(
         ClaimText(
             $"""
-            with limits as (
+            with allowances as (
                 select g.queue, case when a.running < a.tokens then a.running else a.tokens end as allowed
                 from {LimitRows} as g inner loop join queue_limits b with (forceseek) on b.queue = g.queue
                 cross apply (select case when b.bucket_base > @ns - g.max_tokens * g.period_ns then b.bucket_base
@@ -53,7 +52,7 @@ internal sealed partial class SqlServerTaskStore
             limits as (
                 select q.queue, q.tier, q.ord,
                     case when g.allowed is null or g.allowed > @max then @max when g.allowed < 0 then 0 else g.allowed end as allowed
-                from {Targets} as q left join limits g on g.queue = q.queue),
+                from {Targets} as q left join allowances g on g.queue = q.queue),
             found as (
                 select c.id, c.due_at, c.octets, q.queue, q.ord, p.priority, q.allowed,
                     row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.id) as turn
@@ -123,7 +122,7 @@ internal sealed partial class SqlServerTaskStore
                 await ReadAsync(connection, transaction, LockLimitsSql, r => r.GetString(0), limits);
             var rows = await ReadAsync(connection, transaction, request.IsStrict ? StrictClaimSql : LimitedClaimSql, ReadClaimed,
                 Rows.Json(request.Targets), upTo, shares, now, now.AddMilliseconds(-request.MinAgeMs), request.MaxRetries, PickStream(),
-                    Silent(rules),
+                Silent(rules),
                 limits, Micros.FromTime(now) * 1000, (int)request.Order, Math.Max(request.LockMs, request.LeaseMs ?? 0), request.MaxBytes);
             await transaction.CommitAsync();
             return rows;

@@ -28,11 +28,11 @@ internal sealed partial class SqlServerTaskStore
 
     private static readonly Statement TakeTickSql = new(
         "set nocount off; update schedules set next_at = @next, last_at = @at where id = @id and next_at = @at", Int("@id"), Time("@at"),
-            Time("@next"));
+        Time("@next"));
 
     private static readonly Statement TakeLinesSql = new(
         "set nocount off; update batches set lines_done = @to, bytes_done = @bytes, version = version + 1 where id = @id and lines_done = "
-            + $"@from and state = {SqlStates.Running}",
+            + $"@from and state = {SqlStates.BatchInProgress}",
         Id("@id"), Int("@from"), Int("@to"), BigInt("@bytes"));
 
     private static readonly Statement BadLinesSql = new(
@@ -67,10 +67,8 @@ internal sealed partial class SqlServerTaskStore
         if (overwritten.Count > 0)
             await ExecuteAsync(connection, transaction, OverwriteSql, UpdateRows(TaskColumn.Overwritten, overwritten));
         DuplicateRules.DemandNew(step, answers);
-        List<TaskState> changed = [.. answers.Where(a => a.Result is SubmitStatus.Accepted or SubmitStatus.Overwritten).Select(a => a.Task!)
-            .Distinct()];
-        await PromoteAsync(connection, transaction,
-            [.. changed.Where(t => t.OrderingKey is not null).Select(t => new OrderingKey(t.Queue, t.OrderingKey!)).Distinct()]);
+        var changed = DuplicateRules.Changed(answers);
+        await PromoteAsync(connection, transaction, TaskChanges.OrderingKeysOf(changed));
         await AppendAsync(connection, transaction, [.. changed.SelectMany(t => t.Events)]);
         await transaction.CommitAsync();
         return new Inserted(answers);

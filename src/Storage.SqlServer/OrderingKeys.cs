@@ -69,8 +69,7 @@ internal sealed partial class SqlServerTaskStore
     /// <summary>Must precede writing or locking a row of these tasks.</summary>
     private static async Task LockOrderingKeysAsync(SqlConnection connection, SqlTransaction transaction, IEnumerable<TaskState> tasks)
     {
-        List<OrderingKey> orderingKeys = [.. tasks.Where(t => t.OrderingKey is not null)
-            .Select(t => new OrderingKey(t.Queue, t.OrderingKey!)).Distinct()];
+        var orderingKeys = TaskChanges.OrderingKeysOf(tasks);
         if (orderingKeys.Count > 0)
             await ExecuteAsync(connection, transaction, LockOrderingKeysSql, KeyRows(orderingKeys));
     }

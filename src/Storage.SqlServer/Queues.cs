@@ -22,7 +22,7 @@ internal sealed partial class SqlServerTaskStore
     private static readonly Statement RearmSql = Changing(
         $"t.queue = @queue and {Waiting} and t.push = 1 and t.dispatch_at is null",
         "dispatch_at = case when due_at > @now then due_at else @now end", $"{Waiting} and t.push = 1 and t.dispatch_at is null",
-            Queue("@queue"), Time("@now"));
+        Queue("@queue"), Time("@now"));
 
     private static readonly Statement LimitRunningSql = Changing(
         $"t.queue = @queue and t.state = {SqlStates.Running} and t.limited = 0", "limited = 1", $"t.state = {SqlStates.Running} and "
@@ -30,7 +30,7 @@ internal sealed partial class SqlServerTaskStore
 
     private static readonly Statement AddLimitSql = new(
         "insert into queue_limits (queue, bucket_base) select @queue, 0 where not exists (select 1 from queue_limits where queue = @queue)",
-            Queue("@queue"));
+        Queue("@queue"));
 
     private static readonly Statement FillBucketSql = new("update queue_limits set bucket_base = 0 where queue = @queue", Queue("@queue"));
 
@@ -40,29 +40,25 @@ internal sealed partial class SqlServerTaskStore
         $"""
         {AllOrNothing}
         declare @found table (id binary(16) primary key);
-        declare @gone table (id binary(16) primary key, dead bit);
+        declare @gone table (id binary(16) primary key, dead bit, ordering_key nvarchar(400));
         insert into @found select top (@max) id from (select distinct id from ({Members}) as m) as d;
-        insert into @found select top (@max) id from (select distinct id from ({Members}) as m) as d
+        insert into @found select top (@max - (select count(*) from @found)) id from (select distinct id from ({Members}) as m) as d
             where id not in (select id from @found);
+        {LockOrderingKeysText($"from @found f inner loop join tasks k {Sought} on k.id = f.id where k.ordering_key is not null")}
         insert into @gone {LockInOrder(
-            "@found", "t.id, t.dead", $"(t.state in {SqlStates.Unfinished} or t.dead = 1)")};
+            "@found", $"t.id, t.dead, {Rows.Read("ordering_key", "t.")}", $"(t.state in {SqlStates.Unfinished} or t.dead = 1)")};
         update t set delete_at = @now, dead = 0 from @gone g inner loop join tasks t {Sought} on t.id = g.id where g.dead = 1;
         update t set state = {TaskStates.Cancelled}, finished_at = @now, delete_at = case when t.batch_id is null
             then @now end, lease_until = null, dispatch_at = null,
             blocked = 0, limited = 0
         from @gone g inner loop join tasks t {Sought} on t.id = g.id where g.dead = 0;
-        select f.id, g.dead from @found f left join @gone g on g.id = f.id;
+        select f.id, g.dead, g.ordering_key from @found f left join @gone g on g.id = f.id;
         """,
         Queue("@queue"), Time("@now"), Time("@before"), Int("@max"));
 
     private static string Members =>
         string.Join(" union all ", new[] { Waiting, Ordered, $"t.state = {SqlStates.Running}", "t.dead = 1" }
             .Select(c => Ids($"{c} and t.created_at < @before")));
-
-    // As bytes, so that distinct keys never compare as equal.
-    private static readonly Statement OrderingKeysSql = new(
-        "select cast(d.ordering_key as nvarchar(400)) from (select distinct t.ordering_key from tasks t where t.queue = @queue and "
-            + $"{Ordered}) as d", Queue("@queue"));
 
     private static readonly Statement CancelledEventsSql = new(
         $"""
@@ -139,17 +135,19 @@ internal sealed partial class SqlServerTaskStore
     public Task<PurgedTasks> PurgeAsync(string queue, EventPolicy events, DateTime now, int max, DateTime acceptedBefore) =>
         InTransactionAsync(async (connection, transaction) =>
         {
-            await ExecuteLongAsync(connection, transaction, LockOrderingKeysSql,
-                KeyRows(await ReadOrderingKeysAsync(connection, transaction, queue)));
             var found = await ReadLongAsync(connection, transaction, PurgeSql,
-                r => (Id: StoredValue.Id(r, 0), Dead: r.IsDBNull(1) ? (bool?)null : r.GetBoolean(1)), queue, now, acceptedBefore, max);
+                r => (Id: StoredValue.Id(r, 0), Dead: r.IsDBNull(1) ? (bool?)null : r.GetBoolean(1), Key: r.IsDBNull(2) ? null : r.GetString(2)),
+                queue, now, acceptedBefore, max);
             // Tasks added while we waited for the head of their key are kept, and one of them is now the head.
-            await PromoteAsync(connection, transaction, await ReadOrderingKeysAsync(connection, transaction, queue));
+            await PromoteAsync(connection, transaction, TaskChanges.OrderingKeysOf(queue, found.Select(t => t.Key)));
             var cancelled = found.FindAll(t => t.Dead == false).ConvertAll(t => t.Id);
-            var stream = PickStream();
-            await ExecuteAsync(connection, transaction, LockStreamSql, stream);
-            if (events != EventPolicy.None)
+            if (events != EventPolicy.None && cancelled.Count > 0)
+            {
+                var stream = PickStream();
+                await ExecuteAsync(connection, transaction, LockStreamSql, stream);
                 await ExecuteLongAsync(connection, transaction, CancelledEventsSql, stream, now, Rows.Json(cancelled));
+            }
+
             await transaction.CommitAsync();
             return new PurgedTasks(cancelled.Count, found.Count(t => t.Dead == true), found.Count);
         });
@@ -159,9 +157,6 @@ internal sealed partial class SqlServerTaskStore
         await RunAsync(FillBucketSql, queue);
         await RunAsync(ForgetCountsSql, queue);
     }
-
-    private static Task<List<OrderingKey>> ReadOrderingKeysAsync(SqlConnection connection, SqlTransaction transaction, string queue) =>
-        ReadLongAsync(connection, transaction, OrderingKeysSql, r => new OrderingKey(queue, r.GetString(0)), queue);
 
     public async Task<QueueStats> StatsAsync(string queue, DateTime now) =>
         (await QueryLongAsync(StatsSql,
@@ -181,7 +176,7 @@ internal sealed partial class SqlServerTaskStore
 
     private static async Task<List<T>> ReadLongAsync<T>(
         SqlConnection connection, SqlTransaction transaction, Statement statement, Func<System.Data.Common.DbDataReader, T> read,
-            params object?[] values)
+        params object?[] values)
     {
         await using var command = statement.On(connection, transaction, values);
         command.CommandTimeout = StorageRegistration.LongCommandSeconds;

@@ -63,9 +63,6 @@ internal static class Rows
     /// <summary>A select list.</summary>
     public static string Read(TaskColumn[] columns, string prefix = "") => string.Join(", ", columns.Select(c => Read(c.Name, prefix)));
 
-    /// <summary>The stored bytes of a text in a column of <see cref="SqlServerTaskDbContext.Exact"/>.</summary>
-    public static byte[] Exact(string text) => Encoding.Unicode.GetBytes(text);
-
     private static string TypeOf(TaskColumn column) =>
         column.Type == typeof(Guid) ? "binary(16)"
         : column.Type == typeof(int) ? "int"

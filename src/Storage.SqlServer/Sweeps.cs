@@ -6,10 +6,10 @@ namespace TaskQueue.Storage.SqlServer;
 internal sealed partial class SqlServerTaskStore
 {
     private static readonly Statement SelectDispatchSql = SelectOf(Sweep.Dispatch), SelectExpiredLeasesSql = SelectOf(Sweep.ExpiredLease),
-        SelectExpiredSql = SelectOf(Sweep.Expired);
+    SelectExpiredSql = SelectOf(Sweep.Expired);
 
     private static readonly Statement NextDispatchSql = NextOf(Sweep.Dispatch), NextExpiredLeaseSql = NextOf(Sweep.ExpiredLease),
-        NextExpiredSql = NextOf(Sweep.Expired);
+    NextExpiredSql = NextOf(Sweep.Expired);
 
     private static readonly Statement FollowLeasesSql = Changing(
         $"""
@@ -31,7 +31,7 @@ internal sealed partial class SqlServerTaskStore
 
     private static readonly Statement RedispatchSql = Changing(
         "t.dispatch_at is not null", "dispatch_at = case when due_at > @now then due_at else @now end", "t.dispatch_at is not null",
-            Time("@now"));
+        Time("@now"));
 
     public async Task<IReadOnlyList<Guid>> SelectAsync(Sweep sweep, DateTime now, int max) =>
         await QueryAsync(

@@ -12,7 +12,7 @@ internal sealed partial class SqliteTaskStore
 
     private const string TakeLinesSql =
         $"update batches set lines_done = @2, bytes_done = @3, version = version + 1 where id = @0 and lines_done = @1 and state = "
-            + $"{SqlStates.Running}";
+            + $"{SqlStates.BatchInProgress}";
 
     private const string BadLinesSql =
         "insert into batch_bad_lines (batch_id, line, custom_id, code, message) values (@0, @1, @2, @3, @4)";
@@ -26,7 +26,7 @@ internal sealed partial class SqliteTaskStore
 
     private static readonly string HolderSql =
         $"select {TaskColumn.List(TaskColumn.All)} from tasks where queue = @0 and dedupe_key = @1 and dedupe_key is not null and state "
-            + "in (3, 4, 7)";
+            + $"in {SqlStates.Unfinished}";
 
     public Task<IReadOnlyList<SubmitResult>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) =>
         UseAsync<IReadOnlyList<SubmitResult>?>(() => step is null || TakeStep(step) ? Insert(tasks, step) : null, write: true);
@@ -63,11 +63,10 @@ internal sealed partial class SqliteTaskStore
 
         var answers = DuplicateRules.Answer(tasks, inserted, taken, holders)!; // there is a single writer, so no holder has ended
         DuplicateRules.DemandNew(step, answers);
-        var changed = answers.Where(a => a.Result is SubmitStatus.Accepted or SubmitStatus.Overwritten).Select(a => a.Task!).Distinct()
-            .ToList();
+        var changed = DuplicateRules.Changed(answers);
         foreach (var holder in answers.Where(a => a.Result == SubmitStatus.Overwritten).Select(a => a.Task!).Distinct())
             Overwrite(holder);
-        Promote(changed.Where(t => t.OrderingKey is not null).Select(t => new OrderingKey(t.Queue, t.OrderingKey!)).Distinct());
+        Promote(TaskChanges.OrderingKeysOf(changed));
         Append([.. changed.SelectMany(t => t.Events)]);
         return answers;
     }

@@ -35,7 +35,7 @@ internal sealed partial class SqliteTaskStore
                 {
                     Id = r.GetInt64(0), SubjectId = r.GetGuid(1), Url = r.GetString(2), Body = r.GetString(3),
                     Attempts = r.GetInt32(4), DueAt = Micros.ToTime(r.GetInt64(5)), Log = r.GetString(6),
-                        CreatedAt = Micros.ToTime(r.GetInt64(7)),
+                    CreatedAt = Micros.ToTime(r.GetInt64(7)),
                     Owner = r.IsDBNull(8) ? null : r.GetString(8), Origin = r.IsDBNull(9) ? null : r.GetString(9),
                 },
                 id, Micros.FromTime(claim.GivenUpAt))[0]),

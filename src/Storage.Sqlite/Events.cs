@@ -53,7 +53,7 @@ internal sealed partial class SqliteTaskStore
         UseAsync<IReadOnlyList<TaskState>>(
             () => Query(ReadForDispatchSql, r =>
                 TaskColumn.ReadRow(TaskColumn.All, r), JsonSerializer.Serialize(ids.Select(id => id.ToString().ToUpperInvariant())),
-                    maxBytes),
+                maxBytes),
             write: false);
 
     private static readonly string ReadForDispatchSql =

@@ -108,7 +108,7 @@ internal sealed partial class SqliteTaskStore
                     Micros.FromTime(dueCallbacks.At), OrNull(dueCallbacks.Owner), dueCallbacks.Origin);
             foreach (var full in TaskChanges.FullQueues(updates))
                 store.Execute(EvictSql, full.Queue, full.Settings.DeadLetters.MaxSize, Micros.FromTime(full.FinishedAt!.Value));
-            store.Promote(TaskChanges.OrderingKeysOf(updates));
+            store.Promote(TaskChanges.Promotable(updates));
             store.Append([.. inserts.Concat(updates).SelectMany(t => t.Events)]);
             store.Execute("commit");
             _committed = true;

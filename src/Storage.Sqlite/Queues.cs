@@ -36,18 +36,14 @@ internal sealed partial class SqliteTaskStore
 
     private const string RemoveTaskSql = "delete from tasks where id = @0";
 
-    // Not by queue alone: no index has finished tasks by queue, and the partial ones serve only their own condition.
-    private const string WaitingIds =
-        $"""
-        select id from tasks where queue = @0 and state in {SqlStates.Waiting} and not blocked
-            union all select id from tasks where queue = @0 and ordering_key is not null and state in {SqlStates.Waiting}
-        """;
-
-    // Ordering keys are cleared when the queue becomes a push queue: the broker has no such order.
+    // Not by queue alone: no index has finished tasks by queue, and the partial ones serve only their own condition. Ordering keys are
+    // cleared when the queue becomes a push queue: the broker has no such order.
     private const string AdoptSql =
         $"""
         update tasks set push = 1, dispatch_at = due_at, ordering_key = null, blocked = 0
-        where not push and state in {SqlStates.Waiting} and id in ({WaitingIds})
+        where not push and state in {SqlStates.Waiting} and id in (
+            select id from tasks where queue = @0 and state in {SqlStates.Waiting} and not blocked
+            union all select id from tasks where queue = @0 and ordering_key is not null and state in {SqlStates.Waiting})
         """;
 
     private const string RearmSql =
@@ -112,7 +108,7 @@ internal sealed partial class SqliteTaskStore
                     Execute(CancelledEventsSql, ids, at);
                 var cancelled = Execute(CancelAllSql, ids, at);
                 Execute(DropDeadLettersSql, ids, at);
-                Promote(found.Select(t => t.Key).OfType<string>().Distinct().Select(k => new OrderingKey(queue, k)));
+                Promote(TaskChanges.OrderingKeysOf(queue, found.Select(t => t.Key)));
                 return new PurgedTasks(cancelled, found.Count - cancelled, found.Count);
             },
             write: true);

@@ -1,7 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
-using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Audit;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Quotas;

@@ -62,7 +62,7 @@ public sealed record DatabaseAddress(DatabaseProvider Provider, string Connectio
             return DatabaseProvider.SqlServer;
         if (keys.ContainsKey("Data Source") || keys.ContainsKey("DataSource") || keys.ContainsKey("Filename"))
             return DatabaseProvider.Sqlite;
-        throw new FormatException("ConnectionStrings:TaskQueue must begin with Data Source=… (SQLite), Host=… (PostgreSQL) or Server=… "
-            + "(SQL Server).");
+        throw new FormatException("ConnectionStrings:TaskQueue must begin with Data Source=… (SQLite), Host=… (PostgreSQL) or "
+            + "Server=… (SQL Server).");
     }
 }

@@ -15,6 +15,10 @@ internal static class DuplicateRules
             throw new TaskIdTakenException();
     }
 
+    /// <summary>The tasks that an insert wrote: new ones, and holders that were overwritten.</summary>
+    public static List<TaskState> Changed(IEnumerable<SubmitResult> answers) =>
+        [.. answers.Where(a => a.Result is SubmitStatus.Accepted or SubmitStatus.Overwritten).Select(a => a.Task!).Distinct()];
+
     /// <summary>The result of each task, in order; changes waiting holders in memory.</summary>
     /// <param name="tasks">The submitted tasks.</param>
     /// <param name="inserted">Ids that were inserted, each by the first task that has it.</param>
@@ -24,7 +28,7 @@ internal static class DuplicateRules
     /// <exception cref="TaskIdConflictException">An id belongs to another tenant or to a deleted task.</exception>
     public static List<SubmitResult>? Answer(
         IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted, IReadOnlyDictionary<Guid, TakenId> taken,
-            Dictionary<(string Queue, string Key), TaskState> holders)
+        Dictionary<(string Queue, string Key), TaskState> holders)
     {
         var answers = new List<SubmitResult>(tasks.Count);
         var seen = new HashSet<Guid>(tasks.Count);

@@ -1,3 +1,4 @@
+using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Tasks;
 
@@ -17,6 +18,9 @@ public static class SqlStates
 
     /// <summary>Running.</summary>
     public const string Running = "4";
+
+    /// <summary><see cref="BatchStates.InProgress"/> of a batch.</summary>
+    public const string BatchInProgress = "4";
 
     /// <summary><see cref="CallbackState.Waiting"/> of a callback.</summary>
     public const string CallbackWaiting = "0";

@@ -7,10 +7,17 @@ namespace TaskQueue.Storage;
 internal static class TaskChanges
 {
     /// <summary>Ordering keys whose head must be promoted again: it left, waits longer, or a task returned.</summary>
-    public static IReadOnlyCollection<OrderingKey> OrderingKeysOf(IEnumerable<TaskState> updates) =>
-        [.. updates.Where(t => t.OrderingKey is not null
-            && (t.Events.Any(e => e.ReleasesCapacity) || (t.Blocked && t.Events.Any(e => e.Type == TaskEventType.Submitted))))
-            .Select(t => new OrderingKey(t.Queue, t.OrderingKey!)).Distinct()];
+    public static List<OrderingKey> Promotable(IEnumerable<TaskState> updates) =>
+        OrderingKeysOf(updates.Where(t => t.Events.Any(e => e.ReleasesCapacity)
+            || (t.Blocked && t.Events.Any(e => e.Type == TaskEventType.Submitted))));
+
+    /// <summary>The ordering keys of tasks, each once.</summary>
+    public static List<OrderingKey> OrderingKeysOf(IEnumerable<TaskState> tasks) =>
+        [.. tasks.Where(t => t.OrderingKey is not null).Select(t => new OrderingKey(t.Queue, t.OrderingKey!)).Distinct()];
+
+    /// <summary>The ordering keys of tasks of one queue, each once.</summary>
+    public static List<OrderingKey> OrderingKeysOf(string queue, IEnumerable<string?> keys) =>
+        [.. keys.OfType<string>().Distinct(StringComparer.Ordinal).Select(k => new OrderingKey(queue, k))];
 
     /// <summary>A new dead letter of each queue with a limit on dead letters, in the order in which all transactions lock queues.</summary>
     public static IEnumerable<TaskState> FullQueues(IEnumerable<TaskState> updates) =>
@@ -20,9 +27,8 @@ internal static class TaskChanges
     /// <summary>Due callbacks: of completed tasks with a callback URL.</summary>
     public static IReadOnlyList<DueCallback> DueCallbacks(IEnumerable<TaskState> updates) =>
         [.. updates.Where(t => t.State == TaskStates.Completed && t.Events.Any(e => e.CallbackDue))
-            .Select(t =>
-                new DueCallback(t.CorrelationId, CompletionActionsJson.Of(t)!.CallbackUrl!, t.Result
-                    ?? "null", t.FinishedAt!.Value, t.Owner))];
+            .Select(t => new DueCallback(
+                t.CorrelationId, CompletionActionsJson.Of(t)!.CallbackUrl!, t.Result ?? "null", t.FinishedAt!.Value, t.Owner))];
 }
 
 /// <summary>A due callback.</summary>

@@ -1,6 +1,6 @@
-using TaskQueue.Tests.Servers;
 using System.Text.Json;
 using Shouldly;
+using TaskQueue.Tests.Servers;
 using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;

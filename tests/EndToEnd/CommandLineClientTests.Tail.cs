@@ -109,11 +109,10 @@ public sealed partial class CommandLineClientTests
             }
 
             context.Response.ContentType = "text/event-stream";
-            while (!context.RequestAborted.IsCancellationRequested)
-            {
+            using var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+            do
                 await context.Response.WriteAsync(Event(1, "submitted"));
-                await Task.Delay(20, context.RequestAborted);
-            }
+            while (await pace.WaitForNextTickAsync(context.RequestAborted));
         };
         (await CommandRun.OfAsync(new Uri(server.Url), ["tail", "--after", "x"])).Refused(1, "garbage");
 

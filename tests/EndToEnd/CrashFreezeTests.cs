@@ -5,7 +5,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>A process that stands still in the middle of its commits, as on a stalled machine: it keeps its connections and its locks.</summary>
+/// <summary>A process that stands still in the middle of its commits, as on a stalled machine: it keeps connections and locks.</summary>
 [Collection(CrashCollection.Name)]
 public sealed class CrashFreezeTests(CrashFixture fixture)
 {

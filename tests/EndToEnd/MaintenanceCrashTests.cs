@@ -1,8 +1,8 @@
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Shouldly;
-using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Tasks;
 using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;

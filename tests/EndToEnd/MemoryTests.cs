@@ -154,11 +154,11 @@ public sealed class MemoryTests
                 + (path == "/v1/files" ? "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n"
                     : "{\"tasks\":[{\"action\":\"")), cancellationToken);
             var part = Encoding.ASCII.GetBytes(new string('x', 2000));
-            while (true)
-            {
+            using var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(500));
+            do
                 await stream.WriteAsync(part, cancellationToken);
-                await Task.Delay(TimeSpan.FromMilliseconds(500), cancellationToken);
-            }
+            while (await pace.WaitForNextTickAsync(cancellationToken));
+            return 0;
         }
         catch (Exception fault) when (fault is OperationCanceledException or IOException or SocketException)
         {

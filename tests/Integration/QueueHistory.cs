@@ -1,8 +1,8 @@
 using System.Globalization;
 using Shouldly;
 using TaskQueue.Engine;
-using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Administration;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Tests.Servers;

@@ -43,7 +43,7 @@ internal sealed class OwnServers : IAsyncDisposable
     /// <summary>The queues of the broker: see <see cref="TestServers.QueueDepthsAsync"/>.</summary>
     public async Task<IReadOnlyList<QueueDepth>> QueueDepthsAsync() =>
         JsonSerializer.Deserialize<List<QueueDepth>>(
-            await ManagementAsync("/api/queues/%2F?disable_stats=true&enable_queue_totals=true")) ?? [];
+            await ManagementAsync($"/api/queues/%2F{TestServers.Totals}")) ?? [];
 
     /// <summary>A response of the broker's management API.</summary>
     public async Task<string> ManagementAsync(string path)

@@ -1,8 +1,8 @@
 using Microsoft.EntityFrameworkCore;
 using TaskQueue.Storage;
 using TaskQueue.Storage.Postgres;
-using TaskQueue.Storage.SqlServer;
 using TaskQueue.Storage.Sqlite;
+using TaskQueue.Storage.SqlServer;
 using Xunit;
 
 namespace TaskQueue.Tests.Servers;

@@ -1,8 +1,8 @@
 using System.Globalization;
 using TaskQueue.Storage;
 using TaskQueue.Storage.Postgres;
-using TaskQueue.Storage.SqlServer;
 using TaskQueue.Storage.Sqlite;
+using TaskQueue.Storage.SqlServer;
 using Xunit;
 using Xunit.Abstractions;
 using Xunit.Sdk;

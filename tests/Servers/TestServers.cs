@@ -24,6 +24,9 @@ public static class TestServers
 
     private static HttpClient Management => ManagementClient.Value;
 
+    /// <summary>Query of the management API for queues with their numbers of messages alone.</summary>
+    internal const string Totals = "?disable_stats=true&enable_queue_totals=true";
+
     /// <summary>Creates a database, empty or a copy of another, and returns its connection string.</summary>
     public static async Task<string> CreateDatabaseAsync(string template = "template1")
     {
@@ -79,7 +82,7 @@ public static class TestServers
     /// </summary>
     public static async Task<IReadOnlyList<QueueDepth>> QueueDepthsAsync(string uri) =>
         await Management.GetFromJsonAsync<List<QueueDepth>>(
-            $"/api/queues/{VirtualHost(uri)}?disable_stats=true&enable_queue_totals=true") ?? [];
+            $"/api/queues/{VirtualHost(uri)}{Totals}") ?? [];
 
     /// <summary>Deletes a queue, also one that is exclusive to a connection.</summary>
     public static Task DropQueueAsync(string uri, string queue) => ServersAsync("drop", $"{VirtualHost(uri)}/{queue}");

@@ -81,7 +81,7 @@ public sealed partial class ConfigurationReferenceTests
                 continue; // inherited
             var meaning = Flat(comment.Element("summary"));
             if (meaning.Contains("not for configuration", StringComparison.Ordinal)
-                || meaning.EndsWith("rejected.", StringComparison.Ordinal)
+                || meaning.EndsWith("; rejected.", StringComparison.Ordinal)
                 || (isList && property.PropertyType.GetGenericTypeDefinition() == typeof(IEnumerable<>)))
                 continue;
             var (item, index) = Item(property.PropertyType);

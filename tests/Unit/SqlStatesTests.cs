@@ -1,4 +1,5 @@
 using Shouldly;
+using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Storage;
@@ -16,6 +17,7 @@ public sealed class SqlStatesTests
         SqlStates.Unfinished.ShouldBe($"({TaskStates.Pending}, {TaskStates.Running}, {TaskStates.Retrying})");
         SqlStates.Unsuccessful.ShouldBe($"({TaskStates.Failed}, {TaskStates.Cancelled}, {TaskStates.Expired})");
         SqlStates.Running.ShouldBe($"{TaskStates.Running}");
+        SqlStates.BatchInProgress.ShouldBe($"{BatchStates.InProgress}");
         SqlStates.CallbackWaiting.ShouldBe($"{(int)CallbackState.Waiting}");
     }
 }

@@ -85,8 +85,8 @@ public sealed class TaskRulesTests
     [Fact]
     public void A_single_tier_can_be_requested()
     {
-        QueueNames.Parse("a", levelRequired: true).ShouldBeNull();
-        QueueNames.Parse("a:1", levelRequired: true).ShouldBe(new QueueTier("a", 1));
+        QueueNames.Parse("a", tierRequired: true).ShouldBeNull();
+        QueueNames.Parse("a:1", tierRequired: true).ShouldBe(new QueueTier("a", 1));
     }
 
     [Fact]

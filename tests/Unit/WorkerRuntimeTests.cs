@@ -198,7 +198,7 @@ public sealed class WorkerRuntimeTests : IDisposable
             return refused;
         }
 
-        public Task CloseAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+        public Task CloseAsync() => Task.CompletedTask;
     }
 }
 

@@ -64,7 +64,7 @@ internal static class BellaConsole
 
     private static QueueTier Parse(string queue, HttpContext context)
     {
-        var level = QueueNames.Parse(queue, levelRequired: true) ?? throw BellaMapping.Wrong($"'{queue}' is not of the form name:level");
+        var level = QueueNames.Parse(queue, tierRequired: true) ?? throw BellaMapping.Wrong($"'{queue}' is not of the form name:level");
         context.Demand(level.Queue);
         return level;
     }

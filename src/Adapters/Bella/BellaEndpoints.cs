@@ -2,8 +2,8 @@ using System.Text.Json;
 using Microsoft.Extensions.Options;
 using TaskQueue.Bus.Connection;
 using TaskQueue.Engine;
-using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Administration;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Ids;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Replies;
@@ -47,7 +47,7 @@ internal static class BellaEndpoints
         bella.MapPost("/{taskId}/complete", CompleteAsync).Needs(Scope.Work).Produces<string>().Produces<BellaError>(400)
             .Produces<BellaError>(413)
             .WithSummary("Complete a taken task with any object as its result; the first completion wins, and one for an unknown or "
-                + "ended task.");
+                + "ended task is ignored.");
         bella.MapPost("/{taskId}/progress", ProgressAsync).Needs(Scope.Work).Produces<string>().Produces<BellaError>(400)
             .Produces<BellaError>(404)
             .WithSummary("Send progress to the caller of a streaming put: {\"eventId\", \"eventName\", \"eventData\"}.");

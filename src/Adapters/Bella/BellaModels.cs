@@ -106,7 +106,7 @@ public sealed record BellaEventBus(string Url, string Topic);
 public sealed record BellaStats(
     int Id, string Queue, int Level, string LastWroteShardingKey, long LastWroteId, string LastScannedShardingKey, long LastScannedId,
     long TotalPutCnt, long TotalLoadedCnt, long TotalCompletedCnt, long Cuid, long Muid, string CuName, string MuName, string Ctime,
-        string Mtime);
+    string Mtime);
 
 /// <summary>Error body of this API; the OpenAI SDKs read <c>error</c>.</summary>
 public sealed record BellaError(int Code, string Message, long Timestamp, BellaErrorDetails Error);

@@ -24,7 +24,7 @@ internal sealed record AcceptedPut(NumberedTaskId Id, DateTimeOffset At, TimeSpa
 /// <summary>Accepts puts, and answers their callers immediately or when the task has ended.</summary>
 internal sealed class BellaPuts(
     QueueCatalog queues, QueueRouter router, TaskService taskService, NumberedTaskIds ids, BellaMapping mapping, BellaCallers callers,
-        StreamQuota streams,
+    StreamQuota streams,
     IOptions<EngineOptions> options, TimeProvider time)
 {
     /// <summary>

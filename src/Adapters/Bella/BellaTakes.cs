@@ -18,7 +18,7 @@ internal static class BellaTakes
         var order = OrderOf(take.Strategy);
         if (take.Queues is not { Count: >= 1 and <= MaxQueues })
             throw BellaMapping.Wrong($"queues must be a list of 1 to {MaxQueues} queues");
-        var targets = take.Queues.Select(q => QueueNames.Parse(q, levelRequired: true)
+        var targets = take.Queues.Select(q => QueueNames.Parse(q, tierRequired: true)
             ?? throw BellaMapping.Wrong($"queues: '{q}' is not of the form name:level")).Distinct().ToList();
         if (take.MinAgeSeconds is > MaxAgeSeconds)
             throw BellaMapping.Wrong($"min_age_seconds must be at most {MaxAgeSeconds}");

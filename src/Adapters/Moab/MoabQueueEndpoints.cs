@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine;
-using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Administration;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Http.Audit;
@@ -128,13 +128,13 @@ internal static class MoabQueueEndpoints
         var queue = await MoabEndpoints.FindQueueAsync(context, queues, name);
         if (!context.Access().CanSeeQueue(queue.Owner, name))
             throw MoabEndpoints.NoQueue(name);
-        context.AuditBefore(context.Snapshots().Of(queue));
+        context.AuditBefore(queue);
         context.DemandChange(name, queue.Owner);
     }
 
     private static IResult Changed(HttpContext context, QueueRecord queue)
     {
-        context.AuditAfter(context.Snapshots().Of(queue));
+        context.AuditAfter(queue);
         return Answer(queue);
     }
 

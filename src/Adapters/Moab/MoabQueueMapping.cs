@@ -52,7 +52,7 @@ internal static class MoabQueueMapping
         var mark = MarkOf(settings);
         return new MoabQueue(
             queue.Name, redactor.Text("description", settings.Description), MoabFields.Nanoseconds(queue.CreatedAt),
-                MoabFields.Nanoseconds(queue.UpdatedAt), queue.Version,
+            MoabFields.Nanoseconds(queue.UpdatedAt), queue.Version,
             (settings.LeaseMs ?? TaskService.DefaultLeaseMs) / 1000, (settings.ExpireAfterMs ?? 0) / 1000,
             Retries(mark?.Retry) is var (retry, attempts) && attempts == settings.MaxAttempts && Same(retry, settings.Retry) ? mark?.Retry
                 : Rebuild(settings),
@@ -70,7 +70,7 @@ internal static class MoabQueueMapping
     private static MoabDequeuingSettings? Full(MoabDequeuingSettings? settings) =>
         settings is null ? null : new(
             MoabFields.Count(settings.MaxInProgressTasks, "dequeuing_settings.max_in_progress_tasks", MaxLimit),
-                Full(settings.RateLimiting), settings.DequeuingPaused ?? false);
+            Full(settings.RateLimiting), settings.DequeuingPaused ?? false);
 
     private static MoabRateLimiting? Full(MoabRateLimiting? limiting)
     {

@@ -34,7 +34,7 @@ public sealed record MoabDeadLetters(bool? Enable = null, long? MaxSize = null, 
 public sealed record MoabCreateQueueBody(
     string? Name, long? KeepaliveTimeoutInSeconds, string? Description = null, long? ExpiresInSeconds = null,
     MoabRetryStrategy? RetryStrategy = null, MoabDequeuingSettings? DequeuingSettings = null,
-        MoabDeadLetters? DeadLetterQueueConfig = null);
+    MoabDeadLetters? DeadLetterQueueConfig = null);
 
 /// <summary>UpdateQueue: replaces all settings.</summary>
 /// <param name="QueueName">The queue.</param>
@@ -48,7 +48,7 @@ public sealed record MoabCreateQueueBody(
 public sealed record MoabUpdateQueueBody(
     string? QueueName, long? KeepaliveTimeoutInSeconds, string? Description = null, long? ExpiresInSeconds = null,
     MoabRetryStrategy? RetryStrategy = null, MoabDequeuingSettings? DequeuingSettings = null,
-        MoabDeadLetters? DeadLetterQueueConfig = null, long? ExpectedVersion = null);
+    MoabDeadLetters? DeadLetterQueueConfig = null, long? ExpectedVersion = null);
 
 /// <summary>GetQueue, DeleteQueue, PurgeQueue.</summary>
 public sealed record MoabQueueBody(string? QueueName);
@@ -75,7 +75,7 @@ public sealed record MoabQueueAnswer(MoabQueue Queue);
 /// <param name="AgeOfOldestEnqueuedTask">Nanoseconds since the oldest task that can be dequeued became due; 0 if there is none.</param>
 public sealed record MoabQueueStats(
     long EnqueuedTasksCount, long InProgressTasksCount, long DeadTasksCount, long ProcessedTasksCount, long ExpiredTasksCount,
-        long AgeOfOldestEnqueuedTask);
+    long AgeOfOldestEnqueuedTask);
 
 /// <summary>Response of GetQueue.</summary>
 public sealed record MoabGetQueueAnswer(MoabQueue Queue, IReadOnlyList<MoabSchedule> Schedules, MoabQueueStats Stats, long Now);

@@ -81,13 +81,13 @@ internal static class MoabReports
         var ids = MoabFields.TaskIds([.. entries.Select(e => e.TaskId)], "entries");
         return [.. entries.Select((entry, i) => new Restart(
             ids[i], entry.TaskId!, MoabFields.ScheduledAt(entry.ScheduledAt, now, $"entries[{i}].scheduled_at"),
-                MoabFields.Time(entry.ExpiresAt, $"entries[{i}].expires_at")))];
+            MoabFields.Time(entry.ExpiresAt, $"entries[{i}].expires_at")))];
     }
 
     /// <summary>Reads the tasks that exist for Moab in the queue, reserving memory for their texts.</summary>
     private static async Task<Dictionary<Guid, TaskState>> FindAsync(
         ITaskQueries queries, string queue, IEnumerable<Guid> ids, Access access,
-            CancellationToken cancellationToken, ReserveAnswer? reserve = null) =>
+        CancellationToken cancellationToken, ReserveAnswer? reserve = null) =>
         (await queries.FindManyAsync([.. ids.Distinct()], access, cancellationToken, texts: reserve is not null, reserve))
             .Where(task => MoabTaskMapping.Exists(task, queue)).ToDictionary(task => task.CorrelationId);
 

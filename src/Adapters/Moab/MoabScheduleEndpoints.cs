@@ -15,11 +15,11 @@ internal static class MoabScheduleEndpoints
     {
         routes.Add<MoabCreateScheduleBody, MoabScheduleAnswer>(
             "CreateSchedule", Scope.Admin, CreateAsync,
-                "Create a schedule that enqueues a task at every tick.", 404, 409, 429);
+            "Create a schedule that enqueues a task at every tick.", 404, 409, 429);
         routes.Add<MoabScheduleBody, MoabScheduleAnswer>("GetSchedule", Scope.Read, GetAsync, "Get a schedule.", 404);
         routes.Add<MoabUpdateScheduleBody, MoabScheduleAnswer>(
             "UpdateSchedule", Scope.Admin, UpdateAsync,
-                "Replace all settings of a schedule; omitted settings are reset.", 404);
+            "Replace all settings of a schedule; omitted settings are reset.", 404);
         routes.Add<MoabScheduleBody, MoabNothing>("DeleteSchedule", Scope.Admin, DeleteAsync, "Delete a schedule; its tasks stay.", 404);
         routes.Add<MoabListSchedulesBody, MoabSchedulesAnswer>(
             "ListSchedules", Scope.Read, ListAsync, "List the schedules of a queue by name, in pages.", 404);
@@ -102,14 +102,14 @@ internal static class MoabScheduleEndpoints
     {
         context.AuditTarget($"schedule/{queue}/{name}");
         if (await schedules.FindAsync(queue, name, context.Access()) is { } before)
-            context.AuditBefore(context.Snapshots().Of(before));
+            context.AuditBefore(before);
     }
 
     private static (ScheduleChange Change, ScheduleRecord? Schedule) Noted(HttpContext context,
         (ScheduleChange Change, ScheduleRecord? Schedule) done)
     {
         if (done is (ScheduleChange.Done, { } schedule))
-            context.AuditAfter(context.Snapshots().Of(schedule));
+            context.AuditAfter(schedule);
         return done;
     }
 

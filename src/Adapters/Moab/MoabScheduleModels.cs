@@ -16,9 +16,9 @@ namespace TaskQueue.Adapters.Moab;
 /// <param name="RetryStrategy">Retry strategy of its tasks; absent: the queue's, empty: no retry.</param>
 public sealed record MoabCreateScheduleBody(
     string? QueueName, string? Name, string? Cron, string? Timezone, string? Description = null, string? Payload = null,
-        string? PayloadBase64 = null,
+    string? PayloadBase64 = null,
     string? DedupeKey = null, long? ExpiresInSeconds = null, long? KeepaliveTimeoutInSeconds = null,
-        MoabRetryStrategy? RetryStrategy = null);
+    MoabRetryStrategy? RetryStrategy = null);
 
 /// <summary>UpdateSchedule: replaces all settings.</summary>
 /// <param name="QueueName">Queue of the schedule.</param>
@@ -35,9 +35,9 @@ public sealed record MoabCreateScheduleBody(
 /// <param name="ExpectedVersion">The update is refused if the schedule has another version; absent or 0: any.</param>
 public sealed record MoabUpdateScheduleBody(
     string? QueueName, string? ScheduleName, string? Cron, string? Timezone, string? Description = null, string? Payload = null,
-        string? PayloadBase64 = null,
+    string? PayloadBase64 = null,
     string? DedupeKey = null, long? ExpiresInSeconds = null, long? KeepaliveTimeoutInSeconds = null,
-        MoabRetryStrategy? RetryStrategy = null, long? ExpectedVersion = null);
+    MoabRetryStrategy? RetryStrategy = null, long? ExpectedVersion = null);
 
 /// <summary>GetSchedule and DeleteSchedule.</summary>
 public sealed record MoabScheduleBody(string? QueueName, string? ScheduleName);

@@ -18,12 +18,12 @@ internal static class MoabTaskEndpoints
     {
         routes.Add<MoabEnqueueBody, MoabTasksAnswer>(
             "Enqueue", Scope.Enqueue, EnqueueAsync,
-                "Enqueue a batch of tasks; returns those that are new or changed.", 404, 429);
+            "Enqueue a batch of tasks; returns those that are new or changed.", 404, 429);
         routes.Add<MoabDequeueBody, MoabTasksAnswer>(
             "Dequeue", Scope.Work, DequeueAsync, "Take due tasks without waiting; the response may be empty.", 404);
         routes.Add<MoabReportBody, MoabReportAnswer>(
             "ReportStatus", Scope.Work, MoabReports.ReportAsync,
-                "Report outcomes or heartbeats of deliveries.", 404);
+            "Report outcomes or heartbeats of deliveries.", 404);
         routes.Add<MoabTaskBody, MoabTaskAnswer>("GetTask", Scope.Read, GetAsync, "Get a task.", 404);
         routes.Add<MoabListTasksBody, MoabTaskPageAnswer>("ListTasks", Scope.Read, ListAsync, "List the tasks of a queue, in pages.", 404);
         routes.Add<MoabDeleteTasksBody, MoabNothing>(
@@ -34,7 +34,7 @@ internal static class MoabTaskEndpoints
 
     private static async Task<IResult> EnqueueAsync(
         HttpContext context, QueueCatalog queues, TaskService taskService, MoabTaskIds ids, TimeProvider time,
-            IOptions<MoabOptions> options)
+        IOptions<MoabOptions> options)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabEnqueueBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
@@ -122,7 +122,7 @@ internal static class MoabTaskEndpoints
                 MoabJson.Instance.MoabTaskAnswer)
             : throw new ApiException(
                 404, "NOT_FOUND", $"there is no task {body.TaskId} in queue {queue}",
-                    new Dictionary<string, string> { ["queue_name"] = queue, ["task_id"] = body.TaskId! });
+                new Dictionary<string, string> { ["queue_name"] = queue, ["task_id"] = body.TaskId! });
     }
 
     private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, MoabTaskPages pages, Redaction redaction,

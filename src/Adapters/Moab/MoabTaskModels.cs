@@ -20,7 +20,7 @@ public sealed record MoabEnqueueBody(string? QueueName, IReadOnlyList<MoabEnqueu
 public sealed record MoabEnqueueEntry(
     string? Payload = null, string? PayloadBase64 = null, long? ScheduledAt = null, long? ExpiresAt = null, string? DedupeKey = null,
     long? KeepaliveTimeoutInSeconds = null, MoabRetryStrategy? RetryStrategy = null, IReadOnlyList<string?>? OverwriteOnDuplicate = null,
-        string? ThreadId = null);
+    string? ThreadId = null);
 
 /// <summary>Dequeue.</summary>
 /// <param name="QueueName">The queue.</param>

@@ -18,7 +18,7 @@ internal static class MoabWords
     public const string Enqueued = "TASK_STATE_ENQUEUED", InProgress = "TASK_STATE_IN_PROGRESS", Dead = "TASK_STATE_DEAD";
 
     public const string Ok = "RESULT_OK", NotFound = "RESULT_NOT_FOUND", NotInProgress = "RESULT_NOT_IN_PROGRESS",
-        StaleAttempt = "RESULT_STALE_ATTEMPT";
+    StaleAttempt = "RESULT_STALE_ATTEMPT";
 
     public const string Restarted = "RESULT_RESTARTED", NotDead = "RESULT_NOT_DEAD", DedupeConflict = "RESULT_DEDUPE_CONFLICT";
 

@@ -1,7 +1,7 @@
 using System.Globalization;
 using TaskQueue.Engine;
-using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Audit;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Http.Answers;
 using TaskQueue.Http.Auth;
 using TaskQueue.Http.Errors;
@@ -35,7 +35,7 @@ internal static class AuditEndpoints
         var filter = new AuditFilter
         {
             Actor = Text("actor"), Tenant = Text("tenant"), Action = Text("action"), Target = Text("target"), Result = Text("result"),
-                Address = Text("address"),
+            Address = Text("address"),
             From = Time("from"), To = Time("to"),
         };
         var caller = context.Caller();

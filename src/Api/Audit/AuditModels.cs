@@ -19,7 +19,7 @@ namespace TaskQueue.Api.Audit;
 /// <param name="Result"><c>done</c>, or <c>refused</c> or <c>failed</c> with the reason.</param>
 internal sealed record AuditDetails(
     long Id, DateTime At, string? Actor, string? Tenant, string Action, string? Target, RawJson? Before, RawJson? After, string? Address,
-        string Result);
+    string Result);
 
 /// <summary>GET /audit.</summary>
 /// <param name="Records">Newest first.</param>

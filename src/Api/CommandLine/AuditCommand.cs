@@ -27,9 +27,9 @@ internal static class AuditCommand
         (string Name, string? Value)[] query =
         [
             ("actor", parsed.GetValue(Actor)), ("tenant", parsed.GetValue(Tenant)), ("action", parsed.GetValue(Action)),
-                ("target", parsed.GetValue(Target)),
+            ("target", parsed.GetValue(Target)),
             ("result", parsed.GetValue(Result)), ("address", parsed.GetValue(Address)), ("from", Time(parsed.GetValue(From), "--from")),
-                ("to", Time(parsed.GetValue(To), "--to")),
+            ("to", Time(parsed.GetValue(To), "--to")),
             ("limit", parsed.GetValue(Limit)?.ToString(CultureInfo.InvariantCulture)), ("after", parsed.GetValue(After)),
         ];
         var given = query.Where(q => q.Value is not null).Select(q => $"{q.Name}={Uri.EscapeDataString(q.Value!)}");

@@ -1,7 +1,7 @@
-using TaskQueue.Engine;
 using System.CommandLine;
 using Microsoft.Extensions.Options;
 using TaskQueue.Api.Hosting;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Draining;
 
 namespace TaskQueue.Api.CommandLine;
@@ -54,9 +54,9 @@ internal static class EntryPoint
     private static Command[] ClientCommands() =>
     [
         QueueCommands.Queues(), EnqueueCommand.Create(), TailCommand.Create(), StatsCommand.Create(), TaskCommands.Show(),
-            TaskCommands.Retry(), TaskCommands.Cancel(),
+        TaskCommands.Retry(), TaskCommands.Cancel(),
         QueueCommands.Pause(), QueueCommands.Resume(), QueueCommands.Purge(), QuarantineCommands.Create(), MaintenanceCommands.Create(),
-            QuotaCommand.Create(),
+        QuotaCommand.Create(),
         KeyCommands.Keys(), AuditCommand.Create(),
     ];
 

@@ -49,7 +49,7 @@ internal static class QueueCommands
         var found = new JsonElement?[names.Length];
         await Parallel.ForAsync(0, names.Length,
             new ParallelOptions { MaxDegreeOfParallelism = Together, CancellationToken = cancellationToken },
-                async (i, cancellationToken) =>
+            async (i, cancellationToken) =>
         {
             try
             {

@@ -1,4 +1,5 @@
 using TaskQueue.Engine;
+
 namespace TaskQueue.Api.Hosting;
 
 /// <summary>Roles of a process. They only decide which services and receive endpoints start.</summary>

@@ -32,10 +32,10 @@ using TaskQueue.Http.Adapters;
 using TaskQueue.Http.Auth;
 using TaskQueue.Scheduler;
 using TaskQueue.Scheduler.Maintenance;
-using TaskQueue.Storage.Postgres;
-using TaskQueue.Storage.SqlServer;
-using TaskQueue.Storage.Sqlite;
 using TaskQueue.Storage;
+using TaskQueue.Storage.Postgres;
+using TaskQueue.Storage.Sqlite;
+using TaskQueue.Storage.SqlServer;
 
 namespace TaskQueue.Api.Hosting;
 

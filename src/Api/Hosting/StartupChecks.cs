@@ -1,5 +1,5 @@
-using System.Net.Sockets;
 using System.Data.Common;
+using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using Microsoft.Data.Sqlite;

@@ -17,7 +17,7 @@ namespace TaskQueue.Api.Keys;
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record KeyBody(
     string? Name, string? Tenant, IReadOnlyList<string?>? Scopes, IReadOnlyList<string?>? Queues, JsonElement? ExpiresAt, KeyRate? Rate,
-        KeyQuota? Quota);
+    KeyQuota? Quota);
 
 /// <summary>POST /keys/{id}/rotate.</summary>
 /// <param name="OverlapSeconds">How long the previous key stays valid: 0, the default, to 604800.</param>
@@ -63,7 +63,7 @@ internal sealed record KeyQuota(
 /// <param name="Key">The secret, shown only when issued and when rotated.</param>
 internal sealed record KeyDetails(
     Guid Id, string Name, string Tenant, bool AllTenants, IReadOnlyList<string> Scopes, IReadOnlyList<string>? Queues, DateTime? ExpiresAt,
-        KeyRate? Rate, KeyQuota? Quota,
+    KeyRate? Rate, KeyQuota? Quota,
     DateTime CreatedAt, string? CreatedBy, DateTime? LastUsedAt, DateTime? PreviousUntil,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Key = null);
 

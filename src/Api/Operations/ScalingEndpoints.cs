@@ -32,7 +32,7 @@ namespace TaskQueue.Api.Operations;
 /// <param name="WithinSeconds">Target time within which waiting tasks should start.</param>
 internal sealed record ScalingAnswer(
     string Queue, int? Tier, int Slots, long Due, long Later, long Blocked, long Running, double OldestAgeSeconds,
-        double? FinishedPerSecond, double? ArrivedPerSecond,
+    double? FinishedPerSecond, double? ArrivedPerSecond,
     double? RunSeconds, bool Paused, double WithinSeconds);
 
 [JsonSerializable(typeof(ScalingAnswer))]
@@ -78,7 +78,7 @@ internal static class ScalingEndpoints
 
     private static ScalingAnswer ToAnswer(string queue, int? tier, QueueDemand demand) => new(
         queue, tier, demand.Slots, demand.Due, demand.Later, demand.Blocked, demand.Running, demand.OldestAgeSeconds,
-            demand.FinishedPerSecond, demand.ArrivedPerSecond,
+        demand.FinishedPerSecond, demand.ArrivedPerSecond,
         demand.RunSeconds, demand.Paused, demand.WithinSeconds);
 
     /// <exception cref="ApiException">400.</exception>

@@ -27,7 +27,7 @@ internal static class QuarantineEndpoints
             .WithSummary("Drop an item: a task is cancelled, a batch fails, an event or a callback is not sent.");
     }
 
-    private static async Task<IResult> ListAsync(HttpContext context, QuarantineService desk)
+    private static async Task<IResult> ListAsync(HttpContext context, QuarantineService quarantine)
     {
         var query = context.Request.Query;
         var limit = DefaultPage;
@@ -41,22 +41,22 @@ internal static class QuarantineEndpoints
         var (kind, queue) = (query["kind"].FirstOrDefault(), query["queue"].FirstOrDefault());
         if (!Engine.TextRules.IsClean(kind) || !Engine.TextRules.IsClean(queue))
             throw Wrong(Engine.TextRules.Rule);
-        var page = await desk.ListAsync(context.Access(), kind, queue, after, limit + 1, context.RequestAborted);
+        var page = await quarantine.ListAsync(context.Access(), kind, queue, after, limit + 1, context.RequestAborted);
         var shown = page.Take(limit).Select(i => new QuarantineItem(i.Id, i.Kind, i.Subject, i.Queue, i.Owner, i.Reason, i.At, i.Count))
             .ToList();
         return Results.Json(new QuarantineList(shown, page.Count > limit ? shown[^1].Id : null), QuarantineJson.Instance.QuarantineList);
     }
 
-    private static async Task<IResult> ReleaseAsync(string id, HttpContext context, QuarantineService desk)
+    private static async Task<IResult> ReleaseAsync(string id, HttpContext context, QuarantineService quarantine)
     {
-        var item = Demand(id, await desk.ReleaseAsync(Number(id), context.Access(), context.RequestAborted));
+        var item = Demand(id, await quarantine.ReleaseAsync(Number(id), context.Access(), context.RequestAborted));
         return Results.Json(new QuarantineReleased(item.Id, item.Kind, item.Subject, "released"),
             QuarantineJson.Instance.QuarantineReleased);
     }
 
-    private static async Task<IResult> DropAsync(string id, HttpContext context, QuarantineService desk)
+    private static async Task<IResult> DropAsync(string id, HttpContext context, QuarantineService quarantine)
     {
-        Demand(id, await desk.DropAsync(Number(id), context.Access(), context.RequestAborted));
+        Demand(id, await quarantine.DropAsync(Number(id), context.Access(), context.RequestAborted));
         return Results.NoContent();
     }
 

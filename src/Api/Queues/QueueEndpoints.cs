@@ -3,8 +3,8 @@ using Microsoft.Extensions.Options;
 using TaskQueue.Api.Tasks;
 using TaskQueue.Contracts;
 using TaskQueue.Engine;
-using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Administration;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Notifications;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Scaling;
@@ -97,7 +97,7 @@ internal static class QueueEndpoints
                     "a push queue needs bus workers, and the in-process bus has none; set ConnectionStrings:RabbitMq");
             if (await queues.CreateAsync(name, delivery, settings, owner: owner) is { } created)
             {
-                context.AuditAfter(context.Snapshots().Of(created));
+                context.AuditAfter(created);
                 return Results.Json(QueueMapping.ToDetails(created), QueueJson.Instance.QueueDetails, statusCode: 201);
             }
         }
@@ -123,7 +123,7 @@ internal static class QueueEndpoints
     {
         var (change, queue) = await queues.UpdateAsync(name, settings, expectedVersion);
         if (change == QueueChange.Done)
-            context.AuditAfter(context.Snapshots().Of(queue!));
+            context.AuditAfter(queue!);
         return change switch
         {
             QueueChange.Done => Results.Json(QueueMapping.ToDetails(queue!), QueueJson.Instance.QueueDetails),
@@ -168,7 +168,7 @@ internal static class QueueEndpoints
         var (_, queue) = await queues.UpdateAsync(name, settings => settings with { Paused = paused });
         if (queue is null)
             throw NotFound(name);
-        context.AuditAfter(context.Snapshots().Of(queue));
+        context.AuditAfter(queue);
         return Results.Json(QueueMapping.ToDetails(queue), QueueJson.Instance.QueueDetails);
     }
 
@@ -213,7 +213,7 @@ internal static class QueueEndpoints
     {
         if (!context.Access().CanSeeQueue(queue.Owner, queue.Name))
             throw NotFound(queue.Name);
-        context.AuditBefore(context.Snapshots().Of(queue));
+        context.AuditBefore(queue);
         context.DemandChange(queue.Name, queue.Owner);
     }
 

@@ -21,8 +21,8 @@ internal static class QueueMapping
         Paused = body.Paused ?? false,
         SubmitterToken = body.SubmitterToken ?? false,
         DeadLetters = body.DeadLetters is { } deadLetters
-            ? new DeadLetterSettings(deadLetters.Enabled ?? true, deadLetters.MaxSize
-                ?? 0, ToMs(deadLetters.RetentionSeconds, "retention_seconds"))
+            ? new DeadLetterSettings(
+                deadLetters.Enabled ?? true, deadLetters.MaxSize ?? 0, ToMs(deadLetters.RetentionSeconds, "retention_seconds"))
             : new DeadLetterSettings(),
         KeepFinishedMs = ToMs(body.KeepFinishedSeconds, "keep_finished_seconds"),
         Events = body.Events switch
@@ -32,21 +32,20 @@ internal static class QueueMapping
             "none" => EventPolicy.None,
             _ => throw Wrong("events must be all, terminal or none"),
         },
-        Tiers = body.Tiers?.ToDictionary(l => ToTier(l.Key), l => ToDefaults(l.Value ?? throw Wrong("a tier must be an object"))),
+        Tiers = body.Tiers?.ToDictionary(t => ToTier(t.Key), t => ToDefaults(t.Value ?? throw Wrong("a tier must be an object"))),
     };
 
     public static QueueDetails ToDetails(QueueRecord queue, QueueStats? stats = null, DateTime now = default)
     {
         var s = queue.Settings;
         return new QueueDetails(
-            queue.Name, Word(queue.Delivery), queue.Version, queue.Version == 0 ? null : queue.CreatedAt, queue.Version == 0 ? null
-                : queue.UpdatedAt, s.Description, s.LeaseMs / 1000.0, s.ExpireAfterMs / 1000.0,
-            s.MaxAttempts, RetryBodies.ToBody(s.Retry), s.MaxRunning, s.Rate is { } rate
-                ? new RateBody(rate.MaxTokens, rate.IntervalMs / 1000.0) : null, s.Paused,
-            new DeadLettersBody(s.DeadLetters.Enabled, s.DeadLetters.MaxSize, s.DeadLetters.RetentionMs / 1000.0),
-                s.KeepFinishedMs / 1000.0,
+            queue.Name, Word(queue.Delivery), queue.Version, queue.Version == 0 ? null : queue.CreatedAt,
+            queue.Version == 0 ? null : queue.UpdatedAt, s.Description, s.LeaseMs / 1000.0, s.ExpireAfterMs / 1000.0, s.MaxAttempts,
+            RetryBodies.ToBody(s.Retry), s.MaxRunning,
+            s.Rate is { } rate ? new RateBody(rate.MaxTokens, rate.IntervalMs / 1000.0) : null, s.Paused,
+            new DeadLettersBody(s.DeadLetters.Enabled, s.DeadLetters.MaxSize, s.DeadLetters.RetentionMs / 1000.0), s.KeepFinishedMs / 1000.0,
             s.Events.ToString().ToLowerInvariant(),
-            s.Tiers?.ToDictionary(l => l.Key.ToString(CultureInfo.InvariantCulture), l => ToBody(l.Value)),
+            s.Tiers?.ToDictionary(t => t.Key.ToString(CultureInfo.InvariantCulture), t => ToBody(t.Value)),
             s.SubmitterToken,
             stats is null ? null
                 : new QueueCounts(stats.Waiting, stats.Running, stats.Dead, stats.Completed, stats.Expired,
@@ -67,7 +66,7 @@ internal static class QueueMapping
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var tier) ? tier
             : throw Wrong($"tiers: '{text}' is not the number of a tier");
 
-    private static TierDefaults ToDefaults(LevelBody body) => new()
+    private static TierDefaults ToDefaults(TierBody body) => new()
     {
         LeaseMs = ToIntMs(body.LeaseSeconds, "lease_seconds"),
         ExpireAfterMs = ToMs(body.ExpireAfterSeconds, "expire_after_seconds"),
@@ -76,7 +75,7 @@ internal static class QueueMapping
         Priority = body.Priority is null ? null : TaskMapping.PriorityOf(body.Priority) ?? throw Wrong(TaskMapping.PriorityRule),
     };
 
-    private static LevelBody ToBody(TierDefaults tier) =>
+    private static TierBody ToBody(TierDefaults tier) =>
         new(tier.LeaseMs / 1000.0, tier.ExpireAfterMs / 1000.0, tier.MaxAttempts, RetryBodies.ToBody(tier.Retry),
             tier.Priority is { } priority ? TaskMapping.Word(priority) : null);
 }

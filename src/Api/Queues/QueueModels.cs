@@ -33,9 +33,9 @@ namespace TaskQueue.Api.Queues;
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record QueueBody(
     string? Delivery, string? Description, double? LeaseSeconds, double? ExpireAfterSeconds, int? MaxAttempts, RetryBody? Retry,
-        int? MaxRunning,
+    int? MaxRunning,
     RateBody? Rate, bool? Paused, DeadLettersBody? DeadLetters, double? KeepFinishedSeconds, string? Events,
-    IReadOnlyDictionary<string, LevelBody?>? Tiers, bool? SubmitterToken, int? ExpectedVersion,
+    IReadOnlyDictionary<string, TierBody?>? Tiers, bool? SubmitterToken, int? ExpectedVersion,
     JsonElement? Name, JsonElement? Version, JsonElement? CreatedAt, JsonElement? UpdatedAt, JsonElement? Counts);
 
 /// <summary>A token bucket.</summary>
@@ -53,15 +53,15 @@ internal sealed record DeadLettersBody(bool? Enabled, int? MaxSize, double? Rete
 
 /// <summary>Settings of one tier.</summary>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
-internal sealed record LevelBody(double? LeaseSeconds, double? ExpireAfterSeconds, int? MaxAttempts, RetryBody? Retry, string? Priority);
+internal sealed record TierBody(double? LeaseSeconds, double? ExpireAfterSeconds, int? MaxAttempts, RetryBody? Retry, string? Priority);
 
 /// <summary>A queue with its settings. An undeclared queue has the defaults, version 0 and no times.</summary>
 internal sealed record QueueDetails(
     string Name, string Delivery, int Version, DateTime? CreatedAt, DateTime? UpdatedAt, string Description, double? LeaseSeconds,
-        double? ExpireAfterSeconds,
+    double? ExpireAfterSeconds,
     int? MaxAttempts, RetryBody? Retry, int MaxRunning, RateBody? Rate, bool Paused, DeadLettersBody DeadLetters,
-        double? KeepFinishedSeconds,
-    string Events, IReadOnlyDictionary<string, LevelBody>? Tiers, bool SubmitterToken, QueueCounts? Counts);
+    double? KeepFinishedSeconds,
+    string Events, IReadOnlyDictionary<string, TierBody>? Tiers, bool SubmitterToken, QueueCounts? Counts);
 
 /// <summary>Task counts of a queue across all tiers. Completed and expired count since the last purge.</summary>
 internal sealed record QueueCounts(long Waiting, long Running, long DeadLetters, long Completed, long Expired,

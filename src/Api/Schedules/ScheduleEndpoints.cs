@@ -130,12 +130,12 @@ internal static class ScheduleEndpoints
     private static async Task NoteBeforeAsync(string queue, string name, HttpContext context, ScheduleService schedules)
     {
         if (await schedules.FindAsync(queue, name, context.Access()) is { } before)
-            context.AuditBefore(context.Snapshots().Of(before));
+            context.AuditBefore(before);
     }
 
     private static IResult Changed(HttpContext context, ScheduleRecord schedule)
     {
-        context.AuditAfter(context.Snapshots().Of(schedule));
+        context.AuditAfter(schedule);
         return Json(context, schedule);
     }
 
@@ -152,11 +152,11 @@ internal static class ScheduleEndpoints
         var s = schedule.Settings;
         return new ScheduleDetails(
             schedule.Queue, schedule.Name, schedule.Version, schedule.CreatedAt, schedule.UpdatedAt, s.Cron, s.TimeZone, s.TaskName,
-                new RawJson(redactor.Json(s.Payload)), redactor.Text("description", s.Description),
+            new RawJson(redactor.Json(s.Payload)), redactor.Text("description", s.Description),
             s.Tier, s.Priority is { } priority ? TaskMapping.Word(priority)
                 : null, s.DedupeKey, s.OrderingKey, s.ExpireAfterMs / 1000.0, s.LeaseMs / 1000.0, s.MaxAttempts,
             RetryBodies.ToBody(s.Retry), s.Paused, schedule.LastAt, ScheduleService.Upcoming(schedule, Upcoming),
-                ScheduleService.ProblemOf(schedule));
+            ScheduleService.ProblemOf(schedule));
     }
 
     private static ApiException Wrong(string message) => new(400, "invalid_request", message);

@@ -35,17 +35,17 @@ namespace TaskQueue.Api.Schedules;
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record ScheduleBody(
     string? Cron, string? TimeZone, string? Action, JsonElement? Data, string? Description, int? Tier, string? Priority, string? DedupeKey,
-        string? OrderingKey,
+    string? OrderingKey,
     double? ExpireAfterSeconds, double? LeaseSeconds, int? MaxAttempts, RetryBody? Retry, bool? Paused, int? ExpectedVersion,
     JsonElement? Queue, JsonElement? Name, JsonElement? Version, JsonElement? CreatedAt, JsonElement? UpdatedAt, JsonElement? LastAt,
-        JsonElement? Next, JsonElement? Problem);
+    JsonElement? Next, JsonElement? Problem);
 
 /// <summary>A schedule with its next five ticks; problem is why this server cannot fire it, such as a missing time zone.</summary>
 internal sealed record ScheduleDetails(
     string Queue, string Name, int Version, DateTime CreatedAt, DateTime UpdatedAt, string Cron, string TimeZone, string? Action,
-        RawJson Data, string Description,
+    RawJson Data, string Description,
     int Tier, string? Priority, string? DedupeKey, string? OrderingKey, double? ExpireAfterSeconds, double? LeaseSeconds, int? MaxAttempts,
-        RetryBody? Retry,
+    RetryBody? Retry,
     bool Paused, DateTime? LastAt, IReadOnlyList<DateTime> Next, string? Problem);
 
 /// <summary>GET /queues/{queue}/schedules.</summary>

@@ -6,8 +6,8 @@ using TaskQueue.Http.Errors;
 namespace TaskQueue.Api.Tasks;
 
 /// <summary>Retry policy: a list of intervals, or exponential backoff.</summary>
-/// <param name="Intervals">Seconds after the first, second, … failure; the last one repeats. Allows one attempt more than intervals unless
-/// max_attempts is given.</param>
+/// <param name="Intervals">Seconds after the first, second, … failure; the last one repeats. Allows one attempt more than intervals
+/// unless max_attempts is given.</param>
 /// <param name="First">Exponential: seconds after the first failure; default 2.</param>
 /// <param name="Factor">Exponential: growth factor, 1 to 100; default 2.</param>
 /// <param name="Cap">Exponential: maximum delay in seconds; default 3,600.</param>

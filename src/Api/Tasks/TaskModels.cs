@@ -27,9 +27,9 @@ namespace TaskQueue.Api.Tasks;
 /// duplicate.</param>
 internal sealed record TaskBody(
     JsonElement Action, JsonElement? Data, string? Queue, string? Priority, DateTimeOffset? ScheduledAt, DateTimeOffset? ExpiresAt,
-        int? MaxAttempts,
+    int? MaxAttempts,
     string? DedupeKey, IReadOnlyList<string>? Overwrite, string? OrderingKey, double? LeaseSeconds, RetryBody? Retry, string? CallbackUrl,
-        Guid? Id);
+    Guid? Id);
 
 /// <summary>POST /tasks/bulk, for the OpenAPI document.</summary>
 /// <param name="Tasks">1 to 1,000.</param>

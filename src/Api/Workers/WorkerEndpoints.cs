@@ -89,8 +89,8 @@ internal static class WorkerEndpoints
                 taskService.Complete(Id(e.Id), Attempt(e.Attempt), worker: null,
                     e.Result is { ValueKind: not JsonValueKind.Undefined } result ? result.GetRawText() : null),
             "failed" =>
-                taskService.Fail(Id(e.Id), Attempt(e.Attempt), worker: null, e.Error
-                    ?? throw Wrong("a failed attempt needs an error"), e.Retryable ?? true),
+                taskService.Fail(Id(e.Id), Attempt(e.Attempt), worker: null,
+                    e.Error ?? throw Wrong("a failed attempt needs an error"), e.Retryable ?? true),
             "snoozed" =>
                 taskService.Snooze(Id(e.Id), Attempt(e.Attempt), worker: null,
                     TimeSpan.FromSeconds(Within(e.DelaySeconds ?? 0, 0, TaskService.MaxSnooze.TotalSeconds, "delay_seconds"))),
@@ -98,9 +98,8 @@ internal static class WorkerEndpoints
         };
 
     /// <summary>Validates all entries before applying the first.</summary>
-    private static async Task<IResult> ApplyAsync<TEntry,
-        TCommand>(HttpContext context, TaskService taskService, EngineOptions options, JsonTypeInfo<TEntry> type,
-            Func<TEntry, TCommand> toCommand)
+    private static async Task<IResult> ApplyAsync<TEntry, TCommand>(
+        HttpContext context, TaskService taskService, EngineOptions options, JsonTypeInfo<TEntry> type, Func<TEntry, TCommand> toCommand)
         where TEntry : class
         where TCommand : AttemptCommand
     {

@@ -28,19 +28,15 @@ internal sealed class CanaryPublisher(BusAddress address, ConsumerLiveness liven
     public async ValueTask DisposeAsync() =>
         await AbandonAsync(Interlocked.Exchange(ref _connection, null)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
-    /// <inheritdoc />
-    public Task ProbeAsync(TimeSpan timeout) => SendAsync(timeout, options.Value.UnresponsiveAfter);
-
     /// <summary>Sends a canary to each endpoint. An unconsumed canary expires after a few more were sent.</summary>
-    /// <param name="patience">Maximum wait for the broker.</param>
-    /// <param name="life">Expiration of a canary in its queue.</param>
-    private async Task SendAsync(TimeSpan patience, TimeSpan life)
+    /// <param name="timeout">Maximum wait for the broker.</param>
+    public async Task ProbeAsync(TimeSpan timeout)
     {
         var sent = false;
         try
         {
-            var connection = await ConnectAsync(patience);
-            sent = (await Task.WhenAll(liveness.Probes.Select(e => TrySendAsync(connection, e, patience, life)))).All(s => s);
+            var connection = await ConnectAsync(timeout);
+            sent = (await Task.WhenAll(liveness.Probes.Select(e => TrySendAsync(connection, e, timeout)))).All(s => s);
         }
 #pragma warning disable CA1031 // any exception means that the broker is unreachable for now
         catch (Exception)
@@ -76,10 +72,10 @@ internal sealed class CanaryPublisher(BusAddress address, ConsumerLiveness liven
     }
 
     /// <returns>Whether the broker answered.</returns>
-    private async Task<bool> TrySendAsync(IConnection connection, EndpointProbe probe, TimeSpan patience, TimeSpan life)
+    private async Task<bool> TrySendAsync(IConnection connection, EndpointProbe probe, TimeSpan patience)
     {
         var at = time.GetTimestamp();
-        var publishing = PublishAsync(connection, probe.Queue, address.User!, life);
+        var publishing = PublishAsync(connection, probe.Queue);
         try
         {
             await publishing.WaitAsync(patience, time);
@@ -105,11 +101,15 @@ internal sealed class CanaryPublisher(BusAddress address, ConsumerLiveness liven
         return true;
     }
 
-    private static async Task PublishAsync(IConnection connection, string queue, string user, TimeSpan life)
+    private async Task PublishAsync(IConnection connection, string queue)
     {
         await using var channel = await connection.CreateChannelAsync(Confirmed);
-        var properties = new BasicProperties { ContentType = "application/vnd.masstransit+json",
-            Expiration = $"{life.TotalMilliseconds:0}", UserId = user };
+        var properties = new BasicProperties
+        {
+            ContentType = "application/vnd.masstransit+json",
+            Expiration = $"{options.Value.UnresponsiveAfter.TotalMilliseconds:0}",
+            UserId = address.User,
+        };
         await channel.BasicPublishAsync(exchange: queue, routingKey: "", mandatory: true, properties, Body);
     }
 }

@@ -20,7 +20,7 @@ public sealed class ConsumerLiveness : IReceiveObserver
         (_gracePeriod, _time) = (gracePeriod, time);
         meters.Create(TaskQueueMeter.Name).CreateObservableGauge(
             "taskqueue.canary.age", Ages, "s",
-                "How long canaries have been sent to a receive endpoint of this process without any delivery; 0 while it consumes.");
+            "How long canaries have been sent to a receive endpoint of this process without any delivery; 0 while it consumes.");
     }
 
     internal IEnumerable<EndpointProbe> Probes => _probes.Values;

@@ -15,7 +15,7 @@ namespace TaskQueue.Bus.Outbox;
 /// <summary>Converts events to messages: lifecycle events for subscribers, dispatches for the workers of push queues.</summary>
 internal sealed class EventPublisher(
     IBus bus, BusAddress address, PushTopology topology, InFlightLimiter inFlight, QueueCatalog queues, ITaskStore store,
-        IOptions<EngineOptions> options) : IEventPublisher
+    IOptions<EngineOptions> options) : IEventPublisher
 {
     /// <summary>Maximum entries of a message. Events have no payloads, and errors are truncated.</summary>
     private const int MaxEntries = 200;
@@ -45,7 +45,7 @@ internal sealed class EventPublisher(
         foreach (var wave in waves)
             await Task.WhenAll([.. wave.GroupBy(e => e.Type)
                 .SelectMany(PublishSteps), TellWorkersAsync([.. wave.Where(e => Ended(e.Type))]),
-                    DispatchAsync([.. wave.Where(e => e.Dispatch)])]);
+                DispatchAsync([.. wave.Where(e => e.Dispatch)])]);
         await rung;
     }
 

@@ -12,7 +12,7 @@ namespace TaskQueue.Bus.Outbox;
 /// </summary>
 internal sealed partial class IsolatingPublisher(
     EventPublisher publisher, ConfirmTimeout confirmTimeout, EventQuarantine events, TaskQuarantine tasks, TimeProvider time,
-        ILogger<IsolatingPublisher> logger)
+    ILogger<IsolatingPublisher> logger)
 {
     /// <summary>Failures of one page, with a connected broker, after which the page itself is suspected, whatever the exception.</summary>
     private const int Patience = 3;

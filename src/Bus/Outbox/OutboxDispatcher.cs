@@ -14,7 +14,7 @@ namespace TaskQueue.Bus.Outbox;
 /// </summary>
 internal sealed partial class OutboxDispatcher(
     ITaskStore store, IsolatingPublisher publisher, ConfirmTimeout confirmTimeout, PostCommitNotifier postCommit,
-        LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<OutboxDispatcher> logger)
+    LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<OutboxDispatcher> logger)
     : BackgroundService
 {
     /// <summary>Events of each partition in one read; their errors are truncated, so that a read is bounded in bytes too.</summary>

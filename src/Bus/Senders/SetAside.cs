@@ -84,7 +84,7 @@ public sealed partial class SetAside(IQuarantine quarantine, TaskMetrics metrics
         new QuarantinedItem
         {
             Kind = "message", Subject = row.Subject, Queue = row.Queue, Owner = row.Owner, Reason = row.Reason, State = row.State,
-                Count = row.Count,
+            Count = row.Count,
         },
         CancellationToken.None);
 

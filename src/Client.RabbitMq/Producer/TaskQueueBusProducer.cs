@@ -81,7 +81,7 @@ public sealed class TaskQueueBusProducer : ITaskProducer
         {
             throw new TaskQueueException($"the broker did not confirm within {_options.Timeout.TotalSeconds:0} s, for example because user "
                 + $"'{_user}' may not write to {Addresses.SubmitQueue}; the tasks may be enqueued, and it is safe to retry",
-                    0, "not_confirmed", fault);
+                0, "not_confirmed", fault);
         }
         catch (Exception fault) when (fault is MessageReturnedException || ReplyCodeOf(fault) == Constants.NotFound)
         {

@@ -54,8 +54,9 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
         await _intake.CloseAsync(_leaving);
     }
 
+    /// <summary>Repeats the start with progress, as with outcomes: reports may overtake each other, and progress is sent once.</summary>
     public Task HeartbeatAsync(IReadOnlyList<Heartbeat> heartbeats, CancellationToken cancellationToken) =>
-        SendAsync([], [.. heartbeats.Select(h => new AttemptHeartbeat(h.Attempt.Item.Id, h.Attempt.Item.Attempt, h.Progress))], [],
+        SendAsync([.. heartbeats.Where(h => h.Progress is not null).Select(h => Start(h.Attempt))], [.. heartbeats.Select(h => new AttemptHeartbeat(h.Attempt.Item.Id, h.Attempt.Item.Attempt, h.Progress))], [],
             cancellationToken);
 
     /// <summary>Repeats the start with each outcome even if already reported: reports may overtake each other.</summary>
@@ -65,7 +66,7 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
         return [];
     }
 
-    public async Task CloseAsync(CancellationToken cancellationToken)
+    public async Task CloseAsync()
     {
         if (_bus is null)
             return;
@@ -119,7 +120,7 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
 
     private async Task SendAsync(
         IReadOnlyList<AttemptStarted> started, IReadOnlyList<AttemptHeartbeat> heartbeats, IReadOnlyList<AttemptOutcome> outcomes,
-            CancellationToken cancellationToken)
+        CancellationToken cancellationToken)
     {
         if (_givenUp.AreTooMany)
             throw new TimeoutException("the broker has not confirmed earlier messages");

@@ -18,10 +18,10 @@ internal static class ConnectionRegistration
         services.AddOptions<TaskQueueClientOptions>()
             .Validate(o =>
                 o.BaseAddress is { IsAbsoluteUri: true, Scheme: "http" or "https" },
-                    "TaskQueueClientOptions.BaseAddress must be a URL such as http://localhost:8080")
+                "TaskQueueClientOptions.BaseAddress must be a URL such as http://localhost:8080")
             .Validate(o => o.ApiKey is null
                 || (o.ApiKey.Length > 0 && o.ApiKey.All(c => c is > ' ' and <= '~')),
-                    "TaskQueueClientOptions.ApiKey must be printable ASCII without spaces");
+                "TaskQueueClientOptions.ApiKey must be printable ASCII without spaces");
         services.AddHttpClient(Name, (sp, http) =>
         {
             var options = sp.GetRequiredService<IOptions<TaskQueueClientOptions>>().Value;

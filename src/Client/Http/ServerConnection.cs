@@ -14,7 +14,7 @@ internal sealed partial class ServerConnection(HttpClient http)
     /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
     public async Task<TAnswer> SendAsync<TBody, TAnswer>(
         HttpMethod method, string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<TAnswer> answerType,
-            CancellationToken cancellationToken)
+        CancellationToken cancellationToken)
     {
         using var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, bodyType)) { Headers = { ContentType = Json } };
         return await SendAsync(method, path, content, answerType, cancellationToken);

@@ -8,7 +8,7 @@ public sealed partial class TaskQueueClient
     public async Task<IReadOnlyList<QueueInfo>> QueuesAsync(CancellationToken cancellationToken = default) =>
         (await TryAsync((server, _) =>
             server.SendAsync(HttpMethod.Get, "/queues", null, QueueJson.Default.QueueListAnswer, cancellationToken),
-                cancellationToken)).Queues;
+            cancellationToken)).Queues;
 
     /// <summary>Gets a queue with its counts; null if it is neither declared nor has tasks.</summary>
     /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>

@@ -78,7 +78,7 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
             new HeartbeatLine(h.Attempt.Item.Id, h.Attempt.Item.Attempt, options.Lease?.TotalSeconds, h.Progress))]);
         var answers = await clients.Connect().SendAsync(
             HttpMethod.Post, "/workers/heartbeat", request, WorkerJson.Default.HeartbeatRequest, WorkerJson.Default.LineAnswers,
-                cancellationToken);
+            cancellationToken);
         if (Health.Rests)
             Health.Heard(); // while the worker claims, only claims count
         foreach (var (heartbeat, answer) in heartbeats.Zip(answers.Tasks))
@@ -110,7 +110,7 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
         return [];
     }
 
-    public Task CloseAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    public Task CloseAsync() => Task.CompletedTask;
 
     private async Task FetchOnceAsync(InFlightAttempts attempts, int room, CancellationToken cancellationToken, CancellationToken giveUp)
     {
@@ -170,7 +170,7 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
     {
         var answers = await clients.Connect().SendAsync(
             HttpMethod.Post, "/workers/report", new ReportRequest(lines), WorkerJson.Default.ReportRequest, WorkerJson.Default.LineAnswers,
-                cancellationToken);
+            cancellationToken);
         foreach (var answer in answers.Tasks.Where(a => a.IsGone))
             LogLost(answer.Id, answer.Attempt, answer.Code);
     }

@@ -22,7 +22,7 @@ internal interface IWorkerTransport
     Task<IReadOnlyList<Attempt>> ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancellationToken);
 
     /// <summary>Closes the transport once everything has been reported.</summary>
-    Task CloseAsync(CancellationToken cancellationToken);
+    Task CloseAsync();
 }
 
 /// <summary>A transport to another process, which may be unavailable.</summary>

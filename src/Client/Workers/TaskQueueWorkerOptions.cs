@@ -123,7 +123,7 @@ public sealed class TaskQueueWorkerOptions
         Demand(UnresponsiveAfter >= TimeSpan.FromSeconds(3) && UnresponsiveAfter <= MaxLease, "UnresponsiveAfter must be 3 s to 1 day");
         Demand(Transport is null
             || !Queues.Any(q => q.Contains(':', StringComparison.Ordinal)),
-                "Queues must be names without a tier on RabbitMQ: a push queue has all tiers");
+            "Queues must be names without a tier on RabbitMQ: a push queue has all tiers");
     }
 
     private static void Demand(bool holds, string rule)

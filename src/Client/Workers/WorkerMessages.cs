@@ -10,7 +10,7 @@ internal sealed record ClaimAnswer(IReadOnlyList<ClaimedTask> Tasks);
 
 internal sealed record ClaimedTask(
     Guid Id, int Attempt, string Queue, int Tier, string? Name, Priority? Priority,
-        [property: JsonConverter(typeof(JsonTextConverter))] string Payload,
+    [property: JsonConverter(typeof(JsonTextConverter))] string Payload,
     int MaxAttempts, DateTimeOffset LeaseUntil, string? Traceparent, string? Tracestate);
 
 internal sealed record HeartbeatRequest(IReadOnlyList<HeartbeatLine> Tasks);
@@ -22,7 +22,7 @@ internal sealed record ReportRequest(IReadOnlyList<ReportLine> Tasks);
 
 internal sealed record ReportLine(
     Guid Id, int Attempt, string Outcome, [property: JsonConverter(typeof(JsonTextConverter))] string? Result, string? Error,
-        bool? Retryable, double? DelaySeconds);
+    bool? Retryable, double? DelaySeconds);
 
 /// <summary>One entry per request entry, in the same order.</summary>
 internal sealed record LineAnswers(IReadOnlyList<LineAnswer> Tasks);

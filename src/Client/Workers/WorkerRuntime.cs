@@ -43,7 +43,7 @@ internal sealed class WorkerRuntime(
         await reporting;
         await heartbeatsEnd.CancelAsync();
         await beating;
-        await transport.CloseAsync(CancellationToken.None);
+        await transport.CloseAsync();
         await fetching;
     }
 }

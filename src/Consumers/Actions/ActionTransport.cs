@@ -1,8 +1,8 @@
 using MassTransit;
 using Microsoft.Extensions.Logging;
+using TaskQueue.Bus;
 using TaskQueue.Bus.Connection;
 using TaskQueue.Bus.Health;
-using TaskQueue.Bus;
 using TaskQueue.Client;
 using TaskQueue.Consumers.Workers;
 using TaskQueue.Contracts;
@@ -61,12 +61,12 @@ internal sealed class ActionTransport(
     public Task<IReadOnlyList<Attempt>> ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancellationToken) =>
         reports.ReportAsync(attempts, needStart: true);
 
-    public async Task CloseAsync(CancellationToken cancellationToken)
+    public async Task CloseAsync()
     {
         await _stop.CancelAsync();
         await _starting;
         // May fail when the broker is unavailable.
-        await _leaving.WaitAsync(StopTimeout, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _leaving.WaitAsync(StopTimeout, time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     public void Dispose() => _stop.Dispose();

@@ -13,7 +13,6 @@ namespace TaskQueue.Consumers.Agent;
 /// <summary>The worker for the agent API's queue, unless an external worker serves it.</summary>
 internal sealed class AgentService : EngineWorker
 {
-    private const int LeaseMs = 30_000;
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
 
     public AgentService(IServiceProvider services, IOptions<AgentOptions> options, Drain drain, LoopHeartbeats heartbeats,
@@ -25,7 +24,7 @@ internal sealed class AgentService : EngineWorker
             return;
         var reports = ActivatorUtilities.CreateInstance<EngineReports>(services, "agent", typeof(AgentService));
         QueueTier[] targets = [new(agent.Queue, 0), new(agent.Queue, 1)];
-        var plan = new ClaimPlan(LongestWait, max => ValueTask.FromResult(new ClaimRequest(targets, max, reports.Worker, LeaseMs)));
+        var plan = new ClaimPlan(LongestWait, max => ValueTask.FromResult(new ClaimRequest(targets, max, reports.Worker, EngineClaims.LeaseMs)));
         var transport = ActivatorUtilities.CreateInstance<EngineClaims>(services, reports, plan, heartbeats.Of(typeof(AgentService)));
         Runtimes = [new WorkerRuntime(LimitsOf(agent.Concurrency), transport, new AgentHandler(agent.Processor), time, logger)];
     }

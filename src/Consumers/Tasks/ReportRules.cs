@@ -1,8 +1,8 @@
 using System.Text;
 using Microsoft.Extensions.Options;
 using TaskQueue.Contracts;
-using TaskQueue.Engine.Queues;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Consumers.Tasks;

@@ -44,7 +44,7 @@ internal sealed partial class UpstreamCalls(
         var answer = upstream.UrlOf(task.Name) is { } url
             ? await AskAsync(upstream,
                 new Request(url, Encoding.UTF8.GetBytes(task.Payload), requestId, upstream.Options.ApiKey, TaskTrace.Onward(task.Headers)),
-                    sink, cancellationToken, abort)
+                sink, cancellationToken, abort)
             : UpstreamAnswer.Error((int)HttpStatusCode.NotFound, $"no upstream of this queue serves {task.Name}");
         if (sink is not null && !answer.IsTold)
             await sink.TellAsync(answer.Body, abort);

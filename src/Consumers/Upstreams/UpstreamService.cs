@@ -12,8 +12,6 @@ namespace TaskQueue.Consumers.Upstreams;
 /// <summary>Forwards tasks to the configured upstreams, with one worker per upstream.</summary>
 internal sealed partial class UpstreamService : EngineWorker
 {
-    private const int LeaseMs = 30_000;
-
     /// <summary>Longest wait of a claim, so that newly registered queues are served.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
@@ -25,7 +23,7 @@ internal sealed partial class UpstreamService : EngineWorker
 
     public UpstreamService(
         IServiceProvider services, IOptions<UpstreamList> list, UpstreamQueues queues, Drain drain, TimeProvider time,
-            ILogger<UpstreamService> logger)
+        ILogger<UpstreamService> logger)
         : base(drain)
     {
         (_services, _queues, _drain, _time, _logger) = (services, queues, drain, time, logger);
@@ -49,7 +47,7 @@ internal sealed partial class UpstreamService : EngineWorker
         var turn = 0;
         var reports = ActivatorUtilities.CreateInstance<EngineReports>(_services, "upstream", typeof(UpstreamService));
         var plan = new ClaimPlan(LookAgain, async max =>
-            new ClaimRequest(await _queues.TargetsAsync(upstream.Options, turn++), max, reports.Worker, LeaseMs))
+            new ClaimRequest(await _queues.TargetsAsync(upstream.Options, turn++), max, reports.Worker, EngineClaims.LeaseMs))
         {
             ReadyAsync = upstream.ReadyAsync,
         };

@@ -21,6 +21,10 @@ internal sealed partial class EngineClaims(
     EngineReports reports, ClaimPlan plan, LoopHeartbeat heartbeat, TaskClaimer claims, DependencyHealth dependencies, TimeProvider time,
     ILogger<EngineClaims> logger) : IWorkerTransport
 {
+    /// <summary>Lease of each claim, renewed three times as often.</summary>
+    public const int LeaseMs = 30_000;
+
+    private static readonly TimeSpan Lease = TimeSpan.FromMilliseconds(LeaseMs);
     private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(500);
     private InFlightAttempts? _attempts;
 
@@ -65,7 +69,7 @@ internal sealed partial class EngineClaims(
     public Task<IReadOnlyList<Attempt>> ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancellationToken) =>
         reports.ReportAsync(attempts, needStart: false);
 
-    public Task CloseAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    public Task CloseAsync() => Task.CompletedTask;
 
     private async Task ClaimAsync(InFlightAttempts attempts, CancellationToken cancellationToken)
     {
@@ -74,9 +78,8 @@ internal sealed partial class EngineClaims(
         var room = await attempts.RoomAsync(cancellationToken);
         heartbeat.Beat();
         var request = await plan.NextAsync(room);
-        var lease = TimeSpan.FromMilliseconds(request.LeaseMs ?? TaskService.DefaultLeaseMs);
         foreach (var task in await claims.ClaimAsync(request, plan.Wait, cancellationToken, heartbeat))
-            attempts.Take(EngineItem.Of(task, lease));
+            attempts.Take(EngineItem.Of(task, Lease));
     }
 
     [LoggerMessage(LogLevel.Warning, "Claiming tasks for {Worker} failed; retrying")]

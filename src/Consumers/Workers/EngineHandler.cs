@@ -8,7 +8,7 @@ namespace TaskQueue.Consumers.Workers;
 internal abstract class EngineHandler : IAttemptHandler
 {
     public Activity? StartActivity(WorkItem item) =>
-        TaskTrace.StartProcess(item.Queue, item.Id, item.Attempt, item.Name, (item as EngineItem)?.Headers);
+        TaskTrace.StartProcess(item.Queue, item.Id, item.Attempt, item.Name, ((EngineItem)item).Headers);
 
     public abstract Task<TaskOutcome> RunAsync(Attempt attempt);
 }

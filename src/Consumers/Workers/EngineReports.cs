@@ -1,9 +1,9 @@
 using Microsoft.Extensions.Logging;
 using TaskQueue.Client;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
-using TaskQueue.Engine;
 
 namespace TaskQueue.Consumers.Workers;
 
@@ -113,7 +113,7 @@ internal sealed partial class EngineReports(
     private static string Unique(string name) => $"{name[..Math.Min(name.Length, 60)]}:{Environment.ProcessId}:{Guid.NewGuid():N}";
 
     private RenewLease Renew(Heartbeat beat) =>
-        taskService.Renew(beat.Attempt.Item.Id, beat.Attempt.Item.Attempt, Worker, progress: beat.Progress);
+        taskService.Renew(beat.Attempt.Item.Id, beat.Attempt.Item.Attempt, Worker);
 
     private StartTask Start(Attempt attempt) => taskService.Start(attempt.Item.Id, attempt.Item.Attempt, Worker, leaseMs: null);
 

@@ -22,7 +22,7 @@ public enum QueueChange
 /// <summary>Manages queues. Every process sees a change within a second.</summary>
 public sealed partial class QueueService(
     QueueCatalog catalog, ITaskQueries queries, IQueueRecordStore records, IQuotaStore stored, IQueueAnnouncer announcer,
-        IQueueStore store, WorkNotifier workNotifier,
+    IQueueStore store, WorkNotifier workNotifier,
     TenantQuotas quotas, QuotaMetrics refusals, TaskMetrics metrics, TimeProvider time, ILogger<QueueService> logger)
 {
     /// <summary>Tasks that one transaction of a purge deletes: some tens of milliseconds.</summary>
@@ -130,7 +130,7 @@ public sealed partial class QueueService(
     {
         if (await catalog.LookUpAsync(name) is not { } queue)
             return false;
-        await PurgeAsync(queue, acceptedBefore: null);
+        await PurgeAllAsync(queue);
         var deleted = Micros.Now(time);
         if (!await records.DeleteAsync(name))
             return false; // deleted concurrently
@@ -138,7 +138,7 @@ public sealed partial class QueueService(
         // Until every process knows of the deletion, some still accept tasks for the queue. These are deleted too, but not those of a new
         // queue of the same name.
         await Task.Delay(QueueCatalog.MaxAge, time);
-        await PurgeAsync(queue, acceptedBefore: await catalog.LookUpAsync(name) is null ? Micros.Now(time) : deleted);
+        await PurgeAsync(queue, await catalog.LookUpAsync(name) is null ? Micros.Now(time) : deleted);
         return true;
     }
 
@@ -148,22 +148,25 @@ public sealed partial class QueueService(
     {
         if (await catalog.LookUpAsync(name) is not { } queue)
             return false;
-        await PurgeAsync(queue, acceptedBefore: null);
+        await PurgeAllAsync(queue);
         workNotifier.NotifyAll(name); // capacity and ordering keys are free
         return true;
     }
 
-    /// <summary>Purges in steps: no claim waits for a large queue, and an interrupted purge keeps what it has done.</summary>
-    /// <param name="queue">The queue.</param>
-    /// <param name="acceptedBefore">Only tasks accepted earlier; null is those accepted until now, and the counters too.</param>
-    private async Task PurgeAsync(QueueRecord queue, DateTime? acceptedBefore)
+    private async Task PurgeAllAsync(QueueRecord queue)
     {
-        var before = acceptedBefore ?? Micros.Now(time).AddMicroseconds(1);
+        await PurgeAsync(queue, acceptedBefore: Micros.Now(time).AddMicroseconds(1));
+        await store.ResetAsync(queue.Name);
+    }
+
+    /// <summary>Purges in steps: no claim waits for a large queue, and an interrupted purge keeps what it has done.</summary>
+    private async Task PurgeAsync(QueueRecord queue, DateTime acceptedBefore)
+    {
         var (done, told) = (0L, time.GetTimestamp());
         PurgedTasks step;
         do
         {
-            step = await store.PurgeAsync(queue.Name, queue.Settings.Events, Micros.Now(time), PurgeStep, before);
+            step = await store.PurgeAsync(queue.Name, queue.Settings.Events, Micros.Now(time), PurgeStep, acceptedBefore);
             metrics.Purged(queue.Name, step.Cancelled);
             done += step.Cancelled + step.Dead;
             if (time.GetElapsedTime(told) >= PurgeProgress)
@@ -173,8 +176,6 @@ public sealed partial class QueueService(
             }
         }
         while (step.Found >= PurgeStep);
-        if (acceptedBefore is null)
-            await store.ResetAsync(queue.Name);
     }
 
     /// <summary>Counts of a queue, restricted to the tasks that the caller may see.</summary>

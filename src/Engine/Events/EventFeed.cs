@@ -87,10 +87,9 @@ public sealed class EventFeed(ITaskStore store, ITaskQueries queries, PostCommit
         {
             await _joined.WaitAsync(wait, cancellationToken);
         }
-        else
+        else if (wait > TimeSpan.Zero)
         {
-            if (wait > TimeSpan.Zero)
-                await postCommit.Stream.WaitAsync(wait, cancellationToken);
+            await postCommit.Stream.WaitAsync(wait, cancellationToken);
             await Task.Delay(Breath, Time, cancellationToken);
         }
     }

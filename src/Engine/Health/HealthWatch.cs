@@ -6,7 +6,7 @@ namespace TaskQueue.Engine.Health;
 /// <summary>Periodically probes the database, the broker, and the endpoints of this process.</summary>
 internal sealed class HealthWatch(
     IDatabaseProbe database, IEnumerable<IDependencyProbe> others, OutageGracePeriod gracePeriod, LoopHeartbeats heartbeats,
-        IOptions<HealthOptions> options, TimeProvider time) : BackgroundService
+    IOptions<HealthOptions> options, TimeProvider time) : BackgroundService
 {
     /// <summary>A server that takes longer to answer a trivial request counts as unreachable.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);

@@ -68,7 +68,7 @@ public sealed record NumberedTaskId(long Milliseconds, int Counter, NumberedTask
             return null;
         var id = new NumberedTaskId(
             (long)(high >> 16), (int)(high >> 2 & 0x3FF), (NumberedTaskMode)(high & 3), (int)(low >> 48 & 0x3FFF),
-                (int)(low >> 32 & 0xFFFF), (int)(low & 0xFFFF_FFFF));
+            (int)(low >> 32 & 0xFFFF), (int)(low & 0xFFFF_FFFF));
         return id.IsValid ? id : null;
     }
 

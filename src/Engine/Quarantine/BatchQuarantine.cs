@@ -11,7 +11,7 @@ namespace TaskQueue.Engine.Quarantine;
 /// </summary>
 internal sealed class BatchQuarantine(
     IParkingStore store, QuarantineWriter quarantine, IBatchStore batchStore, TaskService tasks, PostCommitNotifier postCommit,
-        TimeProvider time) : IQuarantineKind
+    TimeProvider time) : IQuarantineKind
 {
     private const int Group = 500;
 

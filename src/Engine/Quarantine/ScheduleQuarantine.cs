@@ -19,7 +19,7 @@ internal sealed class ScheduleQuarantine(IParkingStore store, QuarantineWriter q
         var item = new QuarantinedItem
         {
             Kind = QuarantineKinds.Schedule, Subject = id.ToString(CultureInfo.InvariantCulture), Queue = schedule.Queue,
-                Owner = schedule.Settings.Owner,
+            Owner = schedule.Settings.Owner,
             Reason = $"schedule {schedule.Name}: {reason}",
         };
         return await quarantine.TryAddAsync(item, () => store.ParkScheduleAsync(item, id, tick, cancellationToken), cancellationToken);

@@ -19,10 +19,10 @@ public static class QueueNames
         name is { Length: >= 1 and <= MaxLength } && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
 
     /// <summary>Parses <c>name:tier</c>, or <c>name</c> alone for tier 0; null if the text is invalid.</summary>
-    public static QueueTier? Parse(string? text, bool levelRequired = false)
+    public static QueueTier? Parse(string? text, bool tierRequired = false)
     {
         var parts = (text ?? "").Split(':');
-        if (parts.Length > 2 || !IsValid(parts[0]) || (levelRequired && parts.Length == 1))
+        if (parts.Length > 2 || !IsValid(parts[0]) || (tierRequired && parts.Length == 1))
             return null;
         var tier = 0;
         if (parts.Length == 2 && !int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out tier))

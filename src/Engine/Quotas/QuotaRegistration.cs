@@ -22,7 +22,7 @@ internal static class QuotaRegistration
             sp.GetRequiredService<QuotaMetrics>(), sp.GetRequiredService<DependencyHealth>(), sp.GetRequiredService<TimeProvider>()));
         services.AddSingleton(sp => new QuotaUsage(
             sp.GetRequiredService<TenantQuotas>(), sp.GetRequiredService<WaitingTaskQuota>(), sp.GetRequiredService<FileQuota>(),
-                sp.GetRequiredService<StreamQuota>(),
+            sp.GetRequiredService<StreamQuota>(),
             sp.GetRequiredService<RequestQuota>(), sp.GetRequiredService<IQuotaStore>()));
         services.AddHostedService<QuotaService>().AddLoopHealth<QuotaService>();
         return services;

@@ -64,16 +64,7 @@ internal sealed class QuotaService(
     {
         if (!_isPublished)
             return;
-        try
-        {
-            using var patience = new CancellationTokenSource(Round, Time);
-            await store.RemoveProcessAsync(presence.Name, patience.Token);
-        }
-#pragma warning disable CA1031 // the rows expire after 15 seconds
-        catch (Exception fault)
-#pragma warning restore CA1031
-        {
-            Dependencies.TryHandle(fault);
-        }
+        using var patience = new CancellationTokenSource(Round, Time);
+        await TryAsync(() => store.RemoveProcessAsync(presence.Name, patience.Token), patience.Token); // else they expire after 15 seconds
     }
 }

@@ -17,7 +17,7 @@ public sealed class RequestQuota
 
     internal RequestQuota(
         TenantQuotas quotas, ITenantUsageStore store, ProcessPresence presence, QuotaMetrics metrics, DependencyHealth dependencies,
-            TimeProvider time)
+        TimeProvider time)
     {
         (_quotas, _store, _metrics, _time) = (quotas, store, metrics, time);
         _make = tenant =>

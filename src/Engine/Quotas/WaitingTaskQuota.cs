@@ -10,7 +10,7 @@ namespace TaskQueue.Engine.Quotas;
 /// </summary>
 public sealed partial class WaitingTaskQuota(
     TenantQuotas quotas, IQuotaStore store, QuotaMetrics metrics, DependencyHealth dependencies, TimeProvider time,
-        ILogger<WaitingTaskQuota> logger)
+    ILogger<WaitingTaskQuota> logger)
 {
     /// <summary>Minimum time between two counts of a tenant.</summary>
     internal static readonly TimeSpan CountEvery = TimeSpan.FromSeconds(1);

@@ -76,7 +76,7 @@ internal sealed record QueueSample(long Stamp, DateTime At, IReadOnlyList<TierBa
         var tiers = Tiers.Where(l => tier is null || l.At.Tier == tier).ToList();
         return new Load(
             (double)Stamp / time.TimestampFrequency, tiers.Sum(l => l.Due), tiers.Sum(l => l.Later), tiers.Sum(l => l.Blocked),
-                tiers.Sum(l => l.Running),
+            tiers.Sum(l => l.Running),
             Finished.Where(f => tier is null || f.Tier == tier).Sum(f => f.Count),
             tiers.Min(l => l.OldestDueAt) is { } oldest ? Math.Max(0, (At - oldest).TotalSeconds) : 0);
     }

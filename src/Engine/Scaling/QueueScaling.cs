@@ -17,7 +17,7 @@ namespace TaskQueue.Engine.Scaling;
 /// <param name="WithinSeconds">Target time in seconds until waiting tasks begin.</param>
 public sealed record QueueDemand(
     int Slots, long Due, long Later, long Blocked, long Running, double OldestAgeSeconds, double? FinishedPerSecond,
-        double? ArrivedPerSecond, double? RunSeconds,
+    double? ArrivedPerSecond, double? RunSeconds,
     bool Paused, double WithinSeconds);
 
 /// <summary>Computes how many workers queues need. All queries share the database reads of <see cref="BacklogWatch"/>.</summary>

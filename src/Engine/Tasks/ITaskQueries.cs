@@ -62,7 +62,7 @@ public interface ITaskQueries
     /// <param name="reserve">Reserves memory for the page before it is read.</param>
     Task<TaskPage> ListAsync(
         string queue, TaskList list, TaskCursor? from, int max, Access access, CancellationToken cancellationToken, bool back = false,
-            ReserveAnswer? reserve = null);
+        ReserveAnswer? reserve = null);
 
     /// <summary>Ids of a queue's dead letters after a position, oldest first.</summary>
     Task<List<TaskCursor>> DeadAsync(string queue, TaskCursor? from, int max, CancellationToken cancellationToken);

@@ -10,16 +10,16 @@ public sealed class TaskMetrics
 {
     private static readonly string?[] Words = WordsOf(
         ("submitted", TaskEventType.Submitted), ("started", TaskEventType.Started), ("completed", TaskEventType.Completed),
-            ("failed", TaskEventType.Failed),
+        ("failed", TaskEventType.Failed),
         ("retried", TaskEventType.Retrying), ("cancelled", TaskEventType.Cancelled), ("expired", TaskEventType.Expired),
-            ("snoozed", TaskEventType.Snoozed));
+        ("snoozed", TaskEventType.Snoozed));
 
     /// <summary>Status names of dtq-and-wippy.md A4.</summary>
     private static readonly string?[] Statuses = WordsOf(
         ("pending", TaskEventType.Submitted), ("processing", TaskEventType.Started), ("completed", TaskEventType.Completed),
-            ("failed", TaskEventType.Failed),
+        ("failed", TaskEventType.Failed),
         ("pending", TaskEventType.Retrying), ("cancelled", TaskEventType.Cancelled), ("expired", TaskEventType.Expired),
-            ("pending", TaskEventType.Snoozed));
+        ("pending", TaskEventType.Snoozed));
 
     private static readonly InstrumentAdvice<double> Quick = new() { HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
         0.1, 0.25, 0.5, 1, 2.5, 10] };

@@ -16,8 +16,8 @@ namespace TaskQueue.Engine.Tasks;
 /// </summary>
 public sealed class TaskService(
     IMediator mediator, ITaskStore store, PostCommitNotifier postCommit, QueueCatalog queues, ITaskQueries queries,
-        InFlightLimiter inFlight, AdmissionLimiter admission, WaitingTaskQuota quota, TaskMetrics metrics, IOptions<EngineOptions> options,
-            IOptions<WebhookOptions> webhooks, TimeProvider time)
+    InFlightLimiter inFlight, AdmissionLimiter admission, WaitingTaskQuota quota, TaskMetrics metrics, IOptions<EngineOptions> options,
+    IOptions<WebhookOptions> webhooks, TimeProvider time)
 {
     /// <summary>Default lease in milliseconds.</summary>
     public const int DefaultLeaseMs = 15_000;

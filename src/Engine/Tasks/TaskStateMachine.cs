@@ -150,7 +150,7 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
     /// </summary>
     private EventActivityBinder<TaskState, T> AfterFailure<T>(
         EventActivityBinder<TaskState, T> binder, Func<BehaviorContext<TaskState, T>, bool> retryable,
-            Func<BehaviorContext<TaskState, T>, string> error)
+        Func<BehaviorContext<TaskState, T>, string> error)
         where T : TaskCommand =>
         binder.Then(c => c.Saga.Error = error(c)).IfElse(c => c.Saga.ExpiresAt <= c.Message.At,
             late => late.TransitionTo(Expired).Then(c => Close(c.Saga, c.Message, TaskEventType.Expired)),

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using TaskQueue.Engine.Audit;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Schedules;
 using TaskQueue.Http.Auth;
 using TaskQueue.Http.Errors;
 
@@ -51,17 +53,20 @@ internal static class AuditedRoutes
             return result;
         });
 
-    /// <summary>Renders queues and schedules for the audit log.</summary>
-    public static IAuditSnapshots Snapshots(this HttpContext context) => context.RequestServices.GetRequiredService<IAuditSnapshots>();
-
     /// <summary>Sets the target of the action.</summary>
     public static void AuditTarget(this HttpContext context, string target) => Note(context).Target = target;
 
-    /// <summary>Records the state before the action, as JSON without secrets.</summary>
-    public static void AuditBefore(this HttpContext context, string before) => Note(context).Before = before;
+    /// <summary>Records a queue before the action, without secrets.</summary>
+    public static void AuditBefore(this HttpContext context, QueueRecord before) => Note(context).Before = Snapshots(context).Of(before);
 
-    /// <summary>Records the state after the action, as JSON without secrets.</summary>
-    public static void AuditAfter(this HttpContext context, string after) => Note(context).After = after;
+    /// <summary>Records a queue after the action, without secrets.</summary>
+    public static void AuditAfter(this HttpContext context, QueueRecord after) => Note(context).After = Snapshots(context).Of(after);
+
+    /// <summary>Records a schedule before the action, without secrets.</summary>
+    public static void AuditBefore(this HttpContext context, ScheduleRecord before) => Note(context).Before = Snapshots(context).Of(before);
+
+    /// <summary>Records a schedule after the action, without secrets.</summary>
+    public static void AuditAfter(this HttpContext context, ScheduleRecord after) => Note(context).After = Snapshots(context).Of(after);
 
     /// <summary>Records the state before the action, as JSON without secrets.</summary>
     public static void AuditBefore<T>(this HttpContext context, T before, JsonTypeInfo<T> type) =>
@@ -71,14 +76,20 @@ internal static class AuditedRoutes
     public static void AuditAfter<T>(this HttpContext context, T after, JsonTypeInfo<T> type) =>
         Note(context).After = JsonSerializer.Serialize(after, type);
 
+    private static IAuditSnapshots Snapshots(HttpContext context) => context.RequestServices.GetRequiredService<IAuditSnapshots>();
+
     private static bool IsWanted(HttpContext context, bool onlyWhenNoted) =>
         !onlyWhenNoted || context.Features.Get<AuditNote>() is not null;
 
     private static AuditEntry EntryOf(HttpContext context, string action, string result)
     {
         var note = context.Features.Get<AuditNote>();
-        return Entry(context, action, result) with { Target = note?.Target
-            ?? TargetOf(context), Before = note?.Before, After = result == AuditEntry.Done ? note?.After : null };
+        return Entry(context, action, result) with
+        {
+            Target = note?.Target ?? TargetOf(context),
+            Before = note?.Before,
+            After = result == AuditEntry.Done ? note?.After : null,
+        };
     }
 
     internal static AuditEntry Entry(HttpContext context, string action, string result)

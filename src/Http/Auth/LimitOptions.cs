@@ -70,9 +70,9 @@ internal sealed class LimitOptions : IValidatableObject
         foreach (var (key, value) in new (string, long)[]
         {
             (nameof(MaxConcurrentRequests), MaxConcurrentRequests), (nameof(OpenPerSecond), OpenPerSecond),
-                (nameof(MaxOpenRequests), MaxOpenRequests),
+            (nameof(MaxOpenRequests), MaxOpenRequests),
             (nameof(MaxConnections), MaxConnections ?? 0), (nameof(MinRequestBytesPerSecond), MinRequestBytesPerSecond),
-                (nameof(MinResponseBytesPerSecond), MinResponseBytesPerSecond),
+            (nameof(MinResponseBytesPerSecond), MinResponseBytesPerSecond),
         })
         {
             if (value is < 0 or > MaxNumber)

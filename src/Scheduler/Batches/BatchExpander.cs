@@ -15,7 +15,7 @@ namespace TaskQueue.Scheduler.Batches;
 /// </summary>
 internal sealed class BatchExpander(
     BatchService batchService, FileService files, TaskService tasks, WaitingTaskQuota quota, NumberedTaskIds ids,
-        IOptions<BatchLimits> limits, IOptions<EngineOptions> engine, TimeProvider time)
+    IOptions<BatchLimits> limits, IOptions<EngineOptions> engine, TimeProvider time)
 {
     /// <summary>Maximum lines and bytes per transaction.</summary>
     private const int ChunkLines = 1000, ChunkBytes = 4 * 1024 * 1024;

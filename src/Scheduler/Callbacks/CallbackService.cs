@@ -1,12 +1,12 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Tasks;
-using TaskQueue.Engine;
 
 namespace TaskQueue.Scheduler.Callbacks;
 

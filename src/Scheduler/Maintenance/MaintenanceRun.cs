@@ -13,11 +13,13 @@ internal sealed class MaintenanceRun : IAsyncDisposable
     private readonly CancellationTokenSource _lost = new();
     private readonly CancellationTokenSource _over = new();
     private readonly Task _renewing;
+    private long _renewedAt;
 
     public MaintenanceRun(
         MaintenanceStates states, string job, MaintenanceState begun, string? takenFrom, TimeSpan length, TimeProvider time)
     {
         (_states, _job, _begun, _length, _time, TakenFrom) = (states, job, begun, length, time, takenFrom);
+        _renewedAt = time.GetTimestamp();
         _renewing = Task.Run(RenewAsync);
     }
 
@@ -40,36 +42,34 @@ internal sealed class MaintenanceRun : IAsyncDisposable
 
     private async Task RenewAsync()
     {
-        var renewed = _time.GetTimestamp();
         while (true)
         {
             await Task.Delay(_length / 4, _time, _over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (_over.IsCancellationRequested)
                 return;
-            var at = _time.GetTimestamp();
-            if (TryRenew())
-                renewed = at;
-            else if (_lost.IsCancellationRequested || _time.GetElapsedTime(renewed) >= _length)
+            if (!TryRenew())
                 break;
         }
 
         await _lost.CancelAsync();
     }
 
+    /// <returns>False if another run has taken over, or may have.</returns>
     private bool TryRenew()
     {
+        var at = _time.GetTimestamp();
         try
         {
-            if (_states.Renew(_job, _begun))
-                return true;
-            _lost.Cancel();
-            return false;
+            if (!_states.Renew(_job, _begun))
+                return false;
+            _renewedAt = at;
+            return true;
         }
-#pragma warning disable CA1031 // the next renewal retries, unless another run has taken over
+#pragma warning disable CA1031 // the next renewal retries while the lease lasts
         catch (Exception)
 #pragma warning restore CA1031
         {
-            return false;
+            return _time.GetElapsedTime(_renewedAt) < _length;
         }
     }
 }

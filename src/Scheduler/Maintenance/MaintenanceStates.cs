@@ -1,8 +1,8 @@
 using Hangfire;
 using Hangfire.Storage;
 using Microsoft.Extensions.Options;
-using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Quarantine;
 
 namespace TaskQueue.Scheduler.Maintenance;
 

@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Quarantine;
 
 namespace TaskQueue.Scheduler.Retention;
 

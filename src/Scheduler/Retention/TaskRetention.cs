@@ -1,5 +1,5 @@
-using TaskQueue.Engine.Queues;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Scheduler.Retention;
 

@@ -94,7 +94,7 @@ internal sealed class BatchSagaContext<T>(ConsumeContext<T> context, TaskDbConte
         ConsumeContext<TMessage> consumeContext, BatchState instance, SagaConsumeContextMode mode)
         where TMessage : class =>
         Task.FromResult<SagaConsumeContext<BatchState,
-            TMessage>>(new DefaultSagaConsumeContext<BatchState, TMessage>(consumeContext, instance));
+        TMessage>>(new DefaultSagaConsumeContext<BatchState, TMessage>(consumeContext, instance));
 
     private Task<SagaConsumeContext<BatchState, T>> WorkAsync(BatchState instance) =>
         CreateSagaConsumeContext(_context, instance, SagaConsumeContextMode.Load);

@@ -13,8 +13,8 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Storage.GroupCommit;
 
 /// <summary>
-/// Commits waiting commands in groups: one SELECT … FOR UPDATE in id order, the state machine on each row, one write, one commit. There is
-/// no timer: a group is whatever arrived while the last one committed. Partitions work concurrently; a task always maps to the same
+/// Commits waiting commands in groups: one SELECT … FOR UPDATE in id order, the state machine on each row, one write, one commit. There
+/// is no timer: a group is whatever arrived while the last one committed. Partitions work concurrently; a task always maps to the same
 /// partition, so its commands are applied in order of arrival.
 /// </summary>
 internal sealed partial class GroupCommitter : IHostedService
@@ -44,7 +44,7 @@ internal sealed partial class GroupCommitter : IHostedService
 
     public GroupCommitter(ITaskStore store, QueueCatalog queues, PostCommitNotifier postCommit, IReplySender replies, TaskMetrics metrics,
         GroupCommitOptions options, LoopHeartbeats heartbeats, DependencyHealth dependencies, IOptions<EngineOptions> engine,
-            ILogger<GroupCommitter> logger)
+        ILogger<GroupCommitter> logger)
     {
         _store = store;
         _queues = queues;

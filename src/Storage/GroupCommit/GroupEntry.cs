@@ -133,7 +133,7 @@ internal sealed class GroupSagaContext<T>(ConsumeContext<T> context, GroupEntry 
         ConsumeContext<TMessage> consumeContext, TaskState instance, SagaConsumeContextMode mode)
         where TMessage : class =>
         Task.FromResult<SagaConsumeContext<TaskState,
-            TMessage>>(new DefaultSagaConsumeContext<TaskState, TMessage>(consumeContext, instance));
+        TMessage>>(new DefaultSagaConsumeContext<TaskState, TMessage>(consumeContext, instance));
 
     private Task<SagaConsumeContext<TaskState, T>> Work(TaskState instance) =>
         CreateSagaConsumeContext(_context, instance, SagaConsumeContextMode.Load);

@@ -69,8 +69,7 @@ internal sealed partial class ParkingStore
             Sweep.Dispatch => task.Where(t => t.DispatchAt != null && t.DispatchAt == now.DispatchAt)
                 .ExecuteUpdateAsync(t => t.SetProperty(x => x.DispatchAt, (DateTime?)null), cancellationToken),
             // A task that no longer expires must not be started.
-            _ => task.Where(t => (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && t.ExpiresAt != null
-                && t.ExpiresAt == now.ExpiresAt)
+            _ => Waiting(task).Where(t => t.ExpiresAt != null && t.ExpiresAt == now.ExpiresAt)
                 .ExecuteUpdateAsync(
                     t => t.SetProperty(x => x.ExpiresAt, (DateTime?)null).SetProperty(x => x.DueAt, ParkedTimes.Never)
                         .SetProperty(x => x.DispatchAt, (DateTime?)null), cancellationToken),

@@ -114,7 +114,7 @@ internal sealed class QuarantineStore(IDbContextFactory<TaskDbContext> databases
             db.Quarantine.Add(new QuarantinedItem
             {
                 Kind = kind, Subject = subject, Queue = TextRules.Clean(item.Queue), Owner = TextRules.Clean(item.Owner), Reason = reason,
-                    State = state, At = now, Count = item.Count,
+                State = state, At = now, Count = item.Count,
             });
             await db.SaveChangesAsync(cancellationToken);
         }

@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
 using TaskQueue.Engine.Schedules;
-using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage.Tasks;
 
 namespace TaskQueue.Storage.Quotas;
 
@@ -15,13 +15,8 @@ internal static class TenantCounts
     /// </summary>
     public static IQueryable<int> Waiting(TaskDbContext db, string owner, int max)
     {
-        // Must match the filters of ix_tasks_claim and ix_tasks_ordering_key.
-        var free = db.Tasks.Where(
-            t => t.Owner == owner && (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && !t.Blocked);
-        var blocked = db.Tasks.Where(
-            t => t.Owner == owner && t.OrderingKey != null && (t.State == TaskStates.Pending || t.State == TaskStates.Retrying)
-                && t.Blocked);
-        return free.Select(_ => 1).Concat(blocked.Select(_ => 1)).Take(max);
+        var owned = db.Tasks.Where(t => t.Owner == owner);
+        return TaskLists.Waiting(owned).Select(_ => 1).Concat(TaskLists.Blocked(owned).Select(_ => 1)).Take(max);
     }
 
     /// <summary>Queues that a tenant has declared.</summary>

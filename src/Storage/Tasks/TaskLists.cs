@@ -49,21 +49,21 @@ internal static class TaskLists
             TaskList.Waiting =>
                 Ordered(tasks, t =>
                     t.DueAt,
-                        Bound(from, back, (at, id) => t => t.DueAt > at
-                            || (t.DueAt == at && t.CorrelationId > id), (at, id) =>
-                                t => t.DueAt < at || (t.DueAt == at && t.CorrelationId < id)), back),
+                    Bound(from, back, (at, id) => t => t.DueAt > at
+                        || (t.DueAt == at && t.CorrelationId > id), (at, id) =>
+                            t => t.DueAt < at || (t.DueAt == at && t.CorrelationId < id)), back),
             TaskList.Running =>
                 Ordered(tasks, t =>
                     t.LeaseUntil,
-                        Bound(from, back, (at, id) => t => t.LeaseUntil > at
-                            || (t.LeaseUntil == at && t.CorrelationId > id), (at, id) =>
-                                t => t.LeaseUntil < at || (t.LeaseUntil == at && t.CorrelationId < id)), back),
+                    Bound(from, back, (at, id) => t => t.LeaseUntil > at
+                        || (t.LeaseUntil == at && t.CorrelationId > id), (at, id) =>
+                            t => t.LeaseUntil < at || (t.LeaseUntil == at && t.CorrelationId < id)), back),
             TaskList.Dead =>
                 Ordered(tasks, t =>
                     t.FinishedAt,
-                        Bound(from, back, (at, id) => t => t.FinishedAt > at
-                            || (t.FinishedAt == at && t.CorrelationId > id), (at, id) =>
-                                t => t.FinishedAt < at || (t.FinishedAt == at && t.CorrelationId < id)), back),
+                    Bound(from, back, (at, id) => t => t.FinishedAt > at
+                        || (t.FinishedAt == at && t.CorrelationId > id), (at, id) =>
+                            t => t.FinishedAt < at || (t.FinishedAt == at && t.CorrelationId < id)), back),
             _ => Ordered(tasks, t =>
                 t.CorrelationId, Bound(from, back, (_, id) => t => t.CorrelationId > id, (_, id) => t => t.CorrelationId < id), back),
         };
@@ -78,6 +78,6 @@ internal static class TaskLists
 
     private static Expression<Func<TaskState, bool>>? Bound(
         TaskCursor? from, bool back, Func<DateTime, Guid, Expression<Func<TaskState, bool>>> behind,
-            Func<DateTime, Guid, Expression<Func<TaskState, bool>>> before) =>
+        Func<DateTime, Guid, Expression<Func<TaskState, bool>>> before) =>
         from is null ? null : back ? before(from.At, from.Id) : behind(from.At, from.Id);
 }

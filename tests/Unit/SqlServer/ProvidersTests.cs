@@ -3,8 +3,8 @@ using Microsoft.EntityFrameworkCore;
 using Shouldly;
 using TaskQueue.Storage;
 using TaskQueue.Storage.Postgres;
-using TaskQueue.Storage.SqlServer;
 using TaskQueue.Storage.Sqlite;
+using TaskQueue.Storage.SqlServer;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -40,7 +40,7 @@ public sealed class ProvidersTests
         ("ApplyLimits", "AddLimitSql LimitRunningSql", "AddLimitSql LimitRunningSql", "AddLimitSql LimitRunningSql"),
         ("Rearm", "RearmSql", "RearmSql", "RearmSql"),
         ("Purge", "PurgeSql CancelledEventsSql", "PurgedSql CancelAllSql CancelledEventsSql DropDeadLettersSql",
-            "PurgeSql CancelledEventsSql OrderingKeysSql"),
+            "PurgeSql CancelledEventsSql"),
         ("Reset", "FillBucketSql ForgetCountsSql", "FillBucketSql ForgetCountsSql", "FillBucketSql ForgetCountsSql"),
         ("Stats", "StatsSql", "StatsSql", "StatsSql"),
         ("RemoveDeleted", "RemoveSql", "RemoveSql RemoveEventsSql RemoveTaskSql", "RemoveSql"),

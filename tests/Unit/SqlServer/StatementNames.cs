@@ -37,6 +37,13 @@ internal sealed class StatementNames : TSqlFragmentVisitor
             _used.Add(node);
     }
 
+    /// <summary>Names of common table expressions that a statement defines twice.</summary>
+    public List<string> DefinedTwice { get; } = [];
+
+    public override void Visit(WithCtesAndXmlNamespaces node) => DefinedTwice.AddRange(
+        node.CommonTableExpressions.CountBy(e => e.ExpressionName.Value, StringComparer.OrdinalIgnoreCase)
+            .Where(n => n.Value > 1).Select(n => n.Key));
+
     public override void Visit(CommonTableExpression node) => Add(node.ExpressionName.Value, ColumnsOf(node.QueryExpression));
 
     public override void Visit(QueryDerivedTable node) => Add(node.Alias.Value, ColumnsOf(node.QueryExpression));

@@ -50,6 +50,7 @@ public sealed class StatementTests
             Tables().ToDictionary(t => t.GetTableName()!, t => t.GetProperties().Select(p => p.GetColumnName()).ToHashSet()));
 
         names.Missing.ShouldBeEmpty();
+        names.DefinedTwice.ShouldBeEmpty();
         foreach (var (table, columns) in names.Inserts)
         {
             // SQL Server, like the others, rejects a row without a value for one of these.

@@ -239,7 +239,7 @@ commit;
 set xact_abort on;
 declare @claimed table (id binary(16), queue nvarchar(128) collate Latin1_General_100_BIN2, tier int, attempt int,
     worker nvarchar(max));
-with limits as (
+with allowances as (
     select g.queue, case when a.running < a.tokens then a.running else a.tokens end as allowed
     from (select j.queue collate Latin1_General_100_BIN2 as queue, j.max_running, j.period_ns, j.max_tokens from openjson(@limits) with (queue nvarchar(128) '$[0]', max_running int '$[1]', period_ns bigint '$[2]', max_tokens bigint '$[3]') as j) as g inner loop join queue_limits b with (forceseek) on b.queue = g.queue
     cross apply (select case when b.bucket_base > @ns - g.max_tokens * g.period_ns then b.bucket_base
@@ -252,7 +252,7 @@ with limits as (
 limits as (
     select q.queue, q.tier, q.ord,
         case when g.allowed is null or g.allowed > @max then @max when g.allowed < 0 then 0 else g.allowed end as allowed
-    from (select j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.ord from openjson(@targets) with (queue nvarchar(128) '$[0]', tier int '$[1]', ord int '$[2]') as j) as q left join limits g on g.queue = q.queue),
+    from (select j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.ord from openjson(@targets) with (queue nvarchar(128) '$[0]', tier int '$[1]', ord int '$[2]') as j) as q left join allowances g on g.queue = q.queue),
 found as (
     select c.id, c.due_at, c.octets, q.queue, q.ord, p.priority, q.allowed,
         row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.id) as turn
@@ -395,9 +395,6 @@ select top (1) lease_until from tasks where state = 4 and lease_until is not nul
 -- NextExpiredSql()
 select top (1) expires_at from tasks where state in (3, 7) and expires_at is not null order by expires_at
 
--- OrderingKeysSql(@queue NVarChar 128 0)
-select cast(d.ordering_key as nvarchar(400)) from (select distinct t.ordering_key from tasks t where t.queue = @queue and t.ordering_key is not null and t.state in (3, 7)) as d
-
 -- OutboxSql()
 select coalesce(sum(c.rows), 0), min(c.oldest)
 from event_streams s cross apply (
@@ -442,18 +439,29 @@ cross apply (select top (1) m.id from tasks m with (readcommittedlock) where m.q
 -- PurgeSql(@queue NVarChar 128 0, @now DateTime2 0 6, @before DateTime2 0 6, @max Int 0 0)
 set xact_abort on;
 declare @found table (id binary(16) primary key);
-declare @gone table (id binary(16) primary key, dead bit);
+declare @gone table (id binary(16) primary key, dead bit, ordering_key nvarchar(400));
 insert into @found select top (@max) id from (select distinct id from (select t.id from tasks t where t.queue = @queue and t.state in (3, 7) and t.blocked = 0 and t.created_at < @before union all select t.id from tasks t where t.queue = @queue and t.ordering_key is not null and t.state in (3, 7) and t.created_at < @before union all select t.id from tasks t where t.queue = @queue and t.state = 4 and t.created_at < @before union all select t.id from tasks t where t.queue = @queue and t.dead = 1 and t.created_at < @before) as m) as d;
-insert into @found select top (@max) id from (select distinct id from (select t.id from tasks t where t.queue = @queue and t.state in (3, 7) and t.blocked = 0 and t.created_at < @before union all select t.id from tasks t where t.queue = @queue and t.ordering_key is not null and t.state in (3, 7) and t.created_at < @before union all select t.id from tasks t where t.queue = @queue and t.state = 4 and t.created_at < @before union all select t.id from tasks t where t.queue = @queue and t.dead = 1 and t.created_at < @before) as m) as d
+insert into @found select top (@max - (select count(*) from @found)) id from (select distinct id from (select t.id from tasks t where t.queue = @queue and t.state in (3, 7) and t.blocked = 0 and t.created_at < @before union all select t.id from tasks t where t.queue = @queue and t.ordering_key is not null and t.state in (3, 7) and t.created_at < @before union all select t.id from tasks t where t.queue = @queue and t.state = 4 and t.created_at < @before union all select t.id from tasks t where t.queue = @queue and t.dead = 1 and t.created_at < @before) as m) as d
     where id not in (select id from @found);
-insert into @gone select t.id, t.dead from (select top (2147483647) id from @found order by id) as i inner loop join tasks t with (updlock, rowlock, forceseek) on t.id = i.id
+declare @bucket int = -1, @granted int, @resource nvarchar(255);
+declare @buckets table (bucket int primary key);
+insert into @buckets select distinct binary_checksum(cast(k.queue as varbinary(256)), k.ordering_key) & 1048575 from @found f inner loop join tasks k with (rowlock, forceseek) on k.id = f.id where k.ordering_key is not null;
+while 1 = 1
+begin
+    set @bucket = (select min(bucket) from @buckets where bucket > @bucket);
+    if @bucket is null break;
+    set @resource = concat(N'taskqueue:ordering-key:', @bucket);
+    exec @granted = sp_getapplock @Resource = @resource, @LockMode = 'Exclusive', @LockOwner = 'Transaction';
+    if @granted < 0 throw 51205, 'a lock was not granted', 1;
+end;
+insert into @gone select t.id, t.dead, cast(t.ordering_key as nvarchar(400)) as ordering_key from (select top (2147483647) id from @found order by id) as i inner loop join tasks t with (updlock, rowlock, forceseek) on t.id = i.id
 where (t.state in (3, 4, 7) or t.dead = 1) order by i.id option (force order, maxdop 1);
 update t set delete_at = @now, dead = 0 from @gone g inner loop join tasks t with (rowlock, forceseek) on t.id = g.id where g.dead = 1;
 update t set state = 8, finished_at = @now, delete_at = case when t.batch_id is null
     then @now end, lease_until = null, dispatch_at = null,
     blocked = 0, limited = 0
 from @gone g inner loop join tasks t with (rowlock, forceseek) on t.id = g.id where g.dead = 0;
-select f.id, g.dead from @found f left join @gone g on g.id = f.id;
+select f.id, g.dead, g.ordering_key from @found f left join @gone g on g.id = f.id;
 
 -- ReadEventsSql(@cursors NVarChar -1 0, @max Int 0 0)
 declare @end bigint = cast(ident_current(N'task_events') as bigint);
@@ -547,7 +555,7 @@ select
 set xact_abort on;
 declare @claimed table (id binary(16), queue nvarchar(128) collate Latin1_General_100_BIN2, tier int, attempt int,
     worker nvarchar(max));
-with limits as (
+with allowances as (
     select g.queue, case when a.running < a.tokens then a.running else a.tokens end as allowed
     from (select j.queue collate Latin1_General_100_BIN2 as queue, j.max_running, j.period_ns, j.max_tokens from openjson(@limits) with (queue nvarchar(128) '$[0]', max_running int '$[1]', period_ns bigint '$[2]', max_tokens bigint '$[3]') as j) as g inner loop join queue_limits b with (forceseek) on b.queue = g.queue
     cross apply (select case when b.bucket_base > @ns - g.max_tokens * g.period_ns then b.bucket_base
@@ -560,7 +568,7 @@ with limits as (
 limits as (
     select q.queue, q.tier, q.ord,
         case when g.allowed is null or g.allowed > @max then @max when g.allowed < 0 then 0 else g.allowed end as allowed
-    from (select j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.ord from openjson(@targets) with (queue nvarchar(128) '$[0]', tier int '$[1]', ord int '$[2]') as j) as q left join limits g on g.queue = q.queue),
+    from (select j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.ord from openjson(@targets) with (queue nvarchar(128) '$[0]', tier int '$[1]', ord int '$[2]') as j) as q left join allowances g on g.queue = q.queue),
 found as (
     select c.id, c.due_at, c.octets, q.queue, q.ord, p.priority, q.allowed,
         row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.id) as turn

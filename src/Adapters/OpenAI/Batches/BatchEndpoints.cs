@@ -20,7 +20,7 @@ internal static class BatchEndpoints
 
     public static IServiceCollection AddBatches(this IServiceCollection services)
     {
-        services.AddOptions<DialectOptions>().BindConfiguration("TaskQueue:Bella");
+        services.AddOptions<DialectOptions>().BindConfiguration("TaskQueue:Bella").ValidateOnStart();
         return services.AddSingleton<BatchRequest>().AddSingleton<IBatchRenderer, BatchRenderer>();
     }
 

@@ -1,8 +1,8 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Ids;
+using TaskQueue.Http.Json;
 
 namespace TaskQueue.Adapters.OpenAI.Batches;
 
@@ -164,7 +164,6 @@ internal static class BatchObjects
     /// <summary>Maps a batch to Bella's dialect, which has no cancelling status.</summary>
     public static BellaBatch ToBella(BatchState batch, BatchProgress progress)
     {
-        ArgumentNullException.ThrowIfNull(batch);
         return new BellaBatch
         {
             Id = BatchId.Format(batch.CorrelationId),
@@ -192,7 +191,6 @@ internal static class BatchObjects
     /// <summary>Maps a batch to OpenAI's dialect.</summary>
     public static OpenAIBatch ToOpenAI(BatchState batch, BatchProgress progress)
     {
-        ArgumentNullException.ThrowIfNull(batch);
         return new OpenAIBatch
         {
             Id = BatchId.Format(batch.CorrelationId),
@@ -218,12 +216,6 @@ internal static class BatchObjects
         };
     }
 
-    /// <summary>Renders a batch as JSON text.</summary>
-    public static string ToText(BatchState batch, BatchProgress progress, bool openAI) =>
-        openAI
-            ? JsonSerializer.Serialize(ToOpenAI(batch, progress), BatchObjectJson.Instance.OpenAIBatch)
-            : JsonSerializer.Serialize(ToBella(batch, progress), BatchObjectJson.Instance.BellaBatch);
-
     private static Dictionary<string, string>? Metadata(BatchState batch) =>
         batch.Metadata is null ? null : JsonSerializer.Deserialize(batch.Metadata, BatchJson.Instance.DictionaryStringString);
 
@@ -245,10 +237,6 @@ internal static class BatchObjects
 [JsonSerializable(typeof(BatchPage<OpenAIBatch>))]
 internal sealed partial class BatchObjectJson : JsonSerializerContext
 {
-    /// <summary>The context with snake_case names and unescaped letters.</summary>
-    public static BatchObjectJson Instance { get; } = new(new JsonSerializerOptions
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    });
+    /// <summary>The context with the style of all APIs.</summary>
+    public static BatchObjectJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using TaskQueue.Engine.Batches;
 
 namespace TaskQueue.Adapters.OpenAI.Batches;
@@ -6,5 +7,7 @@ namespace TaskQueue.Adapters.OpenAI.Batches;
 internal sealed class BatchRenderer : IBatchRenderer
 {
     /// <inheritdoc />
-    public string Render(BatchState batch, BatchProgress progress) => BatchObjects.ToText(batch, progress, batch.Strict);
+    public string Render(BatchState batch, BatchProgress progress) => batch.Strict
+        ? JsonSerializer.Serialize(BatchObjects.ToOpenAI(batch, progress), BatchObjectJson.Instance.OpenAIBatch)
+        : JsonSerializer.Serialize(BatchObjects.ToBella(batch, progress), BatchObjectJson.Instance.BellaBatch);
 }

@@ -68,15 +68,15 @@ internal static class FileEndpoints
         var limit = MaxPage;
         if (query["limit"].FirstOrDefault() is { } text
             && !(int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out limit) && limit is >= 1 and <= MaxPage))
-            throw FileUpload.Wrong($"limit must be 1 to {MaxPage}");
+            throw OpenAIErrors.Invalid($"limit must be 1 to {MaxPage}");
         var order = query["order"].FirstOrDefault() ?? "desc";
         if (order is not ("asc" or "desc"))
-            throw FileUpload.Wrong("order must be asc or desc");
+            throw OpenAIErrors.Invalid("order must be asc or desc");
         var purposes = query["purpose"].FirstOrDefault() is { } purpose ? FilePurposes.ParseFilter(purpose, dialect) : null;
         FileRecord? after = null;
         if (query["after"].FirstOrDefault() is { } id)
             after = (IsId(id) ? await files.FindAsync(id, access, context.RequestAborted) : null)
-                ?? throw FileUpload.Wrong("after must be the id of a file");
+                ?? throw OpenAIErrors.Invalid("after must be the id of a file");
         var found = await files.ListAsync(access, purposes, after, limit + 1, newestFirst: order == "desc", context.RequestAborted);
         var page = found.Take(limit).Select(f => FileObject.Of(f, dialect)).ToList();
         return Results.Json(new FileList("list", page, page.FirstOrDefault()?.Id, page.LastOrDefault()?.Id, found.Count > limit),

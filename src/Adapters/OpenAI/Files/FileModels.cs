@@ -12,7 +12,7 @@ namespace TaskQueue.Adapters.OpenAI.Files;
 /// </summary>
 public sealed record FileObject(
     string Id, string Object, long Bytes, long CreatedAt, long? ExpiresAt, [property: JsonPropertyName("filename")] string FileName,
-        string Purpose, string? Status, string? StatusDetails)
+    string Purpose, string? Status, string? StatusDetails)
 {
     /// <summary>Maps a file to a dialect. Files written by a batch have a different purpose in each (bella.md 11).</summary>
     internal static FileObject Of(FileRecord file, Dialect dialect)

@@ -39,12 +39,12 @@ internal sealed class FileUpload(HttpContext context, FileService files, long ma
             for (var parts = 0; await ReadAsync(() => reader.ReadNextSectionAsync(context.RequestAborted)) is { } part; parts++)
             {
                 if (parts == MaxParts)
-                    throw Wrong($"the upload has more than {MaxParts} parts");
-                var disposition = part.GetContentDispositionHeader() ?? throw Wrong("a part of the upload has no Content-Disposition");
+                    throw OpenAIErrors.Invalid($"the upload has more than {MaxParts} parts");
+                var disposition = part.GetContentDispositionHeader() ?? throw OpenAIErrors.Invalid("a part of the upload has no Content-Disposition");
                 var name = HeaderUtilities.UnescapeAsQuotedString(disposition.Name).Value;
                 if (name == "file")
                 {
-                    file = file is null ? await OpenAsync(disposition) : throw Wrong("the upload has more than one file");
+                    file = file is null ? await OpenAsync(disposition) : throw OpenAIErrors.Invalid("the upload has more than one file");
                     await FillAsync(file, part.Body);
                     continue;
                 }
@@ -54,7 +54,7 @@ internal sealed class FileUpload(HttpContext context, FileService files, long ma
                     purpose = FilePurposes.Parse(value, _dialect);
             }
 
-            return await (file ?? throw Wrong("the upload has no part named file"))
+            return await (file ?? throw OpenAIErrors.Invalid("the upload has no part named file"))
                 .CommitAsync(purpose ?? FilePurposes.Parse(null, _dialect));
         }
         finally
@@ -71,7 +71,7 @@ internal sealed class FileUpload(HttpContext context, FileService files, long ma
             : HeaderUtilities.UnescapeAsQuotedString(disposition.FileName)).Value;
         return name is { Length: > 0 and <= MaxName } && !name.Contains('\0', StringComparison.Ordinal)
             ? await files.OpenUploadAsync(context.Access().Tenant, purpose: "", name, maxBytes)
-            : throw Wrong($"the part named file must have a filename of 1 to {MaxName} characters");
+            : throw OpenAIErrors.Invalid($"the part named file must have a filename of 1 to {MaxName} characters");
     }
 
     /// <summary>Copies in a loop to distinguish a broken body, the client's fault, from a failing store.</summary>
@@ -95,7 +95,7 @@ internal sealed class FileUpload(HttpContext context, FileService files, long ma
         var read = await ReadAsync(() =>
             body.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, context.RequestAborted).AsTask());
         return read <= MaxField ? Encoding.UTF8.GetString(buffer, 0, read)
-            : throw Wrong($"a field of the upload has more than {MaxField} bytes");
+            : throw OpenAIErrors.Invalid($"a field of the upload has more than {MaxField} bytes");
     }
 
     private static async Task<T> ReadAsync<T>(Func<Task<T>> read)
@@ -106,7 +106,7 @@ internal sealed class FileUpload(HttpContext context, FileService files, long ma
         }
         catch (Exception fault) when (fault is IOException and not BadHttpRequestException or InvalidDataException)
         {
-            throw Wrong($"the multipart body is broken: {fault.Message}");
+            throw OpenAIErrors.Invalid($"the multipart body is broken: {fault.Message}");
         }
     }
 
@@ -117,10 +117,8 @@ internal sealed class FileUpload(HttpContext context, FileService files, long ma
             ? HeaderUtilities.RemoveQuotes(type.Boundary).Value
             : null;
         return boundary is { Length: > 0 and <= MaxBoundary } ? boundary
-            : throw Wrong("the body must be multipart/form-data with a boundary");
+            : throw OpenAIErrors.Invalid("the body must be multipart/form-data with a boundary");
     }
 
     private ApiException TooLarge() => new(413, "too_large", $"the file must have at most {maxBytes} bytes");
-
-    public static ApiException Wrong(string message) => new(400, "invalid_request", message);
 }

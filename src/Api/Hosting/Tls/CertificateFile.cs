@@ -1,7 +1,7 @@
-using TaskQueue.Engine;
 using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using TaskQueue.Engine;
 
 namespace TaskQueue.Api.Hosting;
 

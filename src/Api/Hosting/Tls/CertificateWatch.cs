@@ -1,4 +1,5 @@
 using TaskQueue.Engine;
+
 namespace TaskQueue.Api.Hosting;
 
 /// <summary>Polls the certificate files every four seconds, like the keys file.</summary>

@@ -1,7 +1,7 @@
-using TaskQueue.Engine;
 using System.Security.Authentication;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
+using TaskQueue.Engine;
 
 namespace TaskQueue.Api.Hosting;
 
