@@ -14,14 +14,20 @@ var database = new Option<string>("--database") { Description = "PostgreSQL as s
     Required = true };
 var rabbitMq = new Option<string>("--rabbitmq") { Description = "RabbitMQ, with a dedicated virtual host.", Required = true };
 var scratch = new Option<string>("--scratch") { Description = "A folder for temporary files.", Required = true };
-var command = new Option<string>("--command") { Description = "Command shown in the report.", DefaultValueFactory = _ =>
-    "TaskQueue.Bench" };
+var command = new Option<string>("--command")
+{
+    Description = "Command shown in the report.",
+    DefaultValueFactory = _ => "TaskQueue.Bench",
+};
 var commit = new Option<string>("--commit") { Description = "Commit shown in the report.", DefaultValueFactory = _ => "unknown" };
 var seconds = new Option<int?>("--seconds") { Description = "Soak: duration in seconds; default 1200." };
 var rate = new Option<int?>("--rate") { Description = "Soak: tasks per second; default 2000." };
 var retention = new Option<int?>("--retention") { Description = "Soak: seconds finished tasks are kept; default 120." };
-var output = new Option<string>("--out") { Description = "Soak: output folder for soak.md and soak.svg.", DefaultValueFactory = _ =>
-    "artifacts/soak" };
+var output = new Option<string>("--out")
+{
+    Description = "Soak: output folder for soak.md and soak.svg.",
+    DefaultValueFactory = _ => "artifacts/soak",
+};
 repeat.Validators.Add(result =>
 {
     if (result.GetValueOrDefault<int?>() < 1)
@@ -36,9 +42,8 @@ root.SetAction(async (parsed, _) =>
 {
     var isQuick = parsed.GetValue(quick);
     var soak = new SoakPlan(
-        parsed.GetValue(seconds) ?? (isQuick ? 20 : 1200), parsed.GetValue(rate) ?? (isQuick ? 200 : 2000), parsed.GetValue(retention)
-            ?? (isQuick ? 5 : 120),
-        parsed.GetValue(output)!);
+        parsed.GetValue(seconds) ?? (isQuick ? 20 : 1200), parsed.GetValue(rate) ?? (isQuick ? 200 : 2000),
+        parsed.GetValue(retention) ?? (isQuick ? 5 : 120), parsed.GetValue(output)!);
     var options = new BenchOptions(
         parsed.GetValue(scenarios) ?? [], isQuick, parsed.GetValue(repeat) ?? (isQuick ? 1 : 3), parsed.GetValue(database)!,
         new Uri(parsed.GetValue(rabbitMq)!), parsed.GetValue(scratch)!, parsed.GetValue(command)!, parsed.GetValue(commit)!, soak);

@@ -10,7 +10,8 @@ internal static class Report
         var text = new StringBuilder();
         if (run.Options.Quick)
             text.AppendLine("**A quick run: it shows that the tool works. Its figures mean nothing.**").AppendLine();
-        text.AppendLine($"| figure | measured: median (min–max) of {run.Options.Repeat} | reference of the same run | ratio | to reach |");
+        text.AppendLine(
+            $"| figure | measured: median (min–max) of {run.Options.Repeat} | reference of the same run | ratio | to reach |");
         text.AppendLine("|---|---|---|---|---|");
         foreach (var figure in figures)
             text.AppendLine($"| {figure.Name} | {figure.Measured} | {Show(figure.Reference)} | "

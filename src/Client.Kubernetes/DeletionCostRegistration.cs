@@ -24,8 +24,8 @@ public static class DeletionCostRegistration
         services.TryAddSingleton(new OwnPod(Environment.GetEnvironmentVariable, OwnPod.MountedAccount));
         services.AddSingleton<IHostedService>(sp => new DeletionCostService(
             sp.GetRequiredService<OwnPod>(), () =>
-                (running ?? RunningOfWorkers)(sp), sp.GetService<TimeProvider>()
-                    ?? TimeProvider.System, sp.GetRequiredService<ILogger<DeletionCostService>>()));
+                (running ?? RunningOfWorkers)(sp),
+                sp.GetService<TimeProvider>() ?? TimeProvider.System, sp.GetRequiredService<ILogger<DeletionCostService>>()));
         return services;
     }
 

@@ -57,7 +57,7 @@ public static class ClientRegistration
     {
         var options = services.GetRequiredService<IOptions<TaskQueueClientOptions>>()
             .Value; // validates here rather than with the first request
-        return new TaskQueueClient(services.GetRequiredService<IHttpClientFactory>(), services.GetService<TimeProvider>()
-            ?? TimeProvider.System, options.Codec);
+        return new TaskQueueClient(services.GetRequiredService<IHttpClientFactory>(),
+            services.GetService<TimeProvider>() ?? TimeProvider.System, options.Codec);
     }
 }

@@ -136,7 +136,8 @@ internal sealed partial class SqlServerTaskStore
         InTransactionAsync(async (connection, transaction) =>
         {
             var found = await ReadLongAsync(connection, transaction, PurgeSql,
-                r => (Id: StoredValue.Id(r, 0), Dead: r.IsDBNull(1) ? (bool?)null : r.GetBoolean(1), Key: r.IsDBNull(2) ? null : r.GetString(2)),
+                r => (Id: StoredValue.Id(r, 0), Dead: r.IsDBNull(1) ? (bool?)null : r.GetBoolean(1),
+                    Key: r.IsDBNull(2) ? null : r.GetString(2)),
                 queue, now, acceptedBefore, max);
             // Tasks added while we waited for the head of their key are kept, and one of them is now the head.
             await PromoteAsync(connection, transaction, TaskChanges.OrderingKeysOf(queue, found.Select(t => t.Key)));

@@ -24,8 +24,8 @@ public sealed class SqliteProvider : IStorageProvider
     public void AddStorage(IServiceCollection services, string connectionString)
     {
         StorageFaults.Use(new SqliteFaultClassifier());
-        services.AddSingleton(new LocalDatabaseFolder(Path.ChangeExtension(new SqliteConnectionStringBuilder(connectionString)
-            .DataSource, null) + "-files"));
+        services.AddSingleton(new LocalDatabaseFolder(Path.ChangeExtension(
+            new SqliteConnectionStringBuilder(connectionString).DataSource, null) + "-files"));
         services.AddPooledDbContextFactory<SqliteTaskDbContext>(o =>
             o.UseSqlite(connectionString).AddInterceptors(EncryptedEntities.Instance));
         StorageRegistration.AddStore<SqliteTaskDbContext, SqliteTaskStore>(services, _ => new SqliteTaskStore(connectionString));

@@ -30,8 +30,8 @@ public sealed record DatabaseAddress(DatabaseProvider Provider, string Connectio
     {
         try
         {
-            var address = new DatabaseAddress(provider is { Length: > 0 } ? ParseProvider(provider)
-                : Guess(connectionString), connectionString);
+            var address = new DatabaseAddress(
+                provider is { Length: > 0 } ? ParseProvider(provider) : Guess(connectionString), connectionString);
             _ = address.ToString(); // validates it with the provider's own parser
             return address;
         }

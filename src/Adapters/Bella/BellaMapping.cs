@@ -62,8 +62,12 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
 
     /// <summary>Response mode of a put.</summary>
     public static NumberedTaskMode ModeOf(BellaPutBody put) =>
-        put.ResponseMode switch { Blocking => NumberedTaskMode.Blocking, Streaming => NumberedTaskMode.Streaming, _ =>
-            NumberedTaskMode.Callback };
+        put.ResponseMode switch
+        {
+            Blocking => NumberedTaskMode.Blocking,
+            Streaming => NumberedTaskMode.Streaming,
+            _ => NumberedTaskMode.Callback,
+        };
 
     /// <summary>Time until the task expires; a blocking or streaming caller waits as long.</summary>
     public TimeSpan LifeOf(BellaPutBody put) =>
@@ -78,8 +82,8 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
     /// <summary>Maps a validated put to a submission.</summary>
     public TaskSubmission ToSubmission(BellaPutBody put, string queue, NumberedTaskId id, DateTimeOffset now, Caller caller)
     {
-        var headers = new BellaHeaders(put.CallbackUrl, put.TraceId, put.ResponseMode ?? Callback, id.Tier == 0 ? self.Name
-            : null, caller.Name, SubmitterTokens.ScopesOf(caller, queue));
+        var headers = new BellaHeaders(put.CallbackUrl, put.TraceId, put.ResponseMode ?? Callback,
+            id.Tier == 0 ? self.Name : null, caller.Name, SubmitterTokens.ScopesOf(caller, queue));
         return new TaskSubmission(id.ToGuid(), queue, put.Data!.Value.Text)
         {
             Tier = id.Tier,
@@ -103,10 +107,10 @@ internal sealed class BellaMapping(ReplyAddress self, SubmitterTokens tokens, IO
     public Dictionary<string, List<BellaTask>> ToTaken(IEnumerable<TaskState> tasks, Predicate<string> lends) =>
         tasks.GroupBy(t => $"{t.Queue}:{t.Tier}").ToDictionary(
             group => group.Key,
-            group =>
-                group.Select(t =>
-                    ToTask(t, Status[t.Attempt == 1 ? TaskStates.Pending : TaskStates.Running]) with { SubmitterToken = lends(t.Queue)
-                        ? TokenOf(t) : null }).ToList());
+            group => group.Select(t => ToTask(t, Status[t.Attempt == 1 ? TaskStates.Pending : TaskStates.Running]) with
+            {
+                SubmitterToken = lends(t.Queue) ? TokenOf(t) : null,
+            }).ToList());
 
     private string? TokenOf(TaskState task)
     {

@@ -25,8 +25,8 @@ internal static class BellaTakes
         if (take.ProcessMaxRetries is < -1)
             throw BellaMapping.Wrong("process_max_retries must be -1 (always), 0 or more");
         var tracked = take.ProcessTimeout > 0;
-        return new ClaimRequest(targets, SizeOf(take, order, targets.Count), "bella", tracked ? LeaseMs(take.ProcessTimeout!.Value)
-            : ClaimRequest.UntilExpiry, order)
+        return new ClaimRequest(targets, SizeOf(take, order, targets.Count), "bella",
+            tracked ? LeaseMs(take.ProcessTimeout!.Value) : ClaimRequest.UntilExpiry, order)
         {
             MinAgeMs = Math.Max(0, take.MinAgeSeconds ?? 0) * 1000,
             MaxRetries = tracked ? take.ProcessMaxRetries ?? 0 : 0,

@@ -53,8 +53,8 @@ internal static class MoabReports
             && MoabTaskMapping.IsVisible(task, queue, Micros.Now(time)));
         var retries = (await taskService.ApplyAsync([.. dead.Select(r => taskService.Retry(r.Id, r.ScheduledAt, r.ExpiresAt))],
             context.Access())).ToDictionary(c => c.CorrelationId, c => c.CommandResult);
-        tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.Access(), context.RequestAborted, context.Memory()
-            .ReserveAnswerAsync);
+        tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.Access(), context.RequestAborted,
+            context.Memory().ReserveAnswerAsync);
         var (now, redactor) = (Micros.Now(time), redaction.For(context.Caller()));
         return Results.Json(new MoabRestartAnswer([.. restarts.Select(r => Result(r, tasks, retries, queue, redactor, now))],
             MoabFields.Nanoseconds(now)), MoabJson.Instance.MoabRestartAnswer);

@@ -50,8 +50,8 @@ internal static class MoabScheduleEndpoints
     {
         var (queue, name) = await NamesAsync(context);
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
-        return Answer(await schedules.FindAsync(queue, name, context.Access())
-            ?? throw NoSchedule(queue, name), redaction.For(context.Caller()));
+        var schedule = await schedules.FindAsync(queue, name, context.Access()) ?? throw NoSchedule(queue, name);
+        return Answer(schedule, redaction.For(context.Caller()));
     }
 
     private static async Task<IResult> UpdateAsync(HttpContext context, QueueCatalog queues, ScheduleService schedules)

@@ -133,8 +133,8 @@ internal static class MoabTaskEndpoints
         var (list, limit) = (MoabWords.List(body.State), MoabPages.Limit(body.Limit));
         var place = MoabPlace.Parse(body.PaginationToken, list);
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
-        var page = await pages.ReadAsync(queue, list, place, limit, context.Access(), context.Memory()
-            .ReserveAnswerAsync, context.RequestAborted);
+        var page = await pages.ReadAsync(queue, list, place, limit, context.Access(),
+            context.Memory().ReserveAnswerAsync, context.RequestAborted);
         var now = Micros.Now(time);
         var redactor = redaction.For(context.Caller());
         var tasks = page.Items.Where(task => MoabTaskMapping.IsVisible(task, queue, now))

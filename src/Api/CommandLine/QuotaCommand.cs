@@ -15,8 +15,8 @@ internal static class QuotaCommand
 
     private static async Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
     {
-        var quota = await session.GetAsync(parsed.GetValue(Tenant) is { } tenant ? $"/quota?tenant={Uri.EscapeDataString(tenant)}"
-            : "/quota", cancellationToken);
+        var quota = await session.GetAsync(
+            parsed.GetValue(Tenant) is { } tenant ? $"/quota?tenant={Uri.EscapeDataString(tenant)}" : "/quota", cancellationToken);
         if (session.Output.IsJson)
         {
             session.Output.Json(quota);

@@ -126,8 +126,11 @@ internal static class StatsCommand
         {
             var counts = look.Details.GetProperty("counts");
             var (arriving, ending) = Rates(look, before, seconds);
-            var queue = new JsonObject { ["name"] = look.Details.Cell("name"), ["paused"] = look.Details.GetProperty("paused")
-                .GetBoolean() };
+            var queue = new JsonObject
+            {
+                ["name"] = look.Details.Cell("name"),
+                ["paused"] = look.Details.GetProperty("paused").GetBoolean(),
+            };
             foreach (var name in Counts)
                 queue[name] = counts.Count(name);
             queue["oldest_waiting_seconds"] = counts.TryGetProperty("oldest_waiting_seconds", out var age) ? JsonValue.Create(age) : null;

@@ -53,8 +53,8 @@ internal static partial class Server
         var configuration = builder.Configuration;
         KeysFile.AddTo(configuration);
         var roles = RoleList.Parse(options.Roles ?? configuration["TaskQueue:Roles"]);
-        var database = DatabaseAddress.Parse(configuration.GetConnectionString("TaskQueue")
-            ?? "Data Source=taskqueue.db", configuration["TaskQueue:Provider"]);
+        var database = DatabaseAddress.Parse(
+            configuration.GetConnectionString("TaskQueue") ?? "Data Source=taskqueue.db", configuration["TaskQueue:Provider"]);
         var bus = ReadBus(configuration);
         Demand(roles, database, bus);
         var addresses = ListenAddresses.Read(options.Urls, configuration);

@@ -56,8 +56,9 @@ internal static class OperationsEndpoints
 
     private static async Task RefreshAsync(HttpContext context, RequestDelegate next)
     {
-        var reads = Task.WhenAll(context.RequestServices.GetRequiredService<BacklogWatch>()
-            .RefreshAsync(), context.RequestServices.GetRequiredService<QuarantineMetrics>().RefreshAsync());
+        var reads = Task.WhenAll(
+            context.RequestServices.GetRequiredService<BacklogWatch>().RefreshAsync(),
+            context.RequestServices.GetRequiredService<QuarantineMetrics>().RefreshAsync());
         await Task.WhenAny(reads, Task.Delay(Patience, context.RequestAborted));
         await next(context);
     }

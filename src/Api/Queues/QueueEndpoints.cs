@@ -202,8 +202,8 @@ internal static class QueueEndpoints
             : DefaultPage;
         var after = request.Query["after"].ToString() is { Length: > 0 } text ? QueueCursor.Parse(text)
             ?? throw QueueMapping.Wrong("after must be next of another page") : null;
-        var page = await queries.ListAsync(name, list, after, limit, context.Access(), cancellationToken, reserve: context.Memory()
-            .ReserveAnswerAsync);
+        var page = await queries.ListAsync(name, list, after, limit, context.Access(), cancellationToken,
+            reserve: context.Memory().ReserveAnswerAsync);
         var redactor = redaction.For(context.Caller());
         return Results.Json(new QueueTasks([.. page.Tasks.Select(task => TaskMapping.ToRow(task, redactor))],
             page is { HasMore: true, Last: { } last } ? QueueCursor.ToText(last) : null), QueueJson.Instance.QueueTasks);

@@ -153,8 +153,8 @@ internal static class ScheduleEndpoints
         return new ScheduleDetails(
             schedule.Queue, schedule.Name, schedule.Version, schedule.CreatedAt, schedule.UpdatedAt, s.Cron, s.TimeZone, s.TaskName,
             new RawJson(redactor.Json(s.Payload)), redactor.Text("description", s.Description),
-            s.Tier, s.Priority is { } priority ? TaskMapping.Word(priority)
-                : null, s.DedupeKey, s.OrderingKey, s.ExpireAfterMs / 1000.0, s.LeaseMs / 1000.0, s.MaxAttempts,
+            s.Tier, s.Priority is { } priority ? TaskMapping.Word(priority) : null, s.DedupeKey, s.OrderingKey,
+            s.ExpireAfterMs / 1000.0, s.LeaseMs / 1000.0, s.MaxAttempts,
             RetryBodies.ToBody(s.Retry), s.Paused, schedule.LastAt, ScheduleService.Upcoming(schedule, Upcoming),
             ScheduleService.ProblemOf(schedule));
     }

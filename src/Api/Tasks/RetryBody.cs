@@ -38,8 +38,8 @@ internal static class RetryBodies
     public static RetryPolicy? ToPolicy(RetryBody? body) =>
         body is null ? null : body.Intervals is not null
             ? new RetryPolicy { Intervals = body.Intervals }
-            : new RetryPolicy { FirstSeconds = body.First ?? 2, Factor = body.Factor ?? 2, CapSeconds = body.Cap
-                ?? 3600, Jitter = body.Jitter ?? 0 };
+            : new RetryPolicy { FirstSeconds = body.First ?? 2, Factor = body.Factor ?? 2,
+                CapSeconds = body.Cap ?? 3600, Jitter = body.Jitter ?? 0 };
 
     public static RetryBody? ToBody(RetryPolicy? policy) =>
         policy is null ? null : policy.Intervals is not null

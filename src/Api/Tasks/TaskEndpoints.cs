@@ -94,8 +94,8 @@ internal static partial class TaskEndpoints
 
         try
         {
-            var tasks = await queries.NewestAsync(state, ListMax, context.Access(), context.RequestAborted, context.Memory()
-                .ReserveAnswerAsync);
+            var tasks = await queries.NewestAsync(state, ListMax, context.Access(), context.RequestAborted,
+                context.Memory().ReserveAnswerAsync);
             // Ids are ordered by arrival, but processes and concurrent requests may read the clock in a different order.
             var redactor = redaction.For(context.Caller());
             var rows = tasks.Select(task => TaskMapping.ToRow(task, redactor)).OrderByDescending(row => row.CreatedAt);

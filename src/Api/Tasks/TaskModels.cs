@@ -90,23 +90,22 @@ internal sealed partial class TaskJson : JsonSerializerContext
 internal static class TaskMapping
 {
     public static TaskRow ToRow(TaskState t, Redactor redactor) =>
-        new(t.CorrelationId, redactor.Json(t.Payload), TaskStates.Word(t.State), t.Result is { } result ? redactor.Json(result)
-            : null, Seconds(t.CreatedAt), t.FinishedAt is { } end ? Seconds(end) : null);
+        new(t.CorrelationId, redactor.Json(t.Payload), TaskStates.Word(t.State),
+            t.Result is { } result ? redactor.Json(result) : null, Seconds(t.CreatedAt), t.FinishedAt is { } end ? Seconds(end) : null);
 
     public static TaskDetails ToDetails(TaskState t, IEnumerable<TaskEvent> timeline, Redactor redactor) =>
         new(t.CorrelationId, t.Queue, t.Tier, t.Name, Word(t.Priority), TaskStates.Word(t.State), t.Attempt, t.MaxAttempts,
             TenantKey.Show(t.DedupeKey), TenantKey.Show(t.OrderingKey), t.Dead,
-            new RawJson(redactor.Json(t.Payload)), t.Result is { } result ? new RawJson(redactor.Json(result))
-                : null, redactor.Error(t.Error, t.Payload),
+            new RawJson(redactor.Json(t.Payload)), t.Result is { } result ? new RawJson(redactor.Json(result)) : null,
+            redactor.Error(t.Error, t.Payload),
             t.Progress is { } progress ? new RawJson(redactor.Json(progress)) : null, t.Worker, t.Owner,
             t.CreatedAt, t.DueAt, t.ExpiresAt, t.StartedAt, t.LeaseUntil, t.FinishedAt,
-            [.. timeline.Select(e =>
-                new TaskStepDetails(e.Type.ToString()
-                    .ToLowerInvariant(), e.Attempt, e.At, e.DueAt, e.Worker, redactor.Error(e.Error, t.Payload)))]);
+            [.. timeline.Select(e => new TaskStepDetails(
+                e.Type.ToString().ToLowerInvariant(), e.Attempt, e.At, e.DueAt, e.Worker, redactor.Error(e.Error, t.Payload)))]);
 
     public static TaskCallback ToCallback(Callback c, Redactor redactor) =>
-        new($"cb_{c.Id}", redactor.Text("callback_url", c.Url), c.State.ToString().ToLowerInvariant(), c.Attempts, c.FinishedAt is null
-            ? c.DueAt : null, c.CreatedAt, c.FinishedAt, new RawJson(redactor.Json(c.Log)));
+        new($"cb_{c.Id}", redactor.Text("callback_url", c.Url), c.State.ToString().ToLowerInvariant(), c.Attempts,
+            c.FinishedAt is null ? c.DueAt : null, c.CreatedAt, c.FinishedAt, new RawJson(redactor.Json(c.Log)));
 
     /// <summary>The API's word for a submit status.</summary>
     public static string Word(SubmitStatus result) =>

@@ -78,15 +78,14 @@ internal static class TaskRequest
             return OverwriteFields.None;
         if (list.ValueKind != JsonValueKind.Array)
             throw Wrong(OverwriteRule);
-        return list.EnumerateArray()
-            .Aggregate(OverwriteFields.None, (all, field) =>
-                all | (field.ValueKind == JsonValueKind.String ? Text(field, "overwrite") : null) switch
-        {
-            "payload" => OverwriteFields.Payload,
-            "scheduled_at" => OverwriteFields.ScheduledAt,
-            "expires_at" => OverwriteFields.ExpiresAt,
-            _ => throw Wrong(OverwriteRule),
-        });
+        return list.EnumerateArray().Aggregate(OverwriteFields.None, (all, field) =>
+            all | (field.ValueKind == JsonValueKind.String ? Text(field, "overwrite") : null) switch
+            {
+                "payload" => OverwriteFields.Payload,
+                "scheduled_at" => OverwriteFields.ScheduledAt,
+                "expires_at" => OverwriteFields.ExpiresAt,
+                _ => throw Wrong(OverwriteRule),
+            });
     }
 
     private const string OverwriteRule = "overwrite must be a list of payload, scheduled_at and expires_at";

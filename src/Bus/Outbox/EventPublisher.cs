@@ -43,8 +43,8 @@ internal sealed class EventPublisher(
         var seen = new Dictionary<Guid, int>(events.Count);
         var waves = events.GroupBy(e => seen[e.TaskId] = seen.GetValueOrDefault(e.TaskId) + 1).OrderBy(w => w.Key);
         foreach (var wave in waves)
-            await Task.WhenAll([.. wave.GroupBy(e => e.Type)
-                .SelectMany(PublishSteps), TellWorkersAsync([.. wave.Where(e => Ended(e.Type))]),
+            await Task.WhenAll([
+                .. wave.GroupBy(e => e.Type).SelectMany(PublishSteps), TellWorkersAsync([.. wave.Where(e => Ended(e.Type))]),
                 DispatchAsync([.. wave.Where(e => e.Dispatch)])]);
         await rung;
     }

@@ -56,7 +56,9 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
 
     /// <summary>Repeats the start with progress, as with outcomes: reports may overtake each other, and progress is sent once.</summary>
     public Task HeartbeatAsync(IReadOnlyList<Heartbeat> heartbeats, CancellationToken cancellationToken) =>
-        SendAsync([.. heartbeats.Where(h => h.Progress is not null).Select(h => Start(h.Attempt))], [.. heartbeats.Select(h => new AttemptHeartbeat(h.Attempt.Item.Id, h.Attempt.Item.Attempt, h.Progress))], [],
+        SendAsync(
+            [.. heartbeats.Where(h => h.Progress is not null).Select(h => Start(h.Attempt))],
+            [.. heartbeats.Select(h => new AttemptHeartbeat(h.Attempt.Item.Id, h.Attempt.Item.Attempt, h.Progress))], [],
             cancellationToken);
 
     /// <summary>Repeats the start with each outcome even if already reported: reports may overtake each other.</summary>
@@ -144,8 +146,8 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
     private AttemptStarted Start(Attempt attempt) => new(attempt.Item.Id, attempt.Item.Attempt, options.Lease?.TotalSeconds);
 
     private static AttemptOutcome ToOutcome(Attempt attempt) =>
-        new(attempt.Item.Id, attempt.Item.Attempt, attempt.Outcome?.Result, attempt.Outcome?.Error, attempt.Outcome?.Retryable
-            ?? true, attempt.Outcome?.Delay?.TotalSeconds);
+        new(attempt.Item.Id, attempt.Item.Attempt, attempt.Outcome?.Result, attempt.Outcome?.Error,
+            attempt.Outcome?.Retryable ?? true, attempt.Outcome?.Delay?.TotalSeconds);
 
     private WorkItem ToItem(DispatchedTask task)
     {

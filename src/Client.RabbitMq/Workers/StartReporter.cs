@@ -34,7 +34,8 @@ internal sealed partial class StartReporter(
 
     private async Task ReportAsync(CancellationToken cancellationToken)
     {
-        var slow = attempts.All.Where(a => a.Outcome is null && !a.IsAnnounced && a.BeganAt is { } began && time.GetElapsedTime(began) > Quick / 2).ToList();
+        var slow = attempts.All.Where(a => a is { Outcome: null, IsAnnounced: false, BeganAt: { } began }
+            && time.GetElapsedTime(began) > Quick / 2).ToList();
         if (slow.Count == 0)
             return;
         try

@@ -16,8 +16,8 @@ internal sealed class ConnectionHealth(TimeProvider time)
         get
         {
             lock (_lock)
-                return (_rests && _problem is null ? TimeSpan.Zero : time.GetElapsedTime(_heardAt), _problem
-                    ?? "no response", _isAway);
+                return (_rests && _problem is null ? TimeSpan.Zero : time.GetElapsedTime(_heardAt),
+                    _problem ?? "no response", _isAway);
         }
     }
 

@@ -24,7 +24,8 @@ internal sealed class AgentService : EngineWorker
             return;
         var reports = ActivatorUtilities.CreateInstance<EngineReports>(services, "agent", typeof(AgentService));
         QueueTier[] targets = [new(agent.Queue, 0), new(agent.Queue, 1)];
-        var plan = new ClaimPlan(LongestWait, max => ValueTask.FromResult(new ClaimRequest(targets, max, reports.Worker, EngineClaims.LeaseMs)));
+        var plan = new ClaimPlan(LongestWait, max =>
+            ValueTask.FromResult(new ClaimRequest(targets, max, reports.Worker, EngineClaims.LeaseMs)));
         var transport = ActivatorUtilities.CreateInstance<EngineClaims>(services, reports, plan, heartbeats.Of(typeof(AgentService)));
         Runtimes = [new WorkerRuntime(LimitsOf(agent.Concurrency), transport, new AgentHandler(agent.Processor), time, logger)];
     }

@@ -9,7 +9,9 @@ public sealed class EncryptionOptions
     /// <summary>All keys that stored data may need, including the active one.</summary>
     public IList<EncryptionKeyOptions> Keys { get; } = [];
 
-    /// <summary>A JSON file with further keys, such as a mounted secret: <c>{"ActiveKeyId": …, "Keys": […]}</c>. Read at start.</summary>
+    /// <summary>
+    /// A JSON file with further keys, such as a mounted secret: <c>{"ActiveKeyId": …, "Keys": […]}</c>. Read at start.
+    /// </summary>
     public string? KeysFile { get; set; }
 }
 

@@ -13,8 +13,8 @@ public sealed record WorkAvailable(IReadOnlyList<AvailableWork> Arrivals)
     public static WorkAvailable Of(IEnumerable<TaskEvent> events) =>
         new([.. events.Where(e => e.ReleasesCapacity || (e.DueAt is not null && !e.Dispatch)).GroupBy(e => new QueueTier(e.Queue, e.Tier))
             .Select(queue => new AvailableWork(
-            queue.Key.Queue, queue.Key.Tier, queue.Count(e => e.DueAt <= e.At), queue.Where(e => e.DueAt > e.At)
-                .Min(e => e.DueAt), queue.Count(e => e.ReleasesCapacity)))]);
+            queue.Key.Queue, queue.Key.Tier, queue.Count(e => e.DueAt <= e.At),
+            queue.Where(e => e.DueAt > e.At).Min(e => e.DueAt), queue.Count(e => e.ReleasesCapacity)))]);
 }
 
 /// <summary>Available tasks of a queue and tier.</summary>

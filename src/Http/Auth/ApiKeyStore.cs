@@ -54,8 +54,8 @@ internal sealed class ApiKeyStore : IDisposable
         public bool IsStrong(string token) => _isStrong ??= KeyStrength.IsEnough(token);
 
         public static Entry Of(ApiKeyOptions key) => new(
-            new Caller(key.Name, key.Tenant
-                ?? key.Name, Scopes.Grants(key.Scopes.Count == 0 ? Scopes.Default : key.Scopes, key.Queues), key.Tenant is not null)
+            new Caller(key.Name, key.Tenant ?? key.Name,
+                Scopes.Grants(key.Scopes.Count == 0 ? Scopes.Default : key.Scopes, key.Queues), key.Tenant is not null)
             {
                 Rate = key.Rate,
                 ExpiresAt = key.ExpiresAt?.UtcDateTime,

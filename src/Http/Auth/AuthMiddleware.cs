@@ -18,7 +18,8 @@ internal sealed class AuthMiddleware(
 {
     private const string Bearer = "Bearer ";
 
-    private static readonly ApiError Unauthorized = new(401, "unauthorized", "send a valid API key or token as 'Authorization: Bearer …'");
+    private static readonly ApiError Unauthorized =
+        new(401, "unauthorized", "send a valid API key or token as 'Authorization: Bearer …'");
     private static readonly ApiError Throttled = new(429, "too_many_failures",
         "too many requests with invalid keys or tokens from this address; wait, then send a valid one");
     private static readonly ApiError Busy = new(503, "busy", "the server has reached its limit of concurrent requests; try again");

@@ -78,10 +78,10 @@ internal static class Callers
     /// <summary>What the caller may read and change with the scope the route needs.</summary>
     public static Access Access(this HttpContext context) =>
         context.Caller().Access(context.GetEndpoint()?.Metadata.GetMetadata<NeededScope>()?.Scope switch
-    {
-        null or Scope.None => Scope.Read, // an open route
-        var needed => needed.Value,
-    });
+        {
+            null or Scope.None => Scope.Read, // an open route
+            var needed => needed.Value,
+        });
 
     /// <summary>Demands that the caller's key covers a queue with the scope of the route.</summary>
     /// <exception cref="ApiException">403.</exception>

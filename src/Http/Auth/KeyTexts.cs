@@ -36,8 +36,12 @@ internal static class KeyTexts
     {
         try
         {
-            return new Caller(key.Name, key.Tenant, Grants(key), IsConfined(key)) { Rate = Rate(key), KeyId = key.Id,
-                ExpiresAt = key.ExpiresAt };
+            return new Caller(key.Name, key.Tenant, Grants(key), IsConfined(key))
+            {
+                Rate = Rate(key),
+                KeyId = key.Id,
+                ExpiresAt = key.ExpiresAt,
+            };
         }
         catch (JsonException)
         {

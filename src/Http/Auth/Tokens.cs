@@ -144,8 +144,10 @@ internal sealed class Tokens : IDisposable
         if (jwt.TenantClaim is not null && !CallerNames.IsValid(tenant))
             return null;
         IEnumerable<string>? queues = jwt.QueuesClaim is { } claim ? claims.Words(claim) ?? [] : jwt.Queues;
-        return new Caller(name, tenant
-            ?? name, Scopes.Grants(Words(claims, jwt), queues), tenant is not null) { ExpiresAt = claims.ExpiresAt };
+        return new Caller(name, tenant ?? name, Scopes.Grants(Words(claims, jwt), queues), tenant is not null)
+        {
+            ExpiresAt = claims.ExpiresAt,
+        };
     }
 
     private static IEnumerable<string> Words(TokenClaims claims, JwtOptions jwt)

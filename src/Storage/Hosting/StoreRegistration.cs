@@ -48,8 +48,8 @@ internal static class StoreRegistration
 
     private static IFileContents FileContents(IServiceProvider services)
     {
-        var (options, local) = (services.GetRequiredService<IOptions<FileStoreOptions>>()
-            .Value, services.GetRequiredService<LocalDatabaseFolder>());
+        var (options, local) = (
+            services.GetRequiredService<IOptions<FileStoreOptions>>().Value, services.GetRequiredService<LocalDatabaseFolder>());
         return new EncryptedFileContents(
             options.IsOnDisk(local) ? new DiskFileContents(options.FolderOf(local))
                 : ActivatorUtilities.CreateInstance<DatabaseFileContents>(services),

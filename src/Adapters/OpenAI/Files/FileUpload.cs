@@ -40,7 +40,8 @@ internal sealed class FileUpload(HttpContext context, FileService files, long ma
             {
                 if (parts == MaxParts)
                     throw OpenAIErrors.Invalid($"the upload has more than {MaxParts} parts");
-                var disposition = part.GetContentDispositionHeader() ?? throw OpenAIErrors.Invalid("a part of the upload has no Content-Disposition");
+                var disposition = part.GetContentDispositionHeader()
+                    ?? throw OpenAIErrors.Invalid("a part of the upload has no Content-Disposition");
                 var name = HeaderUtilities.UnescapeAsQuotedString(disposition.Name).Value;
                 if (name == "file")
                 {

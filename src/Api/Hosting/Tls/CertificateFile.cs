@@ -96,7 +96,7 @@ internal sealed record CertificateSettings(string Path, string? KeyPath, string?
     /// <summary>Reads the section; null if it names no file.</summary>
     public static CertificateSettings? Read(IConfigurationSection section) =>
         section["Path"] is { Length: > 0 } path
-            ? new(System.IO.Path.GetFullPath(path), section["KeyPath"] is { Length: > 0 } key ? System.IO.Path.GetFullPath(key)
-                : null, section["Password"])
+            ? new(System.IO.Path.GetFullPath(path),
+                section["KeyPath"] is { Length: > 0 } key ? System.IO.Path.GetFullPath(key) : null, section["Password"])
             : null;
 }
