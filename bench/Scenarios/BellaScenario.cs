@@ -64,7 +64,7 @@ internal static class BellaScenario
         var client = new BellaClient(server, run.Stop);
         await client.RegisterAsync(queues);
         await database.InsertTasksAsync(new TaskRow("bella", queues.Length, Tier: 1, MaxAttempts: 1), 1, run.Sizes.Takeable);
-        await database.TidyAsync("tasks");
+        await database.TidyTasksAsync();
         var body = $$"""{"queues":[{{string.Join(',', queues.Select(q => $"\"{q}:1\""))}}],"size":{{Size}},"strategy":"{{strategy}}"}""";
         Func<IReadOnlyList<string>, Task>? complete = strategy == "sequential" ? ids =>
             Task.WhenAll(ids.Select(client.CompleteAsync)) : null;

@@ -34,7 +34,7 @@ internal static class ClaimLatencyScenario
             run.Say($"inserting {finished:#,0} finished and {run.Sizes.LatencyWaiting:#,0} waiting tasks");
             await database.InsertTasksAsync(new TaskRow(Bodies.PullQueue, IsFinished: true), 1, finished);
             await database.InsertTasksAsync(new TaskRow(Bodies.PullQueue), finished + 1, run.Sizes.LatencyWaiting);
-            await database.TidyAsync("tasks");
+            await database.TidyTasksAsync();
             return database;
         }
         catch

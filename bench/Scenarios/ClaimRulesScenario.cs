@@ -67,14 +67,14 @@ internal static class ClaimRulesScenario
             var missing = (int)(run.Sizes.RuleWaiting - (_submitted - _taken));
             await Producer.SubmitManyAsync(server.Http, rule.BodyOf, _submitted, missing, run.Stop);
             _submitted += missing;
-            await database.TidyAsync("tasks");
+            await database.TidyTasksAsync();
         }
 
         private async Task<LoadSample> TakeAsync(PullLoad load, int count)
         {
             var sample = await load.TakeAsync(count, run.Stop);
             _taken += count;
-            var completed = await database.CountTasksAsync("state = 5");
+            var completed = await database.CountKeptAsync();
             return completed == _taken + rule.Finished
                 ? sample
                 : throw new BenchException($"{_taken} tasks were claimed and reported, but {completed - rule.Finished} are completed");

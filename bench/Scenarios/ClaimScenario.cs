@@ -50,7 +50,7 @@ internal static class ClaimScenario
             await TopUpAsync();
             var rate = await PullWorker.RunAsync(server.Http, Workers, Batch, count, run.Stop);
             _taken += count;
-            var completed = await database.CountTasksAsync("state = 5");
+            var completed = await database.CountKeptAsync();
             return completed == _taken ? rate
                 : throw new BenchException($"{_taken} tasks were claimed and reported, but {completed} are completed");
         }
@@ -60,7 +60,7 @@ internal static class ClaimScenario
             var missing = (int)(run.Sizes.Waiting - (_inserted - _taken));
             await database.InsertTasksAsync(new TaskRow(Bodies.PullQueue), _inserted + 1, missing);
             _inserted += missing;
-            await database.TidyAsync("tasks");
+            await database.TidyTasksAsync();
             await database.SettleAsync();
         }
     }

@@ -84,7 +84,7 @@ internal static partial class ClientScenario
         {
             await database.InsertTasksAsync(new TaskRow(Bodies.PullQueue), inserted + 1, count);
             inserted += count;
-            await database.TidyAsync("tasks");
+            await database.TidyTasksAsync();
             await database.SettleAsync();
         }
     }

@@ -38,7 +38,7 @@ internal static class MetricsScenario
             run.Say($"inserting {finished:#,0} finished and {run.Sizes.ScrapeWaiting:#,0} waiting tasks");
             await database.InsertTasksAsync(new TaskRow(Bodies.PullQueue, IsFinished: true), 1, finished);
             await database.InsertTasksAsync(new TaskRow(Bodies.PullQueue), finished + 1, run.Sizes.ScrapeWaiting);
-            await database.TidyAsync("tasks");
+            await database.TidyTasksAsync();
             return database;
         }
         catch

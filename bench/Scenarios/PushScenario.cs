@@ -58,7 +58,7 @@ internal static class PushScenario
                 () => Task.FromResult(worker.Reported >= _submitted), Deadline, "the worker has reported all tasks", run.Stop);
             await database.WaitUntilIdleAsync();
             var rate = count / Stopwatch.GetElapsedTime(since).TotalSeconds;
-            var completed = await database.CountTasksAsync("state = 5");
+            var completed = await database.CountKeptAsync();
             return completed == _submitted ? rate : throw new BenchException($"of {_submitted} tasks {completed} are completed");
         }
     }

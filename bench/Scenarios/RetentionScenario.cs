@@ -64,7 +64,7 @@ internal static class RetentionScenario
         {
             await database.InsertTasksAsync(new TaskRow(Bodies.PullQueue), _inserted + 1, count);
             _inserted += count;
-            await database.TidyAsync("tasks");
+            await database.TidyTasksAsync();
             await database.SettleAsync();
         }
 
@@ -78,6 +78,6 @@ internal static class RetentionScenario
                 : throw new BenchException($"{_taken} tasks were claimed and reported, but {completed} are completed");
         }
 
-        private Task<long> CountAsync() => database.CountTasksAsync("state = 5");
+        private Task<long> CountAsync() => database.CountKeptAsync();
     }
 }

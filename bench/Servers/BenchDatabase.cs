@@ -16,7 +16,14 @@ internal interface IBenchServer : IAsyncDisposable
 /// <summary>A scenario's database; dropped when disposed. Portable SQL is shared here, the rest are abstract methods.</summary>
 internal abstract class BenchDatabase(string connectionString, CancellationToken cancellationToken) : IAsyncDisposable
 {
+    private const int Chunk = 1_000_000;
+
     private static readonly TimeSpan SettleDeadline = TimeSpan.FromMinutes(10);
+
+    /// <summary>
+    /// A process overlooks tasks that others let wait at an earlier time than it has claimed up to; every two seconds it looks for them.
+    /// </summary>
+    private static readonly TimeSpan Overlooked = TimeSpan.FromSeconds(3);
 
     public string ConnectionString => connectionString;
 
@@ -28,7 +35,7 @@ internal abstract class BenchDatabase(string connectionString, CancellationToken
     /// <summary>SQL: 1 while an event is unpublished, else 0.</summary>
     protected abstract string EventsWait { get; }
 
-    /// <summary>SQL: 1 while a push task is dispatched or a task runs, else 0. Uses only partial indexes: cheap at any size.</summary>
+    /// <summary>SQL: 1 while a push task is dispatched or a task runs, else 0. Cheap however many tasks wait or have ended.</summary>
     protected abstract string TasksWait { get; }
 
     public async Task ExecuteAsync(string sql)
@@ -48,17 +55,33 @@ internal abstract class BenchDatabase(string connectionString, CancellationToken
     public Task<long> CountTasksAsync(string? condition = null) =>
         ReadAsync($"select count(*) from tasks{(condition is null ? "" : $" where {condition}")}");
 
+    /// <summary>Counts completed tasks that are kept.</summary>
+    public Task<long> CountKeptAsync() => ReadAsync("select count(*) from outcomes where state = 5");
+
     /// <summary>Counts completed tasks, including removed ones.</summary>
     public Task<long> CountCompletedAsync() => ReadAsync("select sum(count) from queue_counts where type = 3");
 
     /// <summary>Updates a table's planner statistics and, where applicable, vacuums it.</summary>
     public abstract Task TidyAsync(string table);
 
+    /// <summary>The same for all tables of tasks.</summary>
+    public async Task TidyTasksAsync()
+    {
+        foreach (var table in (string[])["tasks", "ready", "running", "outcomes"])
+            await TidyAsync(table);
+    }
+
     /// <summary>
     /// Inserts rows for consecutive numbers with SQL, which is faster for millions of rows. Ids derive from the numbers, so ranges in
-    /// one database must not overlap.
+    /// one database must not overlap. Claims find the tasks when it returns.
     /// </summary>
-    public abstract Task InsertTasksAsync(TaskRow row, long first, int count);
+    public async Task InsertTasksAsync(TaskRow row, long first, int count)
+    {
+        for (var next = first; next < first + count; next += Chunk)
+            await ExecuteAsync(InsertOf(row, next, Math.Min(Chunk, first + count - next)));
+        if (count > 0 && !row.IsFinished)
+            await Task.Delay(Overlooked, cancellationToken);
+    }
 
     /// <summary>Inserts rows with a payload into an empty plain table from several clients.</summary>
     /// <returns>Statements per second.</returns>
@@ -80,6 +103,9 @@ internal abstract class BenchDatabase(string connectionString, CancellationToken
     }
 
     public abstract ValueTask DisposeAsync();
+
+    /// <summary>SQL: inserts rows for consecutive numbers.</summary>
+    protected abstract string InsertOf(TaskRow row, long first, long count);
 
     /// <summary>Opens an unpooled connection.</summary>
     protected abstract DbConnection Connect();
@@ -111,11 +137,3 @@ internal abstract class BenchDatabase(string connectionString, CancellationToken
         await Wait.UntilAsync(async () => await ReadAsync(connection, sql) == 0, SettleDeadline, what, cancellationToken);
     }
 }
-
-/// <summary>A task row that SQL generates from a number, as the engine would write it.</summary>
-/// <param name="Queue">Name of the queue, or the prefix of the names of several.</param>
-/// <param name="Queues">Number of queues, if their names end in a number.</param>
-/// <param name="Tier">Tier of the task.</param>
-/// <param name="MaxAttempts">Maximum number of attempts.</param>
-/// <param name="IsFinished">Whether it completed long ago; otherwise it waits and has long been due.</param>
-internal sealed record TaskRow(string Queue, int Queues = 0, int Tier = 0, int MaxAttempts = 4, bool IsFinished = false);

@@ -67,51 +67,26 @@ internal sealed class PostgresDatabase(Postgres postgres, NpgsqlConnectionString
     CancellationToken cancellationToken)
     : BenchDatabase(address.ConnectionString, cancellationToken)
 {
-    private const int Chunk = 1_000_000;
-
-    /// <summary>Time-ordered ids of version 4.</summary>
     private const string Id = "(lpad(to_hex(1700000000000 + n / 10), 12, '0') || '40008000' || lpad(to_hex(n), 12, '0'))::uuid";
 
-    private const string Created = "now() - interval '1 day' + n * interval '1 microsecond'";
-
     private static readonly string Payload = $$"""'{{Bodies.Plain[..^1]}},"id":"' || {{Id}} || '","created_at":1700000000}'""";
+
+    private static readonly RowSql Row = new(Id, "'noop'", Payload, $"octet_length({Payload})",
+        "now() - interval '1 day' + n * interval '1 microsecond'", "now() + interval '7 days'", "false");
 
     public override string Tool => "pgbench";
 
     protected override string EventsWait =>
         """
         select case when exists (
-            select from event_streams s
-            where s.cursor < (select e.id from task_events e where e.stream = s.id order by e.id desc limit 1)) then 1 else 0 end
+            select from outbox_partitions s
+            where s.published_to < (select o.id from outbox o where o.partition_id = s.id order by o.id desc limit 1)) then 1 else 0 end
         """;
 
     protected override string TasksWait =>
-        "select case when exists (select from tasks where dispatch_at is not null) or exists (select from tasks where state = 4) then 1 "
-            + "else 0 end";
+        "select case when exists (select from ready where dispatch_at is not null) or exists (select from running) then 1 else 0 end";
 
     public override Task TidyAsync(string table) => ExecuteAsync($"vacuum analyze {table}");
-
-    public override async Task InsertTasksAsync(TaskRow row, long first, int count)
-    {
-        var queue = row.Queues > 0 ? $"'{row.Queue}' || n % {row.Queues}" : $"'{row.Queue}'";
-        var columns = "id, queue, tier, priority, push, name, payload, attempt, attempts_left, max_attempts, lease_ms, created_at, "
-            + "due_at, state, default_lease_ms, blocked, limited, dead";
-        var values = $"{Id}, {queue}, {row.Tier}, 2, false, 'noop', {Payload}, 0, {row.MaxAttempts}, {row.MaxAttempts}, 0, {Created}, "
-            + $"{Created}, 3, 15000, false, false, false";
-        if (row.IsFinished)
-        {
-            columns += ", started_at, finished_at, delete_at, worker, result";
-            values = $$"""
-                {{Id}}, {{queue}}, {{row.Tier}}, 2, false, 'noop', {{Payload}}, 1, {{row.MaxAttempts - 1}}, {{row.MaxAttempts}}, 15000,
-                {{Created}}, {{Created}}, 5, 15000, false, false, false,
-                {{Created}}, {{Created}}, now() + interval '7 days', 'bench', '{"output":"processed"}'
-                """;
-        }
-
-        for (var end = first + count; first < end; first += Chunk)
-            await ExecuteAsync($"insert into tasks ({columns}) select {values} from generate_series({first}, "
-                + $"{Math.Min(first + Chunk, end) - 1}) as n");
-    }
 
     public override async Task<double> InsertPlainAsync(string payload, int clients, int rowsPerStatement, TimeSpan time)
     {
@@ -153,6 +128,10 @@ internal sealed class PostgresDatabase(Postgres postgres, NpgsqlConnectionString
     }
 
     public override async ValueTask DisposeAsync() => await postgres.DropAsync(address.Database!);
+
+    // Both inserts are one transaction, in which now() is the same.
+    protected override string InsertOf(TaskRow row, long first, long count) =>
+        row.Inserts(Row, $"generate_series({first}, {first + count - 1}) as n");
 
     protected override DbConnection Connect() =>
         new NpgsqlConnection(new NpgsqlConnectionStringBuilder(ConnectionString) { Pooling = false }.ConnectionString);

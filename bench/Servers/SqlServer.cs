@@ -49,53 +49,32 @@ internal sealed class SqlServer(string connectionString, CancellationToken cance
 internal sealed class SqlServerDatabase(SqlServer server, SqlConnectionStringBuilder address, CancellationToken cancellationToken)
     : BenchDatabase(address.ConnectionString, cancellationToken)
 {
-    private const int Chunk = 1_000_000;
-
-    /// <summary>Time-ordered ids of version 4, as their bytes.</summary>
+    /// <summary>The bytes of an id.</summary>
     private const string Id = "cast(1700000000000 + n / 10 as binary(6)) + 0x40008000 + cast(n as binary(6))";
 
-    private const string Created = "dateadd(microsecond, n % 1000000, dateadd(second, n / 1000000, dateadd(day, -1, sysutcdatetime())))";
+    private const string Now = "declare @now datetime2(6) = sysutcdatetime();\n";
+
+    private const string Created = "dateadd(microsecond, n % 1000000, dateadd(second, n / 1000000, dateadd(day, -1, @now)))";
 
     private static readonly string Payload =
-        $$"""N'{{Bodies.Plain[..^1]}},"id":"' + convert(nvarchar(32), {{Id}}, 2) + N'","created_at":1700000000}'""";
+        $$"""'{{Bodies.Plain[..^1]}},"id":"' + convert(varchar(32), {{Id}}, 2) + '","created_at":1700000000}'""";
+
+    private static readonly RowSql Row = new(Id, "cast(N'noop' as varbinary(512))", Payload, $"datalength({Payload})", Created,
+        "dateadd(day, 7, @now)", "0");
 
     public override string Tool => "SqlClient";
 
     protected override string EventsWait =>
         """
         select case when exists (
-            select 1 from event_streams s
-            where s.[cursor] < (select top (1) e.id from task_events e where e.stream = s.id order by e.id desc)) then 1 else 0 end
+            select 1 from outbox_partitions s
+            where s.published_to < (select top (1) o.id from outbox o where o.partition_id = s.id order by o.id desc)) then 1 else 0 end
         """;
 
     protected override string TasksWait =>
-        "select case when exists (select 1 from tasks where dispatch_at is not null) or exists (select 1 from tasks where state = 4) then "
-            + "1 else 0 end";
+        "select case when exists (select 1 from ready where dispatch_at is not null) or exists (select 1 from running) then 1 else 0 end";
 
     public override Task TidyAsync(string table) => ExecuteAsync($"update statistics {table}");
-
-    public override async Task InsertTasksAsync(TaskRow row, long first, int count)
-    {
-        var queue = row.Queues > 0 ? $"concat(N'{row.Queue}', n % {row.Queues})" : $"N'{row.Queue}'";
-        const string name = "cast(N'noop' as varbinary(512))";
-        var columns = "id, queue, tier, priority, push, name, payload, attempt, attempts_left, max_attempts, lease_ms, created_at, "
-            + "due_at, state, default_lease_ms, blocked, limited, dead";
-        var values = $"{Id}, {queue}, {row.Tier}, 2, 0, {name}, {Payload}, 0, {row.MaxAttempts}, {row.MaxAttempts}, 0, {Created}, "
-            + $"{Created}, 3, 15000, 0, 0, 0";
-        if (row.IsFinished)
-        {
-            columns += ", started_at, finished_at, delete_at, worker, result";
-            values = $$"""
-                {{Id}}, {{queue}}, {{row.Tier}}, 2, 0, {{name}}, {{Payload}}, 1, {{row.MaxAttempts - 1}}, {{row.MaxAttempts}}, 15000,
-                {{Created}}, {{Created}}, 5, 15000, 0, 0, 0,
-                {{Created}}, {{Created}}, dateadd(day, 7, sysutcdatetime()), N'bench', N'{"output":"processed"}'
-                """;
-        }
-
-        for (var end = first + count; first < end; first += Chunk)
-            await ExecuteAsync($"insert into tasks ({columns}) select {values} from ({Numbers(first, Math.Min(Chunk, end - first))}) as "
-                + "numbers");
-    }
 
     public override async Task<double> InsertPlainAsync(string payload, int clients, int rowsPerStatement, TimeSpan time)
     {
@@ -127,7 +106,7 @@ internal sealed class SqlServerDatabase(SqlServer server, SqlConnectionStringBui
             """);
         await ExecuteAsync("truncate table bench_claim");
         await ExecuteAsync(
-            $"insert into bench_claim (id, state, payload, created_at) select newid(), 0, N'{payload}', {Created} from "
+            $"{Now}insert into bench_claim (id, state, payload, created_at) select newid(), 0, N'{payload}', {Created} from "
                 + $"({Numbers(1, waiting)}) as numbers");
         await TidyAsync("bench_claim");
         await SettleAsync();
@@ -142,6 +121,9 @@ internal sealed class SqlServerDatabase(SqlServer server, SqlConnectionStringBui
     }
 
     public override async ValueTask DisposeAsync() => await server.DropAsync(address.InitialCatalog);
+
+    protected override string InsertOf(TaskRow row, long first, long count) =>
+        $"{Now}{row.Inserts(Row, $"({Numbers(first, count)}) as numbers")}";
 
     protected override DbConnection Connect() =>
         new SqlConnection(new SqlConnectionStringBuilder(ConnectionString) { Pooling = false }.ConnectionString);

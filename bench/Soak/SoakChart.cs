@@ -23,12 +23,13 @@ internal static class SoakChart
         text { font: 12px system-ui, sans-serif; fill: #59636e }
         .title { font-weight: 600; fill: #1f2328 }
         .grid { stroke: #d1d9e0; stroke-width: 1 }
-        .l0 { color: #0969da } .l1 { color: #bc4c00 } .l2 { color: #1a7f37 } .l3 { color: #8250df }
+        .l0 { color: #0969da } .l1 { color: #bc4c00 } .l2 { color: #1a7f37 } .l3 { color: #8250df } .l4 { color: #bf3989 }
         tspan { fill: currentColor }
         polyline { fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linejoin: round }
         @media (prefers-color-scheme: dark) {
           .page { fill: #0d1117 } text { fill: #9198a1 } .title { fill: #f0f6fc } .grid { stroke: #3d444d }
           .l0 { color: #4493f8 } .l1 { color: #f0883e } .l2 { color: #3fb950 } .l3 { color: #ab7df8 }
+          .l4 { color: #db61a2 }
         }
         """;
 
@@ -39,9 +40,8 @@ internal static class SoakChart
             .AppendLine("""aria-label="Sizes, claims, memory and rates over the run">""");
         svg.AppendLine($"<style>{Style}</style>").AppendLine("""<rect class="page" width="100%" height="100%"/>""");
         IReadOnlyList<ChartLine> memory = [.. SoakPlan.Roles.Select((role, i) => new ChartLine(role, s => s.Processes[i].Megabytes))];
-        Panel(svg, run, 0, 0, "Size, MB",
-            [new("tasks", s => s.TasksHeap), new("its indexes", s => s.TasksIndexes), new("task_events", s => s.EventsHeap),
-                new("its indexes", s => s.EventsIndexes)]);
+        Panel(svg, run, 0, 0, "Size with indexes, MB",
+            [.. SoakPlan.Tables.Select(table => new ChartLine(table, s => s.Table(table).Megabytes))]);
         Panel(svg, run, Width, 0, "Claim, ms", [new("p99", s => s.Claim.P99), new("p50", s => s.Claim.P50)]);
         Panel(svg, run, 0, Height, "Resident memory, MB", memory);
         Panel(svg, run, Width, Height, "Tasks a second",
@@ -60,7 +60,7 @@ internal static class SoakChart
             var points = run.Samples.Select(s =>
                 $"{At(s.Seconds / run.Plan.Seconds, Left, Width - Right)},{At(line.Value(s) / top, Height - Bottom, Top)}");
             svg.AppendLine($"""<polyline class="l{i}" points="{string.Join(' ', points)}"/>""");
-            svg.AppendLine($"""<text x="{Left + (i * 98)}" y="44"><tspan class="l{i}">■</tspan> {line.Name}</text>""");
+            svg.AppendLine($"""<text x="{Left + (i * 80)}" y="44"><tspan class="l{i}">■</tspan> {line.Name}</text>""");
         }
 
         svg.AppendLine("</g>");

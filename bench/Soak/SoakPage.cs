@@ -8,7 +8,7 @@ internal static class SoakPage
 {
     private const int Lines = 20;
 
-    public static async Task WriteAsync(BenchRun run, SoakVerdict verdict, IReadOnlyList<(string Table, string Index, long Bytes)> indexes,
+    public static async Task WriteAsync(BenchRun run, SoakVerdict verdict, IReadOnlyList<(string Index, long Bytes)> indexes,
         IReadOnlyList<string> settings)
     {
         var text = new StringBuilder();
@@ -46,18 +46,19 @@ internal static class SoakPage
         - Command: `{run.Options.Command}`
         """;
 
-    private static string Costs(SoakVerdict verdict, IReadOnlyList<(string Table, string Index, long Bytes)> indexes)
+    private static string Costs(SoakVerdict verdict, IReadOnlyList<(string Index, long Bytes)> indexes)
     {
         var steady = verdict.Steady;
         double Mean(Func<SoakSample, double> value) => steady.Average(value);
         var text = new StringBuilder();
-        var (tasks, events) = (Mean(s => s.Database.Tasks.Rows), Mean(s => s.Database.Events.Rows));
-        text.AppendLine($"After the warm-up, on average: {tasks:#,0} rows in `tasks` and {events:#,0} in `task_events` "
-            + $"({events / tasks:0.0} a task), with the room that removed rows left behind.").AppendLine();
+        var tasks = Mean(s => s.Table("tasks").Rows);
+        var rows = SoakPlan.Tables.Select(table => $"{Mean(s => s.Table(table).Rows):#,0} in `{table}`");
+        text.AppendLine($"After the warm-up, on average: {string.Join(", ", rows)} (rows). Sizes include the room that removed rows left "
+            + "behind.").AppendLine();
         text.AppendLine("| bytes a task that is kept | heap | indexes | TOAST |").AppendLine("|---|---|---|---|");
-        foreach (var name in (string[])["tasks", "task_events"])
-            text.AppendLine($"| `{name}` | {Mean(s => s.Database.Table(name).Heap) / tasks:#,0} | "
-                + $"{Mean(s => s.Database.Table(name).Indexes) / tasks:#,0} | {Mean(s => s.Database.Table(name).Toast) / tasks:#,0} |");
+        foreach (var name in SoakPlan.Tables)
+            text.AppendLine($"| `{name}` | {Mean(s => s.Table(name).Heap) / tasks:#,0} | {Mean(s => s.Table(name).Indexes) / tasks:#,0} | "
+                + $"{Mean(s => s.Table(name).Toast) / tasks:#,0} |");
         text.AppendLine();
         text.AppendLine($"- Write-ahead log: {Mean(s => s.Wal) / Mean(s => s.Completed) / 1e3:0.0} kB a task from submission to removal, "
             + $"{Mean(s => s.Wal) / 1e6:0.0} MB/s.");
@@ -69,8 +70,7 @@ internal static class SoakPage
                 $"at most {verdict.Samples.Max(s => s.Database.Connections.GetValueOrDefault(role))} connections to the database.");
         }
 
-        text.AppendLine($"- Autovacuum ran {Vacuums(verdict, "tasks")} times on `tasks`, {Vacuums(verdict, "task_events")} times on "
-            + "`task_events`.");
+        text.AppendLine($"- Autovacuum ran: {string.Join(", ", SoakPlan.Tables.Select(t => $"{Vacuums(verdict, t)} times on `{t}`"))}.");
         text.AppendLine($"- Indexes at the end, MB: {string.Join(", ", indexes.Select(i => $"`{i.Index}` {i.Bytes / 1e6:0.0}"))}.");
         return text.ToString();
     }
@@ -81,14 +81,14 @@ internal static class SoakPage
     private static string Samples(SoakVerdict verdict)
     {
         var text = new StringBuilder();
-        text.AppendLine("| s | tasks: rows | dead | heap MB | indexes MB | events: rows | dead | heap MB | indexes MB | claim p50 ms | "
-            + $"p99 ms | in/s | done/s | removed/s | WAL MB/s | outbox s | overdue s | {string.Join(" | ", SoakPlan.Roles)} MB |");
-        text.AppendLine($"|{string.Concat(Enumerable.Repeat("--:|", 17 + SoakPlan.Roles.Count))}");
+        text.AppendLine($"| s | {string.Join(" | ", SoakPlan.Tables.Select(t => $"{t}: rows (dead) | MB"))} | claim p50 ms | p99 ms | "
+            + $"in/s | done/s | removed/s | WAL MB/s | outbox s | overdue s | {string.Join(" | ", SoakPlan.Roles)} MB |");
+        text.AppendLine($"|{string.Concat(Enumerable.Repeat("--:|", 9 + (2 * SoakPlan.Tables.Count) + SoakPlan.Roles.Count))}");
         foreach (var s in verdict.Samples.Where((_, i) => (i + 1) % Math.Max(1, verdict.Samples.Count / Lines) == 0))
         {
+            var tables = SoakPlan.Tables.Select(s.Table).Select(t => $"{t.Rows:#,0} ({t.Dead:#,0}) | {t.Megabytes:0}");
             text.AppendLine(
-                $"| {s.Seconds:0} | {s.Database.Tasks.Rows:#,0} | {s.Database.Tasks.Dead:#,0} | {s.TasksHeap:0} | {s.TasksIndexes:0} | "
-                + $"{s.Database.Events.Rows:#,0} | {s.Database.Events.Dead:#,0} | {s.EventsHeap:0} | {s.EventsIndexes:0} | "
+                $"| {s.Seconds:0} | {string.Join(" | ", tables)} | "
                 + $"{s.Claim.P50:0.0} | {s.Claim.P99:0.0} | {s.Accepted:#,0} | {s.Completed:#,0} | {s.Removed:#,0} | {s.Wal / 1e6:0.0} | "
                 + $"{s.Database.OutboxSeconds:0.0} | {s.Database.OverdueSeconds:0.0} | "
                 + $"{string.Join(" | ", s.Processes.Select(p => $"{p.Megabytes:0}"))} |");

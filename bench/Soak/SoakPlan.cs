@@ -12,4 +12,7 @@ internal sealed record SoakPlan(int Seconds, int Rate, int KeepSeconds, string F
 
     /// <summary>The processes of the run, one role each.</summary>
     public static IReadOnlyList<string> Roles { get; } = ["api", "scheduler", "consumers"];
+
+    /// <summary>The tables that a task passes through.</summary>
+    public static IReadOnlyList<string> Tables { get; } = ["tasks", "ready", "running", "outcomes", "outbox"];
 }

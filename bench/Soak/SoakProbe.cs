@@ -17,19 +17,19 @@ internal sealed class SoakProbe(NpgsqlConnection connection) : IAsyncDisposable
         """
         select (pg_current_wal_lsn() - '0/0')::float8,
             coalesce(extract(epoch from now() - (
-                select min(e.at) from event_streams s cross join lateral (
-                    select at from task_events where stream = s.id and id > s.cursor order by id limit 1) e)), 0)::float8,
-            coalesce(extract(epoch from now() - (select min(delete_at) from tasks where delete_at <= now())), 0)::float8
+                select min(o.at) from outbox_partitions s cross join lateral (
+                    select at from outbox where partition_id = s.id and id > s.published_to order by id limit 1) o)), 0)::float8,
+            coalesce(extract(epoch from now() - (select min(delete_at) from outcomes where delete_at <= now())), 0)::float8
         """;
 
     private const string ConnectionsSql =
         "select application_name, count(*)::int from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() "
             + "group by 1";
 
-    private const string IndexesSql =
-        """
-        select relname::text, indexrelname::text, pg_relation_size(indexrelid) from pg_stat_user_indexes
-        where relname in ('tasks', 'task_events') order by 1 desc, 3 desc
+    private static readonly string IndexesSql =
+        $"""
+        select indexrelname::text, pg_relation_size(indexrelid) from pg_stat_user_indexes
+        where relname in ('{string.Join("', '", SoakPlan.Tables)}') order by 2 desc, 1
         """;
 
     private static readonly string[] Settings =
@@ -53,11 +53,11 @@ internal sealed class SoakProbe(NpgsqlConnection connection) : IAsyncDisposable
         return look!;
     }
 
-    /// <summary>Index sizes by table.</summary>
-    public async Task<IReadOnlyList<(string Table, string Index, long Bytes)>> IndexesAsync(CancellationToken cancellationToken)
+    /// <summary>Index sizes, the largest first.</summary>
+    public async Task<IReadOnlyList<(string Index, long Bytes)>> IndexesAsync(CancellationToken cancellationToken)
     {
-        var indexes = new List<(string, string, long)>();
-        await ReadAsync(IndexesSql, r => indexes.Add((r.GetString(0), r.GetString(1), r.GetInt64(2))), cancellationToken);
+        var indexes = new List<(string, long)>();
+        await ReadAsync(IndexesSql, r => indexes.Add((r.GetString(0), r.GetInt64(1))), cancellationToken);
         return indexes;
     }
 

@@ -8,6 +8,14 @@ internal sealed record TableLook(long Heap, long Indexes, long Toast, long Live,
     public static TableLook None { get; } = new(0, 0, 0, 0, 0, 0, 0, 0);
 
     public long Rows => Inserted - Deleted;
+
+    public double HeapMegabytes => Heap / 1e6;
+
+    public double IndexMegabytes => Indexes / 1e6;
+
+    public double Megabytes => (Heap + Indexes + Toast) / 1e6;
+
+    public override string ToString() => $"{Rows:#,0} ({Dead:#,0} dead) {Megabytes:0} MB";
 }
 
 /// <summary>Snapshot of the database.</summary>
@@ -21,10 +29,6 @@ internal sealed record DatabaseLook(
     IReadOnlyDictionary<string, TableLook> Tables, double Wal, double OutboxSeconds, double OverdueSeconds,
     IReadOnlyDictionary<string, int> Connections)
 {
-    public TableLook Tasks => Table("tasks");
-
-    public TableLook Events => Table("task_events");
-
     public TableLook Table(string name) => Tables.GetValueOrDefault(name, TableLook.None);
 }
 
@@ -45,20 +49,12 @@ internal sealed record SoakSample(
     double Seconds, DatabaseLook Database, IReadOnlyList<ProcessLook> Processes, Latency Claim, double Accepted, double Completed,
     double Removed, double Wal, double LateMs)
 {
-    public double TasksHeap => Database.Tasks.Heap / 1e6;
-
-    public double TasksIndexes => Database.Tasks.Indexes / 1e6;
-
-    public double EventsHeap => Database.Events.Heap / 1e6;
-
-    public double EventsIndexes => Database.Events.Indexes / 1e6;
-
-    public double Megabytes => Processes.Sum(p => p.Megabytes);
+    public TableLook Table(string name) => Database.Table(name);
 
     public override string ToString() =>
         $"{Accepted:0}/s in, {Completed:0}/s done, {Removed:0}/s removed, "
-        + $"{Database.Tasks.Rows:#,0} tasks ({Database.Tasks.Dead:#,0} dead), "
-        + $"tasks {TasksHeap:0}+{TasksIndexes:0} MB, events {EventsHeap:0}+{EventsIndexes:0} MB, claims {Claim}, "
+        + $"{string.Join(", ", SoakPlan.Tables.Select(name => $"{name} {Table(name)}"))}, "
+        + $"claims {Claim}, "
         + $"{string.Join('/', Processes.Select(p => $"{p.Megabytes:0}"))} MB, "
         + $"{string.Join('/', Processes.Select(p => $"{p.Cores:0.00}"))} cores, "
         + $"WAL {Wal / 1e6:0.0} MB/s, outbox {Database.OutboxSeconds:0.0} s, overdue {Database.OverdueSeconds:0.0} s, late {LateMs:0} ms";

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using TaskQueue.Bench.Load;
 using TaskQueue.Bench.Reporting;
 using TaskQueue.Bench.Servers;
 
@@ -19,7 +18,6 @@ internal static class SoakScenario
         var servers = await StartAsync(run, database);
         try
         {
-            await servers[0].PutQueueAsync(Bodies.PullQueue, $$"""{"keep_finished_seconds":{{run.Soak.KeepSeconds}}}""", run.Stop);
             await using var probe = new SoakProbe(await Postgres.OpenAsync(database.ConnectionString, run.Stop));
             var warmUp = new SoakLoad(servers[0].Http, run.Soak with { Seconds = WarmUpSeconds });
             await warmUp.RunAsync(run.Stop);
@@ -44,12 +42,13 @@ internal static class SoakScenario
     private static async Task<List<ServerProcess>> StartAsync(BenchRun run, BenchDatabase database)
     {
         await run.Broker.CleanAsync();
+        var keep = new Dictionary<string, string> { ["TaskQueue__KeepFinished"] = $"{TimeSpan.FromSeconds(run.Soak.KeepSeconds)}" };
         var servers = new List<ServerProcess>();
         try
         {
             foreach (var role in SoakPlan.Roles)
                 servers.Add(await ServerProcess.StartAsync(role, $"{database.ConnectionString};Application Name={role}",
-                    run.Options.RabbitMq, run.Stop));
+                    run.Options.RabbitMq, run.Stop, keep));
             return servers;
         }
         catch

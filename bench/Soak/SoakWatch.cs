@@ -27,7 +27,7 @@ internal sealed class SoakWatch(IReadOnlyList<ServerProcess> servers, SoakProbe 
             now.Seconds, now.Database,
             [.. servers.Select((s, i) => new ProcessLook(s.ReadMemory().Now, (now.CpuSeconds[i] - before.CpuSeconds[i]) / seconds))],
             claim, (now.Accepted - before.Accepted) / seconds, (now.Completed - before.Completed) / seconds,
-            (now.Database.Tasks.Deleted - before.Database.Tasks.Deleted) / seconds,
+            (now.Database.Table("tasks").Deleted - before.Database.Table("tasks").Deleted) / seconds,
             (now.Database.Wal - before.Database.Wal) / seconds, late);
     }
 

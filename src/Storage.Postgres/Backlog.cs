@@ -8,31 +8,27 @@ namespace TaskQueue.Storage.Postgres;
 
 internal sealed partial class PostgresTaskStore
 {
-    // Each part scans one partial index, which contains no finished tasks.
+    // The cost grows with waiting and running tasks, not with finished ones.
     private const string BacklogSql =
-        $"""
+        """
         select queue, tier, sum(due)::bigint, sum(later)::bigint, sum(blocked)::bigint, sum(running)::bigint, min(oldest)
         from (
-            select queue, tier, count(*) filter (where due_at <= $1) as due, count(*) filter (where due_at > $1) as later, 0 as blocked,
-                0 as running,
-                min(due_at) filter (where due_at <= $1) as oldest
-            from tasks where state in {SqlStates.Waiting} and not blocked group by queue, tier
+            select queue, tier, count(*) filter (where not blocked and due_at <= $1) as due,
+                count(*) filter (where not blocked and due_at > $1) as later, count(*) filter (where blocked) as blocked, 0 as running,
+                min(due_at) filter (where not blocked and due_at <= $1) as oldest
+            from ready group by queue, tier
             union all
-            select queue, tier, 0, 0, count(*), 0, null from tasks where ordering_key is not null and state in {SqlStates.Waiting}
-                and blocked
-                group by queue, tier
-            union all
-            select queue, tier, 0, 0, 0, count(*), null from tasks where state = {SqlStates.Running} group by queue, tier) as parts
+            select queue, tier, 0, 0, 0, count(*), null from running group by queue, tier) as parts
         group by queue, tier
         """;
 
     private static readonly string OutboxSql =
         $"""
-        select coalesce(sum(c.rows), 0)::bigint, min(c.oldest)
-        from event_streams s cross join lateral (
-            select count(*) as rows, min(e.at) as oldest from (
-                select at from task_events where stream = s.id and id > s.cursor order by id
-                    limit {Backlog.MaxOutboxRows / TaskEvent.Streams}) as e) as c
+        select coalesce(sum(c.events), 0)::bigint, min(c.oldest)
+        from outbox_partitions s cross join lateral (
+            select sum(e.events) as events, min(e.at) as oldest from (
+                select at, cardinality(ids) as events from outbox where partition_id = s.id and id > s.published_to order by id
+                    limit {Backlog.MaxOutboxRows / TaskEvent.Partitions}) as e) as c
         """;
 
     // Cancelled and expired tasks took no worker time, or an unknown amount.

@@ -6,110 +6,149 @@ namespace TaskQueue.Storage.Postgres;
 
 internal sealed partial class PostgresTaskStore
 {
-    // One index range for each target and priority, so that neither finished nor future tasks are scanned. Rows locked by another claim are
-    // skipped; the update repeats the state test for rows changed in the meantime. The ids are passed to the update as an array: joined to
-    // the CTE, whose size the planner cannot know, it would scan the table. The partition is locked after the last row, and before the
-    // first event draws its id. The lengths of texts are known without reading them, even if they are stored out of line.
+    // The parts, in the order of the claim, are read one after the other, and only as far as there is room: no row is locked that is not
+    // taken, but for those that exceed the bytes. Rows locked by another claim are skipped.
     private static readonly string ClaimSql = ClaimStatement(
         $"""
-        due as (
-            select f.id, f.ord from (
-                select c.id, q.ord, c.octets,
-                    sum(c.octets) over (order by q.ord, -p.priority, c.due_at, c.id rows unbounded preceding) as octets_so_far
-                from unnest($1, $2) with ordinality as q(queue, tier, ord)
-                cross join (values (4), (3), (2), (1)) as p(priority)
-                cross join lateral ({DueTasks("$4")}
-                    for update skip locked) as c
-                order by q.ord, -p.priority, c.due_at, c.id
-                limit $4) as f
-            where f.octets_so_far <= $12 or f.octets_so_far = f.octets)
+        due as materialized (
+            select c.place, c.octets, c.n, sum(c.octets) over (order by c.n rows unbounded preceding) as octets_so_far
+            from (
+                select d.place, d.octets, row_number() over () as n
+                from unnest($1, $2, $12, $13) as q(queue, tier, priority, due_from)
+                cross join lateral ({DueTasks("$4", "q.due_from")}
+                    for update skip locked) as d
+                limit $4) as c)
         """,
-        "where t.id = any(array(select id from due))", worker: "$5", claimedBy: "$11", lease: "$6", limited: "false",
-        order: "due.ord, -c.priority, c.due_at, c.id");
+        "octets_so_far <= $14 or octets_so_far = octets",
+        "taken t", worker: "$5", claimedBy: "$11", lease: "$6", limited: "false");
 
-    private static string DueTasks(string limit) =>
+    private static string DueTasks(string limit, string from) =>
         $"""
 
-            select t.id, t.due_at, octet_length(t.payload) + coalesce(octet_length(t.headers), 0) as octets from tasks t
-            where t.queue = q.queue and t.tier = q.tier and t.priority = p.priority
-              and t.state in {SqlStates.Waiting} and not t.blocked and not t.push and t.due_at <= $9
-              and (t.expires_at is null or t.expires_at > $3)
-            order by t.due_at, t.id limit {limit}
+            select r.ctid as place, r.id, r.due_at, r.octets from ready r
+            where r.queue = q.queue and r.tier = q.tier and r.priority = q.priority and not r.blocked and not r.push
+              and r.due_at >= {from} and r.due_at <= $9 and (r.expires_at is null or r.expires_at > $3)
+            order by r.due_at, r.id limit {limit}
         """;
 
-    /// <param name="due">CTEs; the last, named due, has the ids to claim and their order.</param>
-    /// <param name="which">Where the update finds the ids.</param>
+    /// <param name="due">CTEs that choose the tasks.</param>
+    /// <param name="which">Which rows of the last, due, are taken.</param>
+    /// <param name="taken">The deleted rows, as t, and what else the expressions need.</param>
     /// <param name="worker">The claiming worker.</param>
     /// <param name="claimedBy">The claiming credential.</param>
     /// <param name="lease">Lease in milliseconds, 0 for the task's lifetime, or null for the task's own.</param>
     /// <param name="limited">Whether the task counts against a concurrency limit.</param>
-    /// <param name="order">Order of the result.</param>
-    /// <param name="more">CTEs after claimed.</param>
+    /// <param name="more">CTEs after started.</param>
     /// <param name="share">Columns to select besides the tasks.</param>
+    /// <param name="joined">Where these columns are from.</param>
     private static string ClaimStatement(
-        string due, string which, string worker, string claimedBy, string lease, string limited, string order, string more = "",
-        string share = "") =>
+        string due, string which, string taken, string worker, string claimedBy, string lease, string limited, string more = "",
+        string share = "", string joined = "") =>
         $"""
         with {due},
-        claimed as (
-            update tasks t
-            set state = {TaskStates.Running}, attempt = t.attempt + 1, worker = {worker}, claimed_by = {claimedBy},
-                attempts_left = case when $10 is null then t.attempts_left - 1 when t.tier = 0 then 0 when $10 < 0 then 100
-                    else greatest(0, $10 - t.attempt) end,
-                lease_ms = case when {lease} = 0 then least({int.MaxValue}, extract(epoch from {Life} - $3) * 1000)::int
-                    else coalesce({lease}, t.default_lease_ms) end,
-                lease_until = case when {lease} = 0 then {Life}
-                    else $3 + coalesce({lease}, t.default_lease_ms) * interval '1 millisecond' end,
-                started_at = $3, dispatch_at = null, limited = {limited}
-            {which} and t.state in {SqlStates.Waiting} and not t.blocked
-            returning {TaskColumn.List(TaskColumn.All, "t.")}),
+        taken as (
+            delete from ready where ctid = any(array(select place from due where {which})) returning {TaskColumn.List(TaskColumn.Ready)}),
+        started as (
+            insert into running ({TaskColumn.List(TaskColumn.Running)})
+            select {string.Join(", ", TaskColumn.Running.Select(c => Started(c, worker, claimedBy, lease, limited)))}
+            from {taken}
+            returning {TaskColumn.List(TaskColumn.Running)}),
         {more}
-        locked as (
-            select pg_advisory_xact_lock({LockSpace}, $7) where (select count(*) from claimed) > 0),
+        {OutboxWrites.Lock("$7", after: "started")},
         appended as (
-            insert into task_events (stream, task_id, type, queue, tier, attempt, worker, at, dispatch, frees)
-            select $7, id, {(int)TaskEventType.Started}, queue, tier, attempt, worker, started_at, false, false from locked, claimed
-            where not queue = any($8))
-        select {TaskColumn.List(TaskColumn.All, "c.")}{share} from claimed c join due on due.id = c.id
-        order by {order}
+            {OutboxWrites.AppendOf("$7", TaskEventType.Started, "$3", "started where not queue = any($8)")})
+        select {TaskViews.Select(TaskColumn.Visible, TaskTable.Running, Missing, "s.", "t.")}{share}, c.chosen
+        from (select count(*) as chosen from due where {which}) as c left join (
+            started s{joined} cross join lateral (select payload, headers from tasks t where t.id = s.id offset 0) as t) on true
         """;
+
+    /// <summary>The value of a column of a task that was just claimed, with the same effect as the state machine's Start.</summary>
+    private static string Started(TaskColumn column, string worker, string claimedBy, string lease, string limited) => column.Name switch
+    {
+        "attempt" => "t.attempt + 1",
+        "worker" => worker,
+        "claimed_by" => claimedBy,
+        "attempts_left" => "case when $10 is null then t.attempts_left - 1 when t.tier = 0 then 0 when $10 < 0 then 100 "
+            + "else greatest(0, $10 - t.attempt) end",
+        "lease_ms" => $"case when {lease} = 0 then least({int.MaxValue}, extract(epoch from {Life} - $3) * 1000)::int "
+            + $"else coalesce({lease}, t.default_lease_ms) end",
+        "lease_until" => $"case when {lease} = 0 then {Life} "
+            + $"else $3 + coalesce({lease}, t.default_lease_ms) * interval '1 millisecond' end",
+        "started_at" => "$3",
+        "limited" => limited,
+        _ => "t." + column.Name,
+    };
 
     // Lease of a task that never expires.
     private const string Life = "coalesce(t.expires_at, $3 + interval '24 days')";
 
     private const string NextDueSql =
-        $"""
+        """
         select min(c.due_at)
         from unnest($1, $2) as q(queue, tier)
         cross join (values (4), (3), (2), (1)) as p(priority)
         cross join lateral (
-            select t.due_at from tasks t
-            where t.queue = q.queue and t.tier = q.tier and t.priority = p.priority
-              and t.state in {SqlStates.Waiting} and not t.blocked and not t.push and t.due_at > $3
-            order by t.due_at limit 1) as c
+            select r.due_at from ready r
+            where r.queue = q.queue and r.tier = q.tier and r.priority = p.priority and not r.blocked and not r.push and r.due_at > $3
+            order by r.due_at limit 1) as c
         """;
+
+    private readonly ClaimMarks _marks = new();
 
     public async Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now)
     {
         if (rules.Limits.Count > 0 || request.IsStrict)
             return (await ClaimTogetherAsync([request], rules, now))[0];
+        var parts = _marks.PartsOf(request.Targets, now);
+        var dueBy = now.AddMilliseconds(-request.MinAgeMs);
         await using var command = source.CreateCommand(ClaimSql);
         command.Parameters.AddRange((NpgsqlParameter[])
         [
-            Value(Queues(request.Targets)), Value(Tiers(request.Targets)), Value(now), Value(request.Max),
-            Value(request.Worker), Nullable(request.LeaseMs), Value(PickStream()), Value<string[]>([.. rules.Silent]),
-            Value(now.AddMilliseconds(-request.MinAgeMs)), Nullable(request.MaxRetries), Nullable(request.Credential),
+            Value<string[]>([.. parts.Select(p => p.Target.Queue)]), Value<int[]>([.. parts.Select(p => p.Target.Tier)]), Value(now),
+            Value(request.Max), Value(request.Worker), Nullable(request.LeaseMs), Value(PickPartition()),
+            Value<string[]>([.. rules.Silent]), Value(dueBy), Nullable(request.MaxRetries), Nullable(request.Credential),
+            Value<int[]>([.. parts.Select(p => (int)p.Priority)]), Value<DateTime[]>([.. parts.Select(p => p.From)]),
             Value(request.MaxBytes),
         ]);
-        await using var reader = await command.ExecuteReaderAsync();
         var tasks = new List<TaskState>();
-        while (await reader.ReadAsync())
-            tasks.Add(TaskColumn.ReadRow(TaskColumn.All, reader));
-        return tasks;
+        var chosen = 0L;
+        await using (var reader = await command.ExecuteReaderAsync())
+        {
+            while (await reader.ReadAsync())
+            {
+                chosen = reader.GetInt64(TaskColumn.Visible.Length);
+                if (!await reader.IsDBNullAsync(0))
+                    tasks.Add(TaskColumn.ReadRow(TaskColumn.Visible, reader));
+            }
+        }
+
+        if (chosen == tasks.Count)
+            _marks.Claimed(parts, tasks, dueBy, now);
+        else if (tasks.Count == 0)
+            return await ClaimAsync(request, rules, now); // all of them were changed after the statement had begun
+        return InOrder(request.Targets, tasks);
+    }
+
+    public void NoteWaiting(QueueTier target, DateTime? firstDue)
+    {
+        if (firstDue is { } due)
+            _marks.Lower(target, due);
+        else
+            _marks.Forget(target.Queue);
     }
 
     public Task<DateTime?> NextDueAsync(IReadOnlyList<QueueTier> targets, DateTime now) =>
         ReadTimeAsync(NextDueSql, Value(Queues(targets)), Value(Tiers(targets)), Value(now));
+
+    /// <summary>A statement returns its rows in any order.</summary>
+    private static List<TaskState> InOrder(IReadOnlyList<QueueTier> targets, List<TaskState> tasks)
+    {
+        var places = new Dictionary<QueueTier, int>();
+        foreach (var target in targets)
+            places.TryAdd(target, places.Count);
+        return [.. tasks.OrderBy(t => places[new(t.Queue, t.Tier)]).ThenByDescending(t => t.Priority).ThenBy(t => t.DueAt)
+            .ThenBy(t => t.CorrelationId)];
+    }
 
     private static string[] Queues(IReadOnlyList<QueueTier> targets) => [.. targets.Select(t => t.Queue)];
 

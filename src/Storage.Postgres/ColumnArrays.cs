@@ -29,7 +29,11 @@ internal static class ColumnArrays
             var values = new T[tasks.Count];
             for (var i = 0; i < values.Length; i++)
                 values[i] = column.Get(tasks[i]);
-            return new NpgsqlParameter<T[]> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | TypeOf(column.Type) };
+            return new NpgsqlParameter<T[]>
+            {
+                TypedValue = Parameters.Storable(values),
+                NpgsqlDbType = NpgsqlDbType.Array | TypeOf(column.Type),
+            };
         }
     }
 }

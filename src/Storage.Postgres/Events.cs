@@ -1,41 +1,57 @@
 using Npgsql;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage.Hosting;
 
 namespace TaskQueue.Storage.Postgres;
 
 internal sealed partial class PostgresTaskStore
 {
-    private const string LoadCursorsSql = "select id, cursor from event_streams";
+    private const string LoadOffsetsSql = "select id, published_to from outbox_partitions";
 
-    private const string SaveCursorsSql =
-        "update event_streams s set cursor = u.cursor from unnest($1) with ordinality as u(cursor, ord) where s.id = u.ord - 1 and "
-            + "s.cursor < u.cursor";
+    private const string SaveOffsetsSql =
+        "update outbox_partitions s set published_to = u.published_to from unnest($1) with ordinality as u(published_to, n) "
+            + "where s.id = u.n - 1 and s.published_to < u.published_to";
 
-    private const string EndOfEventsSql = "select s.id, coalesce((select max(e.id) from task_events e where e.stream = s.id), 0) from "
-        + "event_streams s";
+    private const string EndOfEventsSql =
+        "select s.id, coalesce((select max(o.id) from outbox o where o.partition_id = s.id), s.published_to) from outbox_partitions s";
 
     private static readonly string ReadForDispatchSql =
         $"""
-        select {TaskColumn.List(TaskColumn.All, "t.")} from tasks t join (
+        select {TaskViews.Select(TaskColumn.Visible, TaskTable.Ready, Missing)}
+        from ready r cross join lateral (select * from tasks t where t.id = r.id offset 0) as t
+        where r.id = any(array(
             select s.id from (
-                select id, octet_length(payload) + coalesce(octet_length(headers), 0) as octets,
-                    sum(octet_length(payload) + coalesce(octet_length(headers),
-                        0)) over (order by id rows unbounded preceding) as octets_so_far
-                from tasks where id = any($1) and state in {SqlStates.Waiting}) as s
-            where s.octets_so_far <= $2 or s.octets_so_far = s.octets) as f on f.id = t.id
-        order by t.id
+                select id, octets, sum(octets::bigint) over (order by id rows unbounded preceding) as octets_so_far
+                from ready where id = any($1)) as s
+            where s.octets_so_far <= $2 or s.octets_so_far = s.octets))
+        order by r.id
         """;
 
     private const string Channel = "taskqueue_events";
 
-    private const string ReadEventsSql =
-        """
-        select e.stream, e.id, e.task_id, e.type, e.queue, e.tier, e.attempt, e.worker, left(e.error, 1000), e.at, e.due_at, e.dispatch,
-            e.frees
-        from unnest($1) with ordinality as s(cursor, ord)
+    // A row is read whole, and the last one of a partition is the one that reaches the maximum of events.
+    private static readonly string ReadEventsSql =
+        $"""
+        select o.partition_id, o.id, o.at, o.type, o.queue, o.tier, o.worker, o.dispatch, o.frees, o.ids, o.attempts, o.earlier,
+            o.due_times,
+            case when o.errors is not null then array(
+                select case when e like 'enc:%' then e else left(e, {TaskEvent.MaxError}) end
+                from unnest(o.errors) with ordinality as e(e, n) order by n) end
+        from unnest($1) with ordinality as s(read_to, n)
         cross join lateral (
-            select * from task_events e where e.stream = s.ord - 1 and e.id > s.cursor order by e.id limit $2) as e
-        order by e.id
+            select o.*, sum(cardinality(o.attempts)) over (order by o.id rows unbounded preceding) - cardinality(o.attempts) as before
+            from (select * from outbox o where o.partition_id = s.n - 1 and o.id > s.read_to order by o.id limit $2) as o) as o
+        where o.before < $2
+        order by o.id
+        """;
+
+    private const string RemovePublishedSql =
+        """
+        delete from outbox where ctid = any(array(
+            select o.place from outbox_partitions s cross join lateral (
+                select o.ctid as place, o.at from outbox o where o.partition_id = s.id and o.id <= s.published_to
+                order by o.id limit $2) as o
+            where o.at < $1 limit $2))
         """;
 
     public async Task<IOutboxLease?> TryAcquireOutboxLeaseAsync(Action wake, CancellationToken cancellationToken)
@@ -67,44 +83,71 @@ internal sealed partial class PostgresTaskStore
         await command.ExecuteNonQueryAsync();
     }
 
-    public async Task<long[]> LoadCursorsAsync()
+    public async Task<long[]> LoadOffsetsAsync()
     {
-        var cursors = new long[TaskEvent.Streams];
-        await using var command = source.CreateCommand(LoadCursorsSql);
+        var offsets = new long[TaskEvent.Partitions];
+        await using var command = source.CreateCommand(LoadOffsetsSql);
         await using var reader = await command.ExecuteReaderAsync();
         while (await reader.ReadAsync())
-            cursors[reader.GetInt32(0)] = reader.GetInt64(1);
-        return cursors;
+            offsets[reader.GetInt32(0)] = OutboxRows.Behind(reader.GetInt64(1));
+        return offsets;
     }
 
-    public async Task SaveCursorsAsync(long[] cursors)
+    public async Task SaveOffsetsAsync(long[] offsets)
     {
-        await using var command = source.CreateCommand(SaveCursorsSql);
-        command.Parameters.Add(Value(cursors));
+        await using var command = source.CreateCommand(SaveOffsetsSql);
+        command.Parameters.Add(Value(OutboxRows.RowsRead(offsets)));
         await command.ExecuteNonQueryAsync();
     }
 
     public async Task<long[]> EndOfEventsAsync()
     {
-        var cursors = new long[TaskEvent.Streams];
+        var offsets = new long[TaskEvent.Partitions];
         await using var command = source.CreateCommand(EndOfEventsSql);
         await using var reader = await command.ExecuteReaderAsync();
         while (await reader.ReadAsync())
-            cursors[reader.GetInt32(0)] = reader.GetInt64(1);
-        return cursors;
+            offsets[reader.GetInt32(0)] = OutboxRows.Behind(reader.GetInt64(1));
+        return offsets;
     }
 
-    public async Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max)
+    public async Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] offsets, int max)
     {
         await using var command = source.CreateCommand(ReadEventsSql);
-        command.Parameters.Add(Value(cursors));
+        command.Parameters.Add(Value(OutboxRows.RowsRead(offsets)));
         command.Parameters.Add(Value(max));
         await using var reader = await command.ExecuteReaderAsync();
-        var events = new List<TaskEvent>();
+        var rows = new List<OutboxRow>();
         while (await reader.ReadAsync())
-            events.Add(EventReader.Read(reader));
-        return EventReader.Complete(events, max);
+            rows.Add(await ReadRowAsync(reader));
+        return OutboxRows.Complete(rows, offsets, max);
     }
+
+    public async Task<int> RemovePublishedAsync(DateTime before, int max)
+    {
+        await using var command = source.CreateCommand(RemovePublishedSql);
+        command.CommandTimeout = StorageRegistration.LongCommandSeconds;
+        command.Parameters.Add(Value(before));
+        command.Parameters.Add(Value(max));
+        return await command.ExecuteNonQueryAsync();
+    }
+
+    private static async Task<OutboxRow> ReadRowAsync(NpgsqlDataReader reader) => new()
+    {
+        Partition = reader.GetInt32(0),
+        Id = reader.GetInt64(1),
+        At = reader.GetDateTime(2),
+        Type = (TaskEventType)reader.GetInt32(3),
+        Queue = reader.GetString(4),
+        Tier = reader.GetInt32(5),
+        Worker = await reader.IsDBNullAsync(6) ? null : reader.GetString(6),
+        Dispatch = reader.GetBoolean(7),
+        ReleasesCapacity = reader.GetBoolean(8),
+        Ids = reader.GetFieldValue<Guid[]>(9),
+        Attempts = reader.GetFieldValue<int[]>(10),
+        Earlier = await reader.IsDBNullAsync(11) ? null : reader.GetFieldValue<int[]>(11),
+        DueTimes = await reader.IsDBNullAsync(12) ? null : reader.GetFieldValue<DateTime?[]>(12),
+        Errors = await reader.IsDBNullAsync(13) ? null : reader.GetFieldValue<string?[]>(13),
+    };
 
     public async Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids, long maxBytes)
     {
@@ -114,7 +157,7 @@ internal sealed partial class PostgresTaskStore
         await using var reader = await command.ExecuteReaderAsync();
         var tasks = new List<TaskState>(ids.Count);
         while (await reader.ReadAsync())
-            tasks.Add(TaskColumn.ReadRow(TaskColumn.All, reader));
+            tasks.Add(TaskColumn.ReadRow(TaskColumn.Visible, reader));
         return tasks;
     }
 

@@ -15,8 +15,7 @@ internal sealed partial class PostgresTaskStore
     // order over all its targets, and cut off at what its limits leave. A claim that waited for the row may find a bucket that later ones
     // have emptied: at its older timestamp the token count is negative. The first request gets the first of the remaining tasks, up to its
     // maximum, and so on: $16 has the cumulative maximums. Beyond $19 bytes no request gets any.
-    private static readonly string LimitedClaimSql = ClaimTogether(
-        "for update skip locked", $"due as (\n{Picked})", more: "");
+    private static readonly string LimitedClaimSql = ClaimTogether("for update skip locked", $"due as materialized (\n{Picked})", more: "");
 
     // Claims of these targets are serialized, so tasks need not be locked before they are chosen: only the chosen ones are locked, and
     // those that another transaction is changing are skipped.
@@ -25,30 +24,30 @@ internal sealed partial class PostgresTaskStore
         $"""
         picked as materialized (
         {Picked}),
-        due as (
-            select p.* from picked p cross join lateral (
-                select 1 from tasks t where t.id = p.id and t.state in {SqlStates.Waiting} and not t.blocked for update skip locked) as l)
+        due as materialized (
+            select p.id, p.turn, p.share, l.place from picked p cross join lateral (
+                select r.ctid as place from ready r where r.id = p.id and not r.blocked for update skip locked) as l)
         """,
         more:
         $"""
-        blocked as (
+        locked_targets as (
             insert into queue_locks (queue, tier, task_id, attempt, until)
-            select queue, tier, id, attempt, $3 + greatest($20, ($6)[1]) * interval '1 millisecond' from claimed
+            select queue, tier, id, attempt, $3 + greatest($20, ($6)[1]) * interval '1 millisecond' from started
                 where $17 = {(int)ClaimOrder.Sequential}
             on conflict (queue, tier) do update set task_id = excluded.task_id, attempt = excluded.attempt, until = excluded.until),
         """);
 
     private const string Picked =
         $"""
-            select s.id, s.place, s.share from (
-                select n.id, n.place, n.octets, width_bucket((row_number() over (order by n.place) - 1)::int, $16) + 1 as share,
-                    sum(n.octets) over (order by n.place rows unbounded preceding) as octets_so_far
+            select s.id, s.place, s.turn, s.share from (
+                select n.id, n.place, n.turn, n.octets, width_bucket((row_number() over (order by n.turn) - 1)::int, $16) + 1 as share,
+                    sum(n.octets) over (order by n.turn rows unbounded preceding) as octets_so_far
                 from (
-                    select f.*, row_number() over (order by {TogetherOrder}) as place, row_number() over (partition by f.queue
-                        order by {TogetherOrder}) as number
+                    select f.id, f.place, f.octets, f.allowed, row_number() over (order by {TogetherOrder}) as turn,
+                        row_number() over (partition by f.queue order by {TogetherOrder}) as number
                     from found f where $17 <> 4 or f.turn = 1) as n
                 where n.number <= n.allowed
-                order by n.place limit $4) as s
+                order by n.turn limit $4) as s
             where s.octets_so_far <= $19 or s.octets_so_far = s.octets
         """;
 
@@ -62,40 +61,44 @@ internal sealed partial class PostgresTaskStore
         limits as (
             select g.queue, g.period_ns, g.max_tokens, greatest(0, least($4,
                 case when g.max_running > 0
-                    then g.max_running - (select count(*) from tasks r where r.queue = g.queue and r.state = {SqlStates.Running}
-                        and r.limited) end,
+                    then g.max_running - (select count(*) from running r where r.queue = g.queue and r.limited) end,
                 case when g.period_ns > 0 then ($15 - greatest(b.bucket_base,
                     $15 - g.max_tokens * g.period_ns)) / g.period_ns end)) as allowed
             from unnest($11, $12, $13, $14) as g(queue, max_running, period_ns, max_tokens)
             join queue_limits b on b.queue = g.queue),
-        found as (
-            select c.id, c.due_at, c.octets, q.queue, q.ord, p.priority, coalesce(g.allowed, $4) as allowed,
-                row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.id) as turn
+        targets as (
+            select q.queue, q.tier, q.ord, p.priority, coalesce(g.allowed, $4) as allowed
             from unnest($1, $2) with ordinality as q(queue, tier, ord)
             left join limits g on g.queue = q.queue
             cross join (values (4), (3), (2), (1)) as p(priority)
-            cross join lateral ({DueTasks($"least(coalesce(g.allowed, $4), case when $17 = {(int)ClaimOrder.Sequential} then 1 end)")}
-                {locking}) as c
             where $17 <> {(int)ClaimOrder.Sequential} or not exists (
-                select 1 from queue_locks l join tasks h on h.id = l.task_id
-                where l.queue = q.queue and l.tier = q.tier and l.until > $3 and h.state = {SqlStates.Running} and h.attempt = l.attempt)),
+                select 1 from queue_locks l join running h on h.id = l.task_id
+                where l.queue = q.queue and l.tier = q.tier and l.until > $3 and h.attempt = l.attempt)),
+        found as (
+            select c.place, c.id, c.due_at, c.octets, q.queue, q.ord, q.priority, q.allowed,
+                row_number() over (partition by q.ord order by q.priority desc, c.due_at, c.id) as turn
+            from targets q
+            cross join lateral ({DueTasks(
+                $"least(q.allowed, case when $17 = {(int)ClaimOrder.Sequential} then 1 end)", "'-infinity'")}
+                {locking}) as c),
         {due}
         """,
-        "from unnest(array(select id from due order by id), array(select share from due order by id)) as d(id, share) where t.id = d.id",
+        "true",
+        "taken t join due d on d.id = t.id",
         worker: "($5)[d.share]",
         claimedBy: "($18)[d.share]",
         lease: "($6)[d.share]",
         limited: "t.queue = any($11)",
-        order: "due.place",
         more:
         $"""
         {more}
-        taken as (
+        counted_tokens as (
             update queue_limits b set bucket_base = greatest(b.bucket_base, $15 - g.max_tokens * g.period_ns) + n.tasks * g.period_ns
-            from limits g join (select queue, count(*) as tasks from claimed group by queue) as n on n.queue = g.queue
+            from limits g join (select queue, count(*) as tasks from started group by queue) as n on n.queue = g.queue
             where b.queue = g.queue and g.period_ns > 0),
         """,
-        share: ", due.share");
+        share: ", due.share, due.turn",
+        joined: " join due on due.id = s.id");
 
     private const string LockLimitsSql = "select 1 from queue_limits where queue = any($1) order by queue for update";
 
@@ -120,16 +123,21 @@ internal sealed partial class PostgresTaskStore
         batch.BatchCommands.Add(request.IsStrict
             ? Command(StrictClaimSql, [.. TogetherValues(requests, rules, now), Value(request.LockMs)])
             : Command(LimitedClaimSql, [.. TogetherValues(requests, rules, now)]));
-        var tasks = requests.Select(_ => new List<TaskState>()).ToList();
+        var tasks = requests.Select(_ => new List<(long Turn, TaskState Task)>()).ToList();
         await using (var reader = await batch.ExecuteReaderAsync())
         {
             for (var locks = batch.BatchCommands.Count - 1; locks > 0; locks--)
                 await reader.NextResultAsync();
             while (await reader.ReadAsync())
-                tasks[reader.GetInt32(TaskColumn.All.Length) - 1].Add(TaskColumn.ReadRow(TaskColumn.All, reader));
+            {
+                if (await reader.IsDBNullAsync(0))
+                    break; // none
+                tasks[reader.GetInt32(TaskColumn.Visible.Length) - 1].Add(
+                    (reader.GetInt64(TaskColumn.Visible.Length + 1), TaskColumn.ReadRow(TaskColumn.Visible, reader)));
+            }
         }
 
-        return tasks;
+        return [.. tasks.Select(share => share.OrderBy(t => t.Turn).Select(t => t.Task).ToList())];
     }
 
     public Task UnlockAsync(QueueTier tier) => RunAsync(UnlockSql, () => [Value(tier.Queue), Value(tier.Tier)]);
@@ -145,7 +153,7 @@ internal sealed partial class PostgresTaskStore
         yield return Value<string[]>([.. requests.Select(r => r.Worker)]);
         yield return new NpgsqlParameter<int?[]> { TypedValue = [.. requests.Select(r => r.LeaseMs)],
             NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer };
-        yield return Value(PickStream());
+        yield return Value(PickPartition());
         yield return Value<string[]>([.. rules.Silent]);
         yield return Value(now.AddMilliseconds(-request.MinAgeMs));
         yield return Nullable(request.MaxRetries);

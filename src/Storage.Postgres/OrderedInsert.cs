@@ -1,4 +1,5 @@
 using Npgsql;
+using TaskQueue.Contracts;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Schedules;
@@ -9,15 +10,61 @@ namespace TaskQueue.Storage.Postgres;
 /// <summary>Inserts tasks that may conflict: by a dedupe key, an ordering key, or the tick of a schedule.</summary>
 internal sealed partial class PostgresTaskStore
 {
-    private const string ExistingSql = "select id, owner, delete_at from tasks where id = any($1)";
+    // Joins by primary key are lateral and fenced: a plan made while a table was small must not read it whole when it is large.
+    private const string ExistingSql =
+        """
+        select t.id, t.owner, o.delete_at
+        from unnest($1) as u(id) cross join lateral (select id, owner from tasks t where t.id = u.id offset 0) as t
+        left join lateral (select delete_at from outcomes o where o.id = u.id offset 0) as o on true
+        """;
 
+    private const string HoldersOf =
+        """
+        holders as materialized (
+            select distinct d.task_id from unnest($1, $2) as k(queue, dedupe_key) cross join lateral (
+                select task_id from dedupe_keys d where d.queue = k.queue and d.dedupe_key = k.dedupe_key offset 0) as d)
+        """;
+
+    // Only what is to be overwritten: whoever merely meets a holder must not hold it up.
+    private const string LockHoldersSql =
+        $"""
+        with {HoldersOf}
+        select id from ready where id = any(array(select task_id from holders)) order by id for update
+        """;
+
+    // A statement of its own after the lock, so that it sees what the previous holder of the lock wrote.
     private static readonly string HoldersSql =
         $"""
-        select {TaskColumn.List(TaskColumn.All, "t.")} from tasks t
-        join (select distinct queue, dedupe_key from unnest($1, $2) as u(queue, dedupe_key)) k on t.queue = k.queue
-            and t.dedupe_key = k.dedupe_key
-        where t.dedupe_key is not null and t.state in {SqlStates.Unfinished}
-        order by t.id for update of t
+        with {HoldersOf}
+        select {TaskViews.Select(TaskColumn.All, TaskTable.Ready, Missing)}
+        from holders h cross join lateral (select * from ready r where r.id = h.task_id offset 0) as r
+            cross join lateral (select * from tasks t where t.id = h.task_id offset 0) as t
+        union all
+        select {TaskViews.Select(TaskColumn.All, TaskTable.Running, Missing)}
+        from holders h cross join lateral (select * from running r where r.id = h.task_id offset 0) as r
+            cross join lateral (select * from tasks t where t.id = h.task_id offset 0) as t
+        """;
+
+    private const string ReleaseKeysSql =
+        """
+        delete from dedupe_keys d using unnest($1, $2, $3) as k(queue, dedupe_key, id)
+        where d.queue = k.queue and d.dedupe_key = k.dedupe_key and d.task_id = k.id
+        """;
+
+    private const string OverwriteTasksSql =
+        """
+        update tasks t set payload = f.payload from (
+            select o.place, u.payload from unnest($1, $2) as u(id, payload) cross join lateral (
+                select o.ctid as place from tasks o where o.id = u.id offset 0) as o) as f
+        where t.ctid = f.place
+        """;
+
+    private const string OverwriteReadySql =
+        """
+        update ready r set due_at = f.due_at, expires_at = f.expires_at, dispatch_at = f.dispatch_at, octets = f.octets from (
+            select o.place, u.* from unnest($1, $2, $3, $4, $5) as u(id, due_at, expires_at, dispatch_at, octets) cross join lateral (
+                select o.ctid as place from ready o where o.id = u.id offset 0) as o) as f
+        where r.ctid = f.place
         """;
 
     private const string TakeTickSql = "update schedules set next_at = $3, last_at = $2 where id = $1 and next_at = $2";
@@ -31,8 +78,6 @@ internal sealed partial class PostgresTaskStore
         insert into batch_bad_lines (batch_id, line, custom_id, code, message)
         select $1, u.* from unnest($2, $3, $4, $5) as u
         """;
-
-    private static readonly string OverwriteSql = UpdateOf(TaskColumn.Overwritten);
 
     /// <summary>Null if the holder of a key ended between two statements: the transaction must be retried.</summary>
     private async Task<Inserted?> InsertOrderedAsync(IReadOnlyList<NewTask> tasks, InsertStep? step)
@@ -50,7 +95,7 @@ internal sealed partial class PostgresTaskStore
         var orderingKeys = TaskChanges.OrderingKeysOf(changed);
         if (orderingKeys.Count > 0)
             await PromoteAsync(connection, transaction, orderingKeys);
-        await ExecuteAsync(connection, transaction, Append([.. changed.SelectMany(t => t.Events)]));
+        await ExecuteAsync(connection, transaction, Append(changed));
         await transaction.CommitAsync();
         return new Inserted(answers);
     }
@@ -80,21 +125,55 @@ internal sealed partial class PostgresTaskStore
         return take.Rows == 1;
     }
 
-    /// <summary>
-    /// Sorted by dedupe key, the order in which transactions wait for each other's; the first of a key, or of an id, is inserted.
-    /// </summary>
+    /// <summary>Inserts the first task of each id whose dedupe key is free, or that has none.</summary>
     private static async Task<HashSet<Guid>> InsertRowsAsync(NpgsqlConnection connection, NpgsqlTransaction transaction,
         IReadOnlyList<NewTask> tasks)
     {
-        List<TaskState> ordered = [.. tasks.Select(t => t.Task).DistinctBy(t => t.CorrelationId)
-            .OrderBy(t => t.Queue, StringComparer.Ordinal).ThenBy(t => t.DedupeKey, StringComparer.Ordinal)];
-        await using var command = new NpgsqlCommand(InsertNewTasksSql + " returning id", connection, transaction);
-        command.Parameters.AddRange(ColumnArrays.ArraysOf(TaskColumn.All, ordered).ToArray());
-        await using var reader = await command.ExecuteReaderAsync();
-        var inserted = new HashSet<Guid>();
-        while (await reader.ReadAsync())
-            inserted.Add(reader.GetGuid(0));
+        List<TaskState> distinct = [.. tasks.Select(t => t.Task).DistinctBy(t => t.CorrelationId)];
+        // Sorted, the order in which transactions wait for each other's keys; the first of a key takes it.
+        List<TaskState> keyed = [.. distinct.Where(t => t.DedupeKey is not null).OrderBy(t => t.Queue, StringComparer.Ordinal)
+            .ThenBy(t => t.DedupeKey, StringComparer.Ordinal)];
+        var holders = keyed.Count == 0 ? [] : await ReadIdsAsync(connection, transaction, Inserts.TakeKeys(keyed));
+        List<TaskState> free = [.. distinct.Where(t => t.DedupeKey is null || holders.Contains(t.CorrelationId))];
+        var inserted = free.Count == 0 ? [] : await ReadIdsAsync(connection, transaction, Inserts.WriteNew(free));
+        List<TaskState> orphaned = [.. keyed.Where(t => holders.Contains(t.CorrelationId) && !inserted.Contains(t.CorrelationId))];
+        if (orphaned.Count > 0)
+        {
+            await ExecuteAsync(connection, transaction,
+            [
+                Command(ReleaseKeysSql, Value<string[]>([.. orphaned.Select(t => t.Queue)]),
+                    Value<string[]>([.. orphaned.Select(t => t.DedupeKey!)]), Value<Guid[]>([.. orphaned.Select(t => t.CorrelationId)])),
+            ]);
+        }
+
         return inserted;
+    }
+
+    private static async Task<HashSet<Guid>> ReadIdsAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, NpgsqlBatchCommand command)
+    {
+        await using var batch = new NpgsqlBatch(connection, transaction) { BatchCommands = { command } };
+        await using var reader = await batch.ExecuteReaderAsync();
+        var ids = new HashSet<Guid>();
+        while (await reader.ReadAsync())
+            ids.Add(reader.GetGuid(0));
+        return ids;
+    }
+
+    /// <summary>The last statement before the commit: the events of tasks that were accepted, or overwritten.</summary>
+    private static IEnumerable<NpgsqlBatchCommand> Append(IReadOnlyList<TaskState> tasks)
+    {
+        List<TaskEvent> events = [.. tasks.SelectMany(t => t.Events)];
+        var history = AttemptRows.Of(tasks);
+        if (history.Count > 0)
+            yield return Moves.WriteHistory(history);
+        if (!events.Exists(e => e.IsWritten))
+            yield break;
+        var parameters = new Parameters();
+        var partition = parameters.Add(PickPartition());
+        yield return parameters.Command(
+            $"with locked as (select pg_advisory_xact_lock({LockSpace}, {partition}))\n"
+                + OutboxWrites.Append(parameters, partition, events, only: null));
     }
 
     /// <summary>The result of each task, in submission order; duplicates change the holders of their keys.</summary>
@@ -107,14 +186,24 @@ internal sealed partial class PostgresTaskStore
         {
             taken = await ExistingAsync(connection, transaction,
                 [.. tasks.Select(t => t.Task.CorrelationId).Where(id => !inserted.Contains(id))]);
-            holders = await HoldersAsync(connection, transaction, [.. tasks.Select(t => t.Task).Where(t => t.DedupeKey is not null)]);
+            holders = await HoldersAsync(connection, transaction, [.. tasks.Where(t => t.Task.DedupeKey is not null)]);
         }
 
         var answers = DuplicateRules.Answer(tasks, inserted, taken, holders);
         var changed = answers?.Where(a => a.Result == SubmitStatus.Overwritten).Select(a => a.Task!).Distinct().ToList();
         if (changed is { Count: > 0 })
-            await ExecuteAsync(connection, transaction, [Update(OverwriteSql, TaskColumn.Overwritten, changed)]);
+            await ExecuteAsync(connection, transaction, Overwrite(changed));
         return answers;
+    }
+
+    private static IEnumerable<NpgsqlBatchCommand> Overwrite(List<TaskState> changed)
+    {
+        TaskSize.Measure(changed);
+        var ids = Value<Guid[]>([.. changed.Select(t => t.CorrelationId)]);
+        yield return Command(OverwriteTasksSql, ids, Value<string[]>([.. changed.Select(t => t.Payload)]));
+        yield return Command(OverwriteReadySql, Value<Guid[]>([.. changed.Select(t => t.CorrelationId)]),
+            Value<DateTime[]>([.. changed.Select(t => t.DueAt)]), Value<DateTime?[]>([.. changed.Select(t => t.ExpiresAt)]),
+            Value<DateTime?[]>([.. changed.Select(t => t.DispatchAt)]), Value<int[]>([.. changed.Select(t => t.Octets)]));
     }
 
     private static async Task<Dictionary<Guid, TakenId>> ExistingAsync(
@@ -135,11 +224,21 @@ internal sealed partial class PostgresTaskStore
     }
 
     private static async Task<Dictionary<(string, string), TaskState>> HoldersAsync(
-        NpgsqlConnection connection, NpgsqlTransaction transaction, List<TaskState> tasks)
+        NpgsqlConnection connection, NpgsqlTransaction transaction, List<NewTask> tasks)
     {
+        List<NewTask> overwriting = [.. tasks.Where(t => t.Overwrite != OverwriteFields.None)];
+        if (overwriting.Count > 0)
+        {
+            await ExecuteAsync(connection, transaction,
+            [
+                Command(LockHoldersSql, Value<string[]>([.. overwriting.Select(t => t.Task.Queue)]),
+                    Value<string[]>([.. overwriting.Select(t => t.Task.DedupeKey!)])),
+            ]);
+        }
+
         await using var command = new NpgsqlCommand(HoldersSql, connection, transaction);
-        command.Parameters.Add(Value<string[]>([.. tasks.Select(t => t.Queue)]));
-        command.Parameters.Add(Value<string[]>([.. tasks.Select(t => t.DedupeKey!)]));
+        command.Parameters.Add(Value<string[]>([.. tasks.Select(t => t.Task.Queue)]));
+        command.Parameters.Add(Value<string[]>([.. tasks.Select(t => t.Task.DedupeKey!)]));
         await using var reader = await command.ExecuteReaderAsync();
         var holders = new Dictionary<(string, string), TaskState>();
         while (await reader.ReadAsync())

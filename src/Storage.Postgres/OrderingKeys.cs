@@ -3,73 +3,85 @@ using Npgsql;
 namespace TaskQueue.Storage.Postgres;
 
 /// <summary>
-/// The head of an ordering key is its earliest waiting task, or the running one. Its row is the lock of the key: a transaction that adds a
-/// task, or ends the head, holds it until the commit, so neither can miss the other.
+/// The head of an ordering key is its earliest waiting task, or the running one. A transaction that adds a task, or ends the head, locks
+/// the key's row in <c>ordering_keys</c> until the commit, so neither can miss the other. A claim does not, because it changes no head.
 /// </summary>
 internal sealed partial class PostgresTaskStore
 {
-    private const string LockHeadsSql =
-        $"""
-        select t.queue, t.ordering_key from tasks t join unnest($1, $2) as k(queue, ordering_key) on t.queue = k.queue
-            and t.ordering_key = k.ordering_key
-        where t.ordering_key is not null and not t.blocked and t.state in {SqlStates.Unfinished}
-        order by t.id for update of t
+    // A plan for any keys, made while few tasks had one, reads all of them once there are many.
+    private const string CustomPlansSql = "select set_config('plan_cache_mode', 'force_custom_plan', true)";
+
+    private const string LockKeysSql =
+        """
+        insert into ordering_keys (queue, ordering_key) select k.queue, k.ordering_key from unnest($1, $2) as k(queue, ordering_key)
+        order by k.queue, k.ordering_key
+        on conflict (queue, ordering_key) do update set queue = excluded.queue
         """;
 
     // A waiting head yields to an earlier task.
     private const string BlockSql =
-        $"""
-        update tasks t set blocked = true from unnest($1, $2) as k(queue, ordering_key)
-        where t.queue = k.queue and t.ordering_key = k.ordering_key and t.ordering_key is not null and t.state in {SqlStates.Waiting}
-            and not t.blocked
+        """
+        update ready t set blocked = true from unnest($1, $2) as k(queue, ordering_key)
+        where t.queue = k.queue and t.ordering_key = k.ordering_key and t.ordering_key is not null and not t.blocked
           and exists (
-            select 1 from tasks o where o.queue = t.queue and o.ordering_key = t.ordering_key and o.ordering_key is not null
-                and o.state in {SqlStates.Waiting}
+            select 1 from ready o where o.queue = t.queue and o.ordering_key = t.ordering_key and o.ordering_key is not null
               and o.blocked and (o.due_at, o.id) < (t.due_at, t.id))
         """;
 
     private const string PromoteSql =
-        $"""
-        update tasks t set blocked = false
+        """
+        update ready t set blocked = false
         from unnest($1, $2) as k(queue, ordering_key)
         cross join lateral (
-            select m.id from tasks m where m.queue = k.queue and m.ordering_key = k.ordering_key and m.ordering_key is not null
-                and m.state in {SqlStates.Waiting}
+            select m.id from ready m where m.queue = k.queue and m.ordering_key = k.ordering_key and m.ordering_key is not null
             order by m.due_at, m.id limit 1) as first
-        where t.id = first.id and t.state in {SqlStates.Waiting} and t.blocked
+        where t.id = first.id and t.blocked
           and not exists (
-            select 1 from tasks h where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null
-              and not h.blocked and h.state in {SqlStates.Unfinished})
+            select 1 from ready h where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null
+              and not h.blocked)
+          and not exists (
+            select 1 from running h where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null)
         """;
 
-    // An existing head must be locked before its key is skipped: it may be ending in a transaction that does not see our tasks. And the
-    // first task may have been cancelled while we waited for its row. In both cases the key is checked again. A scalar subquery, because a
-    // join with the keys, whose number the planner cannot know, would scan the index.
-    private static readonly string HeadlessSql =
-        $"""
-        with heads as ({LockHeadsSql})
+    private const string ForgetKeysSql =
+        """
+        delete from ordering_keys o using unnest($1, $2) as k(queue, ordering_key)
+        where o.queue = k.queue and o.ordering_key = k.ordering_key
+          and not exists (
+            select 1 from ready h where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null)
+          and not exists (
+            select 1 from running h where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null)
+        """;
+
+    // The first task may have been cancelled, or claimed, while we waited for its row: then the key is looked at again.
+    private const string HeadlessSql =
+        """
         select count(*) from unnest($1, $2) as k(queue, ordering_key)
-        where (
-            select m.id from tasks m where m.queue = k.queue and m.ordering_key = k.ordering_key and m.ordering_key is not null
-              and m.state in {SqlStates.Waiting} limit 1) is not null
-          and not exists (select 1 from heads where heads.queue = k.queue and heads.ordering_key = k.ordering_key)
+        where exists (
+            select 1 from ready m where m.queue = k.queue and m.ordering_key = k.ordering_key and m.ordering_key is not null)
+          and not exists (
+            select 1 from ready h where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null
+              and not h.blocked)
+          and not exists (
+            select 1 from running h where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null)
         """;
 
     /// <summary>Blocks and promotes the tasks of ordering keys after they were written.</summary>
     private static async Task PromoteAsync(NpgsqlConnection connection, NpgsqlTransaction transaction,
         IReadOnlyCollection<OrderingKey> orderingKeys)
     {
-        string[] queues = [.. orderingKeys.Select(t => t.Queue)], ids = [.. orderingKeys.Select(t => t.Key)];
+        string[] queues = [.. orderingKeys.Select(t => t.Queue)], keys = [.. orderingKeys.Select(t => t.Key)];
+        await ExecuteAsync(connection, transaction, [Command(CustomPlansSql), Command(LockKeysSql, Value(queues), Value(keys))]);
         bool again;
         do
         {
-            await ExecuteAsync(connection, transaction, [Command(LockHeadsSql, Value(queues), Value(ids))]);
+            await ExecuteAsync(connection, transaction,
+                [Command(BlockSql, Value(queues), Value(keys)), Command(PromoteSql, Value(queues), Value(keys))]);
             await using var batch = new NpgsqlBatch(connection, transaction);
-            batch.BatchCommands.Add(Command(BlockSql, Value(queues), Value(ids)));
-            batch.BatchCommands.Add(Command(PromoteSql, Value(queues), Value(ids)));
-            batch.BatchCommands.Add(Command(HeadlessSql, Value(queues), Value(ids)));
+            batch.BatchCommands.Add(Command(HeadlessSql, Value(queues), Value(keys)));
             again = await batch.ExecuteScalarAsync() is long and > 0;
         }
         while (again);
+        await ExecuteAsync(connection, transaction, [Command(ForgetKeysSql, Value(queues), Value(keys))]);
     }
 }

@@ -15,11 +15,25 @@ public sealed class PostgresProvider : IStorageProvider
 {
     /// <summary>No statement here is worth compiling, but the planner's estimates for array parameters would trigger it.</summary>
     /// <remarks>
-    /// A process that freezes in a transaction, or loses its network, holds locks: PostgreSQL ends its session after two seconds.
+    /// A process that freezes in a transaction, or loses its network, holds locks: PostgreSQL ends its session after two seconds, and
+    /// notices soon that a client is gone.
     /// </remarks>
-    internal const string SessionOptions = "-c jit=off -c idle_in_transaction_session_timeout=2000";
+    internal const string SessionOptions = "-c jit=off -c idle_in_transaction_session_timeout=2000 "
+        + "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
 
-    internal const int MaxAutoPrepare = 40;
+    /// <summary>
+    /// Options of the sessions of the store. Its statements are few: each is planned once, not for every call. Statistics of tables that
+    /// are empty one minute and full the next must not make it scan them.
+    /// </summary>
+    internal const string StoreOptions = $"{SessionOptions} -c plan_cache_mode=force_generic_plan -c enable_seqscan=off";
+
+    /// <summary>Connections of the store, and of all other queries, of a process.</summary>
+    private const int StoreConnections = 20, QueryConnections = 50;
+
+    /// <summary>Key of the data source of the store.</summary>
+    private const string Store = "store";
+
+    internal const int MaxAutoPrepare = 100;
 
     private const int KeepAliveSeconds = 10;
 
@@ -37,21 +51,12 @@ public sealed class PostgresProvider : IStorageProvider
     public void AddStorage(IServiceCollection services, string connectionString)
     {
         StorageFaults.Use(new PostgresFaultClassifier());
-        services.AddSingleton(_ =>
-        {
-            var builder = new NpgsqlDataSourceBuilder(connectionString);
-            builder.ConnectionStringBuilder.ApplicationName ??= "taskqueue";
-            builder.ConnectionStringBuilder.Options ??= SessionOptions;
-            // The hot-path statements are few and long: plan them once for each connection.
-            if (builder.ConnectionStringBuilder.MaxAutoPrepare == 0)
-                builder.ConnectionStringBuilder.MaxAutoPrepare = MaxAutoPrepare;
-            LimitWaits(builder.ConnectionStringBuilder);
-            return builder.Build();
-        });
+        services.AddSingleton(_ => CreateSource(connectionString, SessionOptions, QueryConnections));
+        services.AddKeyedSingleton(Store, (_, _) => CreateSource(connectionString, StoreOptions, StoreConnections));
         services.AddPooledDbContextFactory<PostgresTaskDbContext>((sp, o) =>
             o.UseNpgsql(sp.GetRequiredService<NpgsqlDataSource>()).AddInterceptors(EncryptedEntities.Instance));
-        StorageRegistration.AddStore<PostgresTaskDbContext,
-        PostgresTaskStore>(services, sp => new PostgresTaskStore(sp.GetRequiredService<NpgsqlDataSource>()));
+        StorageRegistration.AddStore<PostgresTaskDbContext, PostgresTaskStore>(
+            services, sp => new PostgresTaskStore(sp.GetRequiredKeyedService<NpgsqlDataSource>(Store)));
         services.AddSingleton(sp => new GroupCommitOptions(sp.GetRequiredService<IOptions<EngineOptions>>().Value.CommitPartitions));
     }
 
@@ -71,13 +76,31 @@ public sealed class PostgresProvider : IStorageProvider
     /// <inheritdoc />
     public bool IsMissing(DbException fault) => fault is { SqlState: PostgresErrorCodes.InvalidCatalogName };
 
+    /// <summary>Creates a pool; settings of the connection string take precedence.</summary>
+    internal static NpgsqlDataSource CreateSource(string connectionString, string options, int connections)
+    {
+        var builder = new NpgsqlDataSourceBuilder(connectionString);
+        var connection = builder.ConnectionStringBuilder;
+        connection.ApplicationName ??= "taskqueue";
+        connection.Options ??= options;
+        if (connection.MaxAutoPrepare == 0)
+            connection.MaxAutoPrepare = MaxAutoPrepare;
+        if (!Names(connection).Contains("Maximum Pool Size"))
+            connection.MaxPoolSize = connections;
+        LimitWaits(connection);
+        return builder.Build();
+    }
+
+    private static HashSet<string> Names(NpgsqlConnectionStringBuilder connection) =>
+        connection.Keys.Cast<string>().ToHashSet(StringComparer.OrdinalIgnoreCase);
+
     /// <summary>
     /// Detects an unresponsive server quickly: a request must not wait half a minute for a 503, and the connection that listens for events
     /// sends nothing by itself. Settings of the connection string take precedence.
     /// </summary>
     private static void LimitWaits(NpgsqlConnectionStringBuilder connection)
     {
-        var said = connection.Keys.Cast<string>().ToHashSet(StringComparer.OrdinalIgnoreCase);
+        var said = Names(connection);
         if (!said.Contains("Timeout"))
             connection.Timeout = StorageRegistration.ConnectSeconds;
         if (!said.Contains("Command Timeout"))

@@ -1,7 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.Postgres;
 
@@ -13,12 +12,28 @@ public sealed class PostgresTaskDbContext(DbContextOptions<PostgresTaskDbContext
     {
         base.OnModelCreating(modelBuilder);
         modelBuilder.Entity<QueueRecord>().Property(q => q.Id).HasIdentityOptions(startValue: 2); // 1 is seeded
+        modelBuilder.Entity<OrderingKeyRow>(e =>
+        {
+            e.ToTable("ordering_keys").HasKey(x => new { x.Queue, x.OrderingKey });
+            e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(128);
+            e.Property(x => x.OrderingKey).HasColumnName("ordering_key").HasMaxLength(256);
+        });
     }
 
     /// <inheritdoc />
-    protected override void MapEventKey(EntityTypeBuilder<TaskEvent> e)
+    protected override void MapOutboxKey(EntityTypeBuilder<OutboxRow> e)
     {
-        e.HasKey(x => new { x.Stream, x.Id });
+        e.HasKey(x => new { x.Partition, x.Id });
         e.Property(x => x.Id).ValueGeneratedOnAdd();
     }
+}
+
+/// <summary>A row of table <c>ordering_keys</c>, for each ordering key of a waiting or running task: the lock of the key.</summary>
+public sealed class OrderingKeyRow
+{
+    /// <summary>Base name of the queue.</summary>
+    public string Queue { get; set; } = "";
+
+    /// <summary>The key, prefixed with its tenant.</summary>
+    public string OrderingKey { get; set; } = "";
 }

@@ -10,12 +10,14 @@ namespace TaskQueue.Storage.Postgres;
 /// <summary>
 /// The store on PostgreSQL. Every transaction that appends events first locks one of the event partitions until it ends: ids within a
 /// partition thus become visible in order, and the outbox dispatcher needs only an offset. Locks are always acquired in the same order,
-/// rows by id and then the partition, so that transactions do not deadlock.
+/// rows and then the partition, so that transactions do not deadlock. No lock is held while a round trip is under way, but for those
+/// of ordering keys and of tasks with dedupe keys.
 /// </summary>
-internal sealed partial class PostgresTaskStore(NpgsqlDataSource source) : ITaskStore, IQueueStore, ICallbackStore, IBacklogStore
+internal sealed partial class PostgresTaskStore(NpgsqlDataSource source)
+    : ITaskStore, IQueueStore, ICallbackStore, IBacklogStore
 {
     /// <summary>First key of the advisory locks ("task"); the second is the partition, or <see cref="DispatcherLock"/>.</summary>
-    private const int LockSpace = 0x7461736B;
+    internal const int LockSpace = 0x7461736B;
 
     private const int DispatcherLock = -1;
 
@@ -26,10 +28,7 @@ internal sealed partial class PostgresTaskStore(NpgsqlDataSource source) : ITask
     private const int TargetsSpace = LockSpace + 2;
 
     /// <summary>Two transactions rarely pick the same partition; if they do, one waits for the other's commit.</summary>
-    private static int PickStream() => Random.Shared.Next(TaskEvent.Streams);
-
-    private static NpgsqlBatchCommand LockStream(int stream) =>
-        Command($"select pg_advisory_xact_lock({LockSpace}, $1)", Value(stream));
+    private static int PickPartition() => Random.Shared.Next(TaskEvent.Partitions);
 
     private static NpgsqlBatchCommand Command(string sql, params NpgsqlParameter[] parameters)
     {

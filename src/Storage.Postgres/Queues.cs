@@ -17,85 +17,110 @@ internal sealed partial class PostgresTaskStore
     // Rows are locked in id order before they are changed: an update alone would lock them in index order. Ordering keys are cleared when
     // the queue becomes a push queue: the broker has no such order.
     private const string AdoptSql =
-        $"""
+        """
         with found as (
-            select id from tasks where not push and state in {SqlStates.Waiting} and id = any(array(
-                select id from tasks where queue = $1 and state in {SqlStates.Waiting} and not blocked
-                union all select id from tasks where queue = $1 and ordering_key is not null and state in {SqlStates.Waiting}))
-            order by id for update)
-        update tasks set push = true, dispatch_at = due_at, ordering_key = null, blocked = false where id = any(array(select id from found))
+            select id from ready where not push and id = any(array(
+                select id from ready where queue = $1 and not blocked
+                union all select id from ready where queue = $1 and ordering_key is not null and blocked))
+            order by id for update),
+        submitted as (
+            update tasks set push = true, ordering_key = null where id = any(array(select id from found)))
+        update ready set push = true, dispatch_at = due_at, ordering_key = null, blocked = false
+        where id = any(array(select id from found))
         """;
 
     private const string RearmSql =
-        $"""
+        """
         with found as (
-            select id from tasks where queue = $1 and state in {SqlStates.Waiting} and not blocked and push and dispatch_at is null
-                order by id
-                for update)
-        update tasks set dispatch_at = greatest(due_at, $2) where id = any(array(select id from found))
+            select id from ready where queue = $1 and not blocked and push and dispatch_at is null order by id for update)
+        update ready set dispatch_at = greatest(due_at, $2) where id = any(array(select id from found))
         """;
 
     private const string LimitRunningSql =
-        $"""
-        with found as (select id from tasks where queue = $1 and state = {SqlStates.Running} and not limited order by id for update)
-        update tasks set limited = true where id = any(array(select id from found))
+        """
+        with found as (select id from running where queue = $1 and not limited order by id for update)
+        update running set limited = true where id = any(array(select id from found))
         """;
 
-    // A task may fail, or a dead letter may be retried, while we wait for its row: its current state decides.
+    // A task may start, or a dead letter may be retried, while we wait for its row: then it is left to the next step.
     private static readonly string PurgeSql =
         $"""
         with found as (
             select id from (
-                select id, created_at from tasks where queue = $1 and state in {SqlStates.Waiting} and not blocked
-                union all select id, created_at from tasks
-                    where queue = $1 and ordering_key is not null and state in {SqlStates.Waiting} and blocked
-                union all select id, created_at from tasks where queue = $1 and state = {SqlStates.Running}
-                union all select id, created_at from tasks where queue = $1 and dead) as m
+                select id, created_at from ready where queue = $1 and not blocked
+                union all select id, created_at from ready where queue = $1 and ordering_key is not null and blocked
+                union all select id, created_at from running where queue = $1
+                union all select o.id, t.created_at from outcomes o join tasks t on t.id = o.id where o.queue = $1 and o.dead) as m
             where created_at < $3 limit $4),
-        gone as (
-            select id, dead, ordering_key from tasks
-            where id = any(array(select id from found)) and (state in {SqlStates.Unfinished} or dead)
-            order by id for update),
+        waiting as (
+            select {Gone} from ready where id = any(array(select id from found)) order by id for update),
+        active as (
+            select {Gone} from running where id = any(array(select id from found)) order by id for update),
         dead_letters as (
-            update tasks set delete_at = $2, dead = false where id = any(array(select id from gone where dead))),
+            update outcomes set delete_at = $2, dead = false where dead and id = any(array(select id from found)) returning id),
+        not_waiting as (delete from ready where id = any(array(select id from waiting))),
+        not_running as (delete from running where id = any(array(select id from active))),
+        gone as (select * from waiting union all select * from active),
         cancelled as (
-            update tasks set state = {TaskStates.Cancelled}, finished_at = $2, delete_at = case when batch_id is null
-                then $2 end, lease_until = null, dispatch_at = null,
-                blocked = false, limited = false
-            where id = any(array(select id from gone where not dead)))
-        select f.id, g.dead, g.ordering_key from found f left join gone g on g.id = f.id
+            insert into outcomes ({TaskColumn.List(TaskColumn.Outcomes)})
+            select {string.Join(", ", TaskColumn.Outcomes.Select(Cancelled))} from gone),
+        freed as (
+            delete from dedupe_keys d using gone g where d.queue = g.queue and d.dedupe_key = g.dedupe_key and d.task_id = g.id)
+        select f.id, g.id is not null, d.id is not null, g.ordering_key, g.tier, g.attempt, g.worker
+        from found f left join gone g on g.id = f.id left join dead_letters d on d.id = f.id
         """;
 
-    private static readonly string CancelledEventsSql =
-        $"""
-        insert into task_events (stream, task_id, type, queue, tier, attempt, worker, at, dispatch, frees)
-        select $1, id, {(int)TaskEventType.Cancelled}, queue, tier, attempt, worker, $2, false, false from tasks where id = any($3)
-        """;
+    private const string Gone =
+        "id, queue, tier, attempt, attempts_left, lease_ms, worker, claimed_by, due_at, expires_at, started_at, error, progress, batch_id, "
+            + "dedupe_key, ordering_key";
+
+    private static string Cancelled(TaskColumn column) => column.Name switch
+    {
+        "state" => $"{TaskStates.Cancelled}",
+        "finished_at" => "$2",
+        "delete_at" => "case when batch_id is null then $2 end",
+        "result" => "null",
+        "dead" => "false",
+        _ => column.Name,
+    };
 
     private const string StatsSql =
-        $"""
+        """
         select
-            (select count(*) from tasks where queue = $1 and state in {SqlStates.Waiting} and not blocked)
-                + (select count(*) from tasks where queue = $1 and ordering_key is not null and state in {SqlStates.Waiting} and blocked),
-            (select count(*) from tasks where queue = $1 and state = {SqlStates.Running}),
-            (select count(*) from tasks where queue = $1 and dead and not coalesce(delete_at <= $2, false)),
+            (select count(*) from ready where queue = $1 and not blocked)
+                + (select count(*) from ready where queue = $1 and ordering_key is not null and blocked),
+            (select count(*) from running where queue = $1),
+            (select count(*) from outcomes where queue = $1 and dead and not coalesce(delete_at <= $2, false)),
             (select coalesce(sum(count), 0)::bigint from queue_counts where queue = $1 and type = 3),
             (select coalesce(sum(count), 0)::bigint from queue_counts where queue = $1 and type = 7),
-            (select min(due_at) from tasks where queue = $1 and state in {SqlStates.Waiting} and not blocked and due_at <= $2
-                and (expires_at is null or expires_at > $2))
+            (select min(due_at) from ready where queue = $1 and not blocked and due_at <= $2 and (expires_at is null or expires_at > $2))
         """;
 
-    // Only after all its events are published: otherwise they would be lost.
-    private static readonly string RemoveSql =
-        $"""
-        with gone as (
-            select id, queue, dead from tasks t where delete_at is not null and delete_at <= $1
-              and not exists (
-                select 1 from task_events e join event_streams s on s.id = e.stream where e.task_id = t.id and e.id > s.cursor)
+    // Only after all events of a task are published, which carry no copy of it. A task is deleted at or after its last event, so only those
+    // deleted before the oldest unpublished event are looked at, however many wait for the dispatcher. Events are in order of their
+    // commits, and of several clocks: a minute makes up for that.
+    private const string RemoveSql =
+        """
+        with unpublished as (
+            select min(o.at) as oldest from outbox_partitions s cross join lateral (
+                select at from outbox o where o.partition_id = s.id and o.id > s.published_to order by o.id limit 1) as o),
+        gone as (
+            select id, queue, dead from outcomes
+            where delete_at is not null and delete_at <= $1
+              and delete_at < coalesce((select oldest - interval '1 minute' from unpublished), 'infinity'::timestamptz)
             order by delete_at limit $2 for update skip locked),
-        events as (delete from task_events where task_id = any(array(select id from gone))),
-        removed as (delete from tasks where id = any(array(select id from gone)))
+        history as (delete from attempts where task_id = any(array(select id from gone))),
+        outcome as (delete from outcomes where id = any(array(select id from gone))),
+        submitted as (delete from tasks where id = any(array(select id from gone)))
         select queue, dead from gone
+        """;
+
+    private static readonly string CountExpiredSql =
+        $"""
+        with locked as (select pg_advisory_xact_lock({LockSpace}, $1))
+        insert into queue_counts (queue, tier, partition_id, type, count)
+        select u.queue, 0, $1, {(int)TaskEventType.Expired}, u.count from locked, unnest($2, $3) as u(queue, count)
+        on conflict (queue, tier, partition_id, type) do update set count = queue_counts.count + excluded.count
         """;
 
     public Task AdoptAsync(string queue) => RunAsync(AdoptSql, () => [Value(queue)]);
@@ -108,28 +133,39 @@ internal sealed partial class PostgresTaskStore
 
     public Task RearmAsync(string queue, DateTime now) => RunAsync(RearmSql, () => [Value(queue), Value(now)]);
 
-    public Task<PurgedTasks> PurgeAsync(string queue, EventPolicy events, DateTime now, int max, DateTime acceptedBefore) =>
-        RetryRacesAsync(async () =>
+    public async Task<PurgedTasks> PurgeAsync(string queue, EventPolicy events, DateTime now, int max, DateTime acceptedBefore)
+    {
+        var purged = await RetryRacesAsync(async () =>
         {
             await using var connection = await source.OpenConnectionAsync();
             await using var transaction = await connection.BeginTransactionAsync();
             var found = await FoundAsync(
                 connection, transaction, Command(PurgeSql, Value(queue), Value(now), Value(acceptedBefore), Value(max)));
-            var gone = found.FindAll(t => t.Dead is not null);
-            Guid[] cancelled = [.. gone.Where(t => t.Dead == false).Select(t => t.Id)];
-            var orderingKeys = TaskChanges.OrderingKeysOf(queue, gone.Select(t => t.Key));
+            var cancelled = found.FindAll(t => t.IsCancelled);
+            var orderingKeys = TaskChanges.OrderingKeysOf(queue, cancelled.Select(t => t.Key));
             if (orderingKeys.Count > 0)
                 await PromoteAsync(connection, transaction, orderingKeys);
-            if (events != EventPolicy.None && cancelled.Length > 0)
+            if (events != EventPolicy.None && cancelled.Count > 0)
             {
-                var stream = PickStream();
+                var parameters = new Parameters();
+                var partition = parameters.Add(PickPartition());
                 await ExecuteAsync(connection, transaction,
-                    [LockStream(stream), Command(CancelledEventsSql, Value(stream), Value(now), Value(cancelled))]);
+                [
+                    parameters.Command($"with locked as (select pg_advisory_xact_lock({LockSpace}, {partition}))\n" + OutboxWrites.Append(
+                        parameters, partition, cancelled.Select(t => new TaskEvent
+                        {
+                            TaskId = t.Id, Type = TaskEventType.Cancelled, Queue = queue, Tier = t.Tier, Attempt = t.Attempt,
+                            Worker = t.Worker, At = now,
+                        }), only: null)),
+                ]);
             }
 
             await transaction.CommitAsync();
-            return new PurgedTasks(cancelled.Length, gone.Count - cancelled.Length, found.Count);
+            return new PurgedTasks(cancelled.Count, found.Count(t => t.IsDropped), found.Count);
         });
+        _marks.Forget(queue); // tasks may have been promoted
+        return purged;
+    }
 
     public async Task ResetAsync(string queue)
     {
@@ -137,8 +173,7 @@ internal sealed partial class PostgresTaskStore
         await RunAsync(ForgetCountsSql, () => [Value(queue)]);
     }
 
-    /// <returns>The tasks found; those that ended before they were locked have no value of dead.</returns>
-    private static async Task<List<(Guid Id, bool? Dead, string? Key)>> FoundAsync(
+    private static async Task<List<PurgedTask>> FoundAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, NpgsqlBatchCommand purge)
     {
         await using var batch = new NpgsqlBatch(connection, transaction)
@@ -147,15 +182,19 @@ internal sealed partial class PostgresTaskStore
             Timeout = StorageRegistration.LongCommandSeconds,
         };
         await using var reader = await batch.ExecuteReaderAsync();
-        var found = new List<(Guid, bool?, string?)>();
+        var found = new List<PurgedTask>();
         while (await reader.ReadAsync())
         {
-            found.Add((reader.GetGuid(0), await reader.IsDBNullAsync(1) ? null : reader.GetBoolean(1),
-                await reader.IsDBNullAsync(2) ? null : reader.GetString(2)));
+            found.Add(new PurgedTask(reader.GetGuid(0), reader.GetBoolean(1), reader.GetBoolean(2),
+                await reader.IsDBNullAsync(3) ? null : reader.GetString(3), await reader.IsDBNullAsync(4) ? 0 : reader.GetInt32(4),
+                await reader.IsDBNullAsync(5) ? 0 : reader.GetInt32(5), await reader.IsDBNullAsync(6) ? null : reader.GetString(6)));
         }
 
         return found;
     }
+
+    /// <summary>A task that a purge found; it may have moved before it was locked.</summary>
+    private sealed record PurgedTask(Guid Id, bool IsCancelled, bool IsDropped, string? Key, int Tier, int Attempt, string? Worker);
 
     public async Task<QueueStats> StatsAsync(string queue, DateTime now)
     {
@@ -185,8 +224,16 @@ internal sealed partial class PostgresTaskStore
         }
 
         // A dead letter past its retention counts as expired (moab.md 4).
-        await ExecuteAsync(connection, transaction, Append([.. removed.Where(r => r.Dead).Select(r =>
-            new TaskEvent { Queue = r.Queue, Type = TaskEventType.Expired, IsWritten = false })]));
+        var expired = removed.Where(r => r.Dead).CountBy(r => r.Queue).OrderBy(c => c.Key, StringComparer.Ordinal).ToList();
+        if (expired.Count > 0)
+        {
+            await ExecuteAsync(connection, transaction,
+            [
+                Command(CountExpiredSql, Value(PickPartition()), Value<string[]>([.. expired.Select(c => c.Key)]),
+                    Value<long[]>([.. expired.Select(c => (long)c.Value)])),
+            ]);
+        }
+
         await transaction.CommitAsync();
         return removed.Count;
     }

@@ -5,31 +5,31 @@ namespace TaskQueue.Storage.Postgres;
 
 internal sealed partial class PostgresTaskStore
 {
-    private static readonly string FollowLeasesSql =
-        $"""
-        update tasks set lease_until = $1 + lease_ms * interval '1 millisecond'
+    private const string FollowLeasesSql =
+        """
+        update running set lease_until = $1 + lease_ms * interval '1 millisecond'
         where id = any(array(
-            select id from tasks where state = {TaskStates.Running} and lease_until is distinct from expires_at
+            select id from running where lease_until is distinct from expires_at
               and (lease_until <= $1 or lease_until > $1 + lease_ms * interval '1 millisecond')
             order by id for update))
         """;
 
     private const string FollowDuesSql =
-        $"""
-        update tasks set due_at = $1, dispatch_at = case when dispatch_at is null then null else $1 end
+        """
+        update ready set due_at = $1, dispatch_at = case when dispatch_at is null then null else $1 end
         where id = any(array(
-            select id from tasks where state in {SqlStates.Waiting} and due_at > $1 and greatest(created_at, started_at) > $1
+            select id from ready where due_at > $1 and greatest(created_at, started_at) > $1
                 and due_at < greatest(created_at, started_at) + interval '1 hour'
             order by id for update))
         """;
 
-    private const string RedispatchSql = "update tasks set dispatch_at = greatest(due_at, $1) where dispatch_at is not null";
+    private const string RedispatchSql = "update ready set dispatch_at = greatest(due_at, $1) where dispatch_at is not null";
 
     public async Task<IReadOnlyList<Guid>> SelectAsync(Sweep sweep, DateTime now, int max)
     {
-        var (column, condition) = SweepColumn(sweep);
+        var (table, column) = SweepColumn(sweep);
         await using var command = source.CreateCommand(
-            $"select id from tasks where {condition} and {column} <= $1 order by {column} limit $2 for update skip locked");
+            $"select id from {table} where {column} is not null and {column} <= $1 order by {column} limit $2 for update skip locked");
         command.Parameters.Add(Value(now));
         command.Parameters.Add(Value(max));
         await using var reader = await command.ExecuteReaderAsync();
@@ -41,8 +41,8 @@ internal sealed partial class PostgresTaskStore
 
     public Task<DateTime?> NextAsync(Sweep sweep)
     {
-        var (column, condition) = SweepColumn(sweep);
-        return ReadTimeAsync($"select {column} from tasks where {condition} order by {column} limit 1");
+        var (table, column) = SweepColumn(sweep);
+        return ReadTimeAsync($"select {column} from {table} where {column} is not null order by {column} limit 1");
     }
 
     public async Task FollowClockAsync(DateTime now)
@@ -61,11 +61,11 @@ internal sealed partial class PostgresTaskStore
         await command.ExecuteNonQueryAsync();
     }
 
-    /// <summary>The column that a sweep selects by, and the condition of its partial index.</summary>
-    private static (string Column, string Condition) SweepColumn(Sweep sweep) => sweep switch
+    /// <summary>The column that a sweep selects by.</summary>
+    private static (string Table, string Column) SweepColumn(Sweep sweep) => sweep switch
     {
-        Sweep.Dispatch => ("dispatch_at", "dispatch_at is not null"),
-        Sweep.ExpiredLease => ("lease_until", $"state = {TaskStates.Running} and lease_until is not null"),
-        _ => ("expires_at", $"state in {SqlStates.Waiting} and expires_at is not null"),
+        Sweep.Dispatch => (TaskTables.Ready, "dispatch_at"),
+        Sweep.ExpiredLease => (TaskTables.Running, "lease_until"),
+        _ => (TaskTables.Ready, "expires_at"),
     };
 }

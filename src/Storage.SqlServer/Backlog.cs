@@ -7,32 +7,30 @@ namespace TaskQueue.Storage.SqlServer;
 
 internal sealed partial class SqlServerTaskStore
 {
-    // Each part scans one filtered index, which contains no finished tasks.
+    // The cost grows with waiting and running tasks, not with finished ones.
     private static readonly Statement BacklogSql = new(
-        $"""
+        """
         select queue, tier, sum(due), sum(later), sum(blocked), sum(running), min(oldest)
         from (
             select queue, tier, count_big(case when due_at <= @now then 1 end) as due, count_big(case when due_at > @now
                 then 1 end) as later,
                 cast(0 as bigint) as blocked, cast(0 as bigint) as running, min(case when due_at <= @now then due_at end) as oldest
-            from tasks where state in {SqlStates.Waiting} and blocked = 0 group by queue, tier
+            from ready where blocked = 0 group by queue, tier
             union all
-            select queue, tier, 0, 0, count_big(*), 0, null from tasks where ordering_key is not null and state in {SqlStates.Waiting}
-                and blocked = 1
-                group by queue, tier
+            select queue, tier, 0, 0, count_big(*), 0, null from ready where ordering_key is not null and blocked = 1 group by queue, tier
             union all
-            select queue, tier, 0, 0, 0, count_big(*), null from tasks where state = {SqlStates.Running} group by queue, tier) as parts
+            select queue, tier, 0, 0, 0, count_big(*), null from running group by queue, tier) as parts
         group by queue, tier
         """,
         Time("@now"));
 
     private static readonly Statement OutboxSql = new(
         $"""
-        select coalesce(sum(c.rows), 0), min(c.oldest)
-        from event_streams s cross apply (
-            select count_big(*) as rows, min(e.at) as oldest from (
-                select top ({Backlog.MaxOutboxRows / TaskEvent.Streams}) at from task_events where stream = s.id and id > s.[cursor]
-                    order by id) as e) as c
+        select coalesce(sum(c.events), 0), min(c.oldest)
+        from outbox_partitions s cross apply (
+            select sum(e.events) as events, min(e.at) as oldest from (
+                select top ({Backlog.MaxOutboxRows / TaskEvent.Partitions}) o.at, {EventsOf("o")} as events from outbox o
+                where o.partition_id = s.id and o.id > s.published_to order by o.id) as e) as c
         """);
 
     // Cancelled and expired tasks took no worker time, or an unknown amount.

@@ -1,4 +1,4 @@
-using TaskQueue.Engine.Queues;
+using Microsoft.Data.SqlClient;
 using TaskQueue.Engine.Tasks;
 using static TaskQueue.Storage.SqlServer.Statement;
 
@@ -6,72 +6,67 @@ namespace TaskQueue.Storage.SqlServer;
 
 internal sealed partial class SqlServerTaskStore
 {
-    // Two lists with the same dedupe keys lock them in the same order, as far as SQL Server follows it.
-    private static readonly Statement InsertTasksSql = new(InsertText(order: "r.queue, r.dedupe_key, r.id"), Json("@rows"));
+    /// <summary>The constraint that an insert of an existing id violates.</summary>
+    private const string TasksKey = "PK_tasks";
 
-    // The event is created from the inserted row, so an existing task gets none. The partition is locked after the last row, and before the
-    // first event draws its id.
+    // All or nothing: if an id exists the statement fails.
+    private static readonly Statement InsertNewSql = new($"{AllOrNothing}\n{InsertText()}", Json("@tasks"), Json("@ready"));
+
+    // A transaction of its own. The partition is locked after the last row.
     private static readonly Statement InsertWithEventsSql = new(
         $"""
         {AllOrNothing}
-        declare @inserted table (id binary(16), queue nvarchar(128) collate {SqlServerTaskDbContext.Collation}, tier int, attempt int,
-            created_at datetime2(6), due_at datetime2(6), dispatch_at datetime2(6));
-        {InsertText(
-            "r.id",
-            ", inserted.queue, inserted.tier, inserted.attempt, inserted.created_at, inserted.due_at, inserted.dispatch_at into @inserted")}
-        select id from @inserted;
-        if not exists (select 1 from @inserted) return;
-        {LockStreamText}
-        insert into task_events (stream, task_id, type, queue, tier, attempt, at, due_at, dispatch, frees)
-        select @stream, id, case when s.queue is null then {(int)TaskEventType.Submitted} else {(int)TaskEventType.Dispatched} end,
-            i.queue, tier, attempt, created_at, due_at, case when dispatch_at > due_at then 1 else 0 end, 0
-        from @inserted i left join {Rows.Table("@silent", "queue nvarchar(128)")} as s on s.queue = i.queue
-        where s.queue is null or dispatch_at > due_at;
+        begin transaction;
+        {InsertText()}
+        if @events is not null
+        begin
+            {AppendText}
+        end;
+        commit;
         """,
-        Json("@rows"), Int("@stream"), Json("@silent"));
+        Json("@tasks"), Json("@ready"), Int("@partition"), Json("@events"));
 
-    // Leaves existing ids and dedupe keys unchanged. One that another transaction is writing is not visible: the insert waits for it at the
-    // unique index and fails, and the whole transaction is retried.
-    private static string InsertText(string order, string into = "") =>
+    /// <summary>Inserts into both tables, by id: the order in which transactions wait for each other's.</summary>
+    /// <param name="only">The condition of the rows to insert.</param>
+    /// <param name="output">What is returned of each row of <c>tasks</c>.</param>
+    private static string InsertText(string only = "", string output = "") =>
         $"""
-        insert into tasks ({TaskColumn.List(TaskColumn.All)})
-        output inserted.id{into}
-        select {TaskColumn.List(TaskColumn.All, "r.")} from {Rows.Table("@rows", TaskColumn.All)} as r
-        where not exists (select 1 from tasks t where t.id = r.id)
-          and not exists (
-            select 1 from tasks h where h.queue = r.queue and h.dedupe_key = r.dedupe_key and h.dedupe_key is not null
-                and h.state in {SqlStates.Unfinished})
-        order by {order};
+        insert into tasks ({TaskColumn.List(TaskColumn.Cold)}){output}
+        select {TaskColumn.List(TaskColumn.Cold, "n.")} from {Rows.Table("@tasks", TaskColumn.Cold)} as n {only}order by n.id;
+        insert into ready ({TaskColumn.List(TaskColumn.Ready)})
+        select {TaskColumn.List(TaskColumn.Ready, "n.")} from {Rows.Table("@ready", TaskColumn.Ready)} as n {only}order by n.id;
         """;
 
     public async Task<IReadOnlyList<SubmitResult>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) =>
         step is null && tasks.All(t => t.Task is { DedupeKey: null, OrderingKey: null })
-            ? await InsertPlainAsync(tasks)
+            && await InsertPlainAsync([.. tasks.Select(t => t.Task)])
+            ? [.. tasks.Select(t => new SubmitResult(t.Task.CorrelationId, SubmitStatus.Accepted, t.Task))]
             : (await InTransactionAsync((connection, transaction) => InsertOrderedAsync(connection, transaction, tasks, step))).Answers;
 
-    /// <summary>Inserts tasks that can conflict only by their id.</summary>
-    private Task<List<SubmitResult>> InsertPlainAsync(IReadOnlyList<NewTask> tasks)
+    /// <summary>Inserts tasks that can conflict only by their id. False if one exists; then nothing is inserted.</summary>
+    private async Task<bool> InsertPlainAsync(List<TaskState> tasks)
     {
-        List<TaskState> distinct = [.. tasks.Select(t => t.Task).DistinctBy(t => t.CorrelationId)];
-        var rows = Rows.Json(TaskColumn.All, distinct);
-        var silent = Rows.Json(distinct.Where(t => t.Settings.Events != EventPolicy.All).Select(t => t.Queue).Distinct()
-            .Select(q => (object?[])[q]));
-        return InTransactionAsync(async (connection, transaction) =>
+        var events = OutboxRows.Pack(tasks.Select(t => t.Submitted()));
+        object?[] values = [.. NewRows(tasks), PickPartition(), events.Count == 0 ? null : OutboxJsonOf(events)];
+        return await RetryRacesAsync(async () =>
         {
-            HashSet<Guid> inserted = [.. await ReadAsync(connection, transaction, InsertWithEventsSql, r =>
-                StoredValue.Id(r, 0), rows, PickStream(), silent)];
-            var taken = inserted.Count == distinct.Count ? []
-                : await ExistingAsync(connection, transaction, distinct.Where(t => !inserted.Contains(t.CorrelationId)));
-            var answers = Answer(tasks, inserted, taken);
-            await transaction.CommitAsync();
-            return answers;
-        });
+            try
+            {
+                await using var connection = await OpenAsync();
+                await ExecuteAsync(connection, null, InsertWithEventsSql, values);
+                return (int?)1;
+            }
+            catch (SqlException taken) when (SqlServerFaults.IsDuplicateOf(taken, TasksKey))
+            {
+                return 0;
+            }
+        }) == 1;
     }
 
-    /// <summary>Of two tasks with the same id, the first is the inserted one.</summary>
-    private static List<SubmitResult> Answer(IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted, Dictionary<Guid, TakenId> taken) =>
-        [.. tasks.Select(t => inserted.Remove(t.Task.CorrelationId) ? new SubmitResult(t.Task.CorrelationId, SubmitStatus.Accepted, t.Task)
-            : taken.TryGetValue(t.Task.CorrelationId, out var other) && !other.Is(t.Task)
-                ? throw new TaskIdConflictException(t.Task.CorrelationId)
-            : new SubmitResult(t.Task.CorrelationId, SubmitStatus.IdTaken, null))];
+    /// <summary>The rows of new tasks for both tables.</summary>
+    private static object?[] NewRows(IReadOnlyList<TaskState> tasks)
+    {
+        TaskSize.Measure(tasks);
+        return [Rows.Json(TaskColumn.Cold, tasks), Rows.Json(TaskColumn.Ready, tasks)];
+    }
 }

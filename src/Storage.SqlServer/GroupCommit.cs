@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Data;
 using Microsoft.Data.SqlClient;
 using TaskQueue.Engine.Tasks;
@@ -14,22 +15,27 @@ internal sealed partial class SqlServerTaskStore
         declare @wanted table (id binary(16) primary key);
         insert into @wanted select id from {Rows.Table("@ids", "id binary(16)")} as j;
         {LockOrderingKeysText($"from @wanted w inner loop join tasks k {Sought} on k.id = w.id where k.ordering_key is not null")}
-        {LockInOrder("@wanted", Rows.Read(TaskColumn.Loaded, "t."))};
+        {LockTasksText}
+        {ReadFound(TaskColumn.Loaded, TaskTable.Ready)}
+        {ReadFound(TaskColumn.Loaded, TaskTable.Running)}
+        {ReadFound(TaskColumn.Loaded, TaskTable.Outcomes)}
         """,
         Json("@ids"));
 
-    private static readonly Statement UpdateSql = UpdateOf(TaskColumn.Changed);
+    private static readonly Statement AppendSql = new($"{AllOrNothing}\n{AppendText}", Int("@partition"), Json("@events"));
 
-    private static readonly Statement AppendSql = new(
+    // The partition is locked before the first row draws its id. The lists are JSON of their own, which only the reader of the row parses.
+    private static string AppendText =>
         $"""
-        insert into task_events (stream, task_id, type, queue, tier, attempt, worker, error, at, due_at, dispatch, frees)
-        select @stream, e.task_id, e.type, e.queue, e.tier, e.attempt, e.worker, e.error, e.at, e.due_at, e.dispatch, e.frees
-        from {Rows.Table("@events", "task_id binary(16)", "type int", "queue nvarchar(128)", "tier int", "attempt int",
-            "worker nvarchar(max)", "error nvarchar(max)",
-            "at datetime2(6)", "due_at datetime2(6)", "dispatch bit", "frees bit", "ord int")} as e
-        order by e.ord
-        """,
-        Int("@stream"), Json("@events"));
+        {LockPartitionText}
+        insert into outbox (partition_id, at, type, queue, tier, worker, dispatch, frees, ids, attempts, earlier, due_times, errors)
+        select @partition, e.at, e.type, e.queue, e.tier, e.worker, e.dispatch, e.frees, e.ids, e.attempts, e.earlier, e.due_times, e.errors
+        from {Rows.Table("@events", "at datetime2(6)", "type int", "queue nvarchar(128)", "tier int", "worker nvarchar(max)",
+            "dispatch bit", "frees bit", "ids nvarchar(max)", "attempts nvarchar(max)", "earlier nvarchar(max)",
+            "due_times nvarchar(max)", "errors nvarchar(max)",
+            "ord int")} as e
+        order by e.ord;
+        """;
 
     // Only the holder of the partition's lock changes these rows, so no other transaction comes between the two statements.
     private static readonly Statement CountSql = new(
@@ -40,28 +46,29 @@ internal sealed partial class SqlServerTaskStore
         insert into @counts select queue, tier, type, count
             from {Rows.Table("@rows", "queue nvarchar(128)", "tier int", "type int", "count bigint")} as r;
         update c set count = c.count + n.count from @counts n
-        inner loop join queue_counts c {Sought} on c.queue = n.queue and c.tier = n.tier and c.stream = @stream and c.type = n.type;
-        insert into queue_counts (queue, tier, stream, type, count)
-        select n.queue, n.tier, @stream, n.type, n.count from @counts n
-        where not exists (select 1 from queue_counts c with (forceseek) where c.queue = n.queue and c.tier = n.tier and c.stream = @stream
-            and c.type = n.type);
+        inner loop join queue_counts c {Sought} on c.queue = n.queue and c.tier = n.tier and c.partition_id = @partition
+            and c.type = n.type;
+        insert into queue_counts (queue, tier, partition_id, type, count)
+        select n.queue, n.tier, @partition, n.type, n.count from @counts n
+        where not exists (select 1 from queue_counts c with (forceseek) where c.queue = n.queue and c.tier = n.tier
+            and c.partition_id = @partition and c.type = n.type);
         """,
-        Int("@stream"), Json("@rows"));
+        Int("@partition"), Json("@rows"));
 
-    private static readonly Statement CountLinesSql = new(
+    private static readonly Statement CountItemsSql = new(
         $"""
         {AllOrNothing}
         declare @counts table (batch_id binary(16), line_end int, count int, primary key (batch_id, line_end));
         insert into @counts select batch_id, line_end, count
             from {Rows.Table("@rows", "batch_id binary(16)", "line_end int", "count int")} as r;
         update c set count = c.count + n.count from @counts n
-        inner loop join batch_counts c {Sought} on c.batch_id = n.batch_id and c.stream = @stream and c.line_end = n.line_end;
-        insert into batch_counts (batch_id, stream, line_end, count)
-        select n.batch_id, @stream, n.line_end, n.count from @counts n
-        where not exists (select 1 from batch_counts c with (forceseek) where c.batch_id = n.batch_id and c.stream = @stream
+        inner loop join batch_counts c {Sought} on c.batch_id = n.batch_id and c.partition_id = @partition and c.line_end = n.line_end;
+        insert into batch_counts (batch_id, partition_id, line_end, count)
+        select n.batch_id, @partition, n.line_end, n.count from @counts n
+        where not exists (select 1 from batch_counts c with (forceseek) where c.batch_id = n.batch_id and c.partition_id = @partition
             and c.line_end = n.line_end);
         """,
-        Int("@stream"), Json("@rows"));
+        Int("@partition"), Json("@rows"));
 
     private static readonly Statement AddCallbacksSql = new(
         $"""
@@ -81,18 +88,11 @@ internal sealed partial class SqlServerTaskStore
         {AllOrNothing}
         declare @old table (id binary(16) primary key);
         insert into @old
-        select id from tasks {Newest} where queue = @queue and dead = 1 and delete_at > @now
+        select id from outcomes {Newest} where queue = @queue and dead = 1 and delete_at > @now
             order by finished_at desc, id desc offset @max rows;
-        update t set delete_at = @now, dead = 0 from @old o inner loop join tasks t {Sought} on t.id = o.id where t.dead = 1;
+        update t set delete_at = @now, dead = 0 from @old o inner loop join outcomes t {Sought} on t.id = o.id where t.dead = 1;
         """,
         Queue("@queue"), Int("@max"), Time("@now"));
-
-    /// <summary>Reads and locks rows in id order: the ids are sorted, and a loop join seeks each by its key.</summary>
-    private static string LockInOrder(string ids, string columns, string? still = null) =>
-        $"""
-        select {columns} from (select top (2147483647) id from {ids} order by id) as i inner loop join tasks t {Locked} on t.id = i.id
-        {(still is null ? "" : $"where {still} ")}order by i.id option (force order, maxdop 1)
-        """;
 
     public async Task<ITaskSession> BeginAsync()
     {
@@ -108,58 +108,60 @@ internal sealed partial class SqlServerTaskStore
         }
     }
 
-    private static Statement UpdateOf(TaskColumn[] columns) => new(
-        $"""
-        update t set {string.Join(", ", columns.Select(c => $"{c.Name} = u.{c.Name}"))}
-        from {Rows.Table("@rows", [TaskColumn.Id, .. columns])} as u inner loop join tasks t {Sought} on t.id = u.id
-        """,
-        Json("@rows"));
-
-    private static string UpdateRows(TaskColumn[] columns, IReadOnlyList<TaskState> tasks) => Rows.Json([TaskColumn.Id, .. columns], tasks);
-
     /// <summary>
     /// Locks a partition, then appends the events to it and counts the completions among them. Must be the last step before a commit.
     /// </summary>
-    private static async Task AppendAsync(SqlConnection connection, SqlTransaction transaction, IReadOnlyList<TaskEvent> events)
+    private static async Task AppendAsync(SqlConnection connection, SqlTransaction transaction, IReadOnlyList<TaskEvent> events,
+        bool counts = true)
     {
-        if (events.Count == 0)
+        var rows = OutboxRows.Pack(events);
+        List<TaskEvent> ends = [.. events.Where(e => counts && TaskEvent.IsTerminal(e.Type))];
+        if (rows.Count == 0 && ends.Count == 0)
             return;
-        var stream = PickStream();
-        await ExecuteAsync(connection, transaction, LockStreamSql, stream);
-        var written = events.Where(e => e.IsWritten).ToList();
-        if (written.Count > 0)
+        var partition = PickPartition();
+        if (rows.Count > 0)
+            await ExecuteAsync(connection, transaction, AppendSql, partition, OutboxJsonOf(rows));
+        else
+            await ExecuteAsync(connection, transaction, LockPartitionSql, partition);
+        if (ends.Count > 0)
         {
-            await ExecuteAsync(connection, transaction, AppendSql, stream, Rows.Json(written.Select((e, ord) => (object?[])
-                [
-                    e.TaskId, (int)e.Type, e.Queue, e.Tier, e.Attempt, e.Worker, e.Error, e.At, e.DueAt, e.Dispatch, e.ReleasesCapacity,
-                    ord,
-                ])));
+            await ExecuteAsync(connection, transaction, CountSql, partition, Rows.Json(ends.CountBy(e => (e.Queue, e.Tier, e.Type))
+                .Select(c => (object?[])[c.Key.Queue, c.Key.Tier, (int)c.Key.Type, (long)c.Value])));
         }
 
-        var ends = events.Where(e => TaskEvent.IsTerminal(e.Type)).CountBy(e => (e.Queue, e.Tier, e.Type)).ToList();
-        if (ends.Count > 0)
-            await ExecuteAsync(connection, transaction, CountSql, stream,
-                Rows.Json(ends.Select(c => (object?[])[c.Key.Queue, c.Key.Tier, (int)c.Key.Type, (long)c.Value])));
-        var lines = events.Where(e => e.Line is not null).CountBy(e => e.Line!.Value).ToList();
-        if (lines.Count > 0)
-            await ExecuteAsync(connection, transaction, CountLinesSql, stream,
-                Rows.Json(lines.Select(c => (object?[])[c.Key.Batch, (int)c.Key.End, c.Value])));
+        List<TaskEvent> items = [.. ends.Where(e => e.Line is not null)];
+        if (items.Count > 0)
+        {
+            await ExecuteAsync(connection, transaction, CountItemsSql, partition, Rows.Json(items.CountBy(e => e.Line!.Value)
+                .Select(c => (object?[])[c.Key.Batch, (int)c.Key.End, c.Value])));
+        }
     }
+
+    /// <summary>The rows of <see cref="AppendSql"/>.</summary>
+    private static string OutboxJsonOf(List<OutboxRow> rows) => Rows.Json(rows.Select((r, ord) => (object?[])
+        [
+            r.At, (int)r.Type, r.Queue, r.Tier, r.Worker, r.Dispatch, r.ReleasesCapacity, OutboxJson.Write(r.Ids),
+            OutboxJson.Write(r.Attempts), r.Earlier is { } earlier ? OutboxJson.Write(earlier) : null,
+            r.DueTimes is { } dueTimes ? OutboxJson.Write(dueTimes) : null,
+            r.Errors is { } errors ? OutboxJson.Write(errors) : null, ord,
+        ]));
 
     private sealed class Session(SqlConnection connection, SqlTransaction transaction) : ITaskSession
     {
         public async Task<Dictionary<Guid, TaskState>> LoadAsync(IReadOnlyList<Guid> ids) =>
-            (await ReadAsync(connection, transaction, LoadSql, r => TaskColumn.ReadRow(TaskColumn.Loaded, r), Rows.Json(ids.Distinct())))
-                .ToDictionary(t => t.CorrelationId);
+            (await ReadAsync(connection, transaction, LoadSql, r => TaskMove.Loaded(TaskColumn.ReadRow(TaskColumn.Loaded, r)),
+                Rows.Json(ids.Distinct()))).ToDictionary(t => t.CorrelationId);
 
-        public async Task SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates)
+        /// <remarks>The rows have been locked since they were loaded, so all of them are written.</remarks>
+        public async Task<IReadOnlySet<Guid>> SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates)
         {
             try
             {
                 await WriteAsync(inserts, updates);
                 await transaction.CommitAsync();
+                return FrozenSet<Guid>.Empty;
             }
-            catch (SqlException taken) when (SqlServerFaults.IsDuplicateOf(taken, "PK_tasks"))
+            catch (SqlException taken) when (SqlServerFaults.IsDuplicateOf(taken, TasksKey))
             {
                 throw new TaskIdTakenException();
             }
@@ -174,12 +176,11 @@ internal sealed partial class SqlServerTaskStore
             List<TaskState> full = [.. TaskChanges.FullQueues(updates)];
             foreach (var letter in full)
                 await ExecuteAsync(connection, transaction, LockDeadLettersSql, letter.Queue);
-            if (inserts.Count > 0
-                && (await ReadAsync(connection, transaction, InsertTasksSql, r => StoredValue.Id(r, 0), Rows.Json(TaskColumn.All, inserts)))
-                    .Count < inserts.Count)
-                throw new TaskIdTakenException();
-            if (updates.Count > 0)
-                await ExecuteAsync(connection, transaction, UpdateSql, UpdateRows(TaskColumn.Changed, updates));
+            if (inserts.Count > 0)
+                await ExecuteAsync(connection, transaction, InsertNewSql, NewRows(inserts));
+            foreach (var move in TaskMove.Of(updates))
+                await MoveAsync(connection, transaction, move);
+            await AddHistoryAsync(connection, transaction, updates);
             var dueCallbacks = TaskChanges.DueCallbacks(updates);
             if (dueCallbacks.Count > 0)
                 await ExecuteAsync(connection, transaction, AddCallbacksSql,

@@ -33,8 +33,7 @@ internal sealed partial class SqlServerTaskStore
     // Claims of these targets are serialized, so tasks need not be locked before they are chosen: only the chosen ones are locked, and
     // those that another transaction is changing are skipped.
     private static readonly Statement StrictClaimSql = ClaimTogether(
-        "", picked: $" cross apply (select t.id from tasks t {SkippingSought} where t.id = n.id and t.state in {SqlStates.Waiting} "
-            + "and t.blocked = 0) as l");
+        "", picked: $" cross apply (select w.id from ready w {SkippingSought} where w.id = n.id and w.blocked = 0) as l");
 
     private static Statement ClaimTogether(string locking, string picked) => new(
         ClaimText(
@@ -46,8 +45,7 @@ internal sealed partial class SqlServerTaskStore
                     else @ns - g.max_tokens * g.period_ns end as base) as k
                 cross apply (select
                     case when g.max_running = 0 then @max else g.max_running
-                        - (select count(*) from tasks r {Newest} where r.queue = g.queue and r.state = {SqlStates.Running}
-                            and r.limited = 1) end as running,
+                        - (select count(*) from running h {Newest} where h.queue = g.queue and h.limited = 1) end as running,
                     case when g.period_ns = 0 then @max else (@ns - k.base) / g.period_ns end as tokens) as a),
             limits as (
                 select q.queue, q.tier, q.ord,
@@ -60,9 +58,8 @@ internal sealed partial class SqlServerTaskStore
                 cross apply ({DueTasks(
                     $"case when @order = {(int)ClaimOrder.Sequential} and q.allowed > 1 then 1 else q.allowed end", locking)}) as c
                 where @order <> {(int)ClaimOrder.Sequential} or not exists (
-                    select 1 from queue_locks l join tasks h on h.id = l.task_id
-                    where l.queue = q.queue and l.tier = q.tier and l.until > @now and h.state = {SqlStates.Running}
-                        and h.attempt = l.attempt)),
+                    select 1 from queue_locks l join running h on h.id = l.task_id
+                    where l.queue = q.queue and l.tier = q.tier and l.until > @now and h.attempt = l.attempt)),
             placed as (
                 select f.id, f.allowed, f.octets, row_number() over (order by {TogetherOrder}) as place,
                     row_number() over (partition by f.queue order by {TogetherOrder}) as number
@@ -85,17 +82,17 @@ internal sealed partial class SqlServerTaskStore
             update b set bucket_base = n.tasks * g.period_ns
                 + case when b.bucket_base > @ns - g.max_tokens * g.period_ns then b.bucket_base else @ns - g.max_tokens * g.period_ns end
             from {LimitRows} as g inner loop join queue_limits b {Sought} on b.queue = g.queue
-            join (select queue, count(*) as tasks from @claimed group by queue) as n on n.queue = b.queue
+            join (select queue, count(*) as tasks from @taken group by queue) as n on n.queue = b.queue
             where g.period_ns > 0;
             if @order = {(int)ClaimOrder.Sequential}
             begin
-                delete l from @claimed c inner loop join queue_locks l {Sought} on l.queue = c.queue and l.tier = c.tier;
+                delete l from @taken c inner loop join queue_locks l {Sought} on l.queue = c.queue and l.tier = c.tier;
                 insert into queue_locks (queue, tier, task_id, attempt, until)
-                select queue, tier, id, attempt, dateadd(millisecond, @hold, @now) from @claimed;
+                select queue, tier, id, attempt + 1, dateadd(millisecond, @hold, @now) from @taken;
             end;
 
             """),
-        Json("@targets"), Int("@max"), Json("@shares"), Time("@now"), Time("@due"), Int("@retries"), Int("@stream"), Json("@silent"),
+        Json("@targets"), Int("@max"), Json("@shares"), Time("@now"), Time("@due"), Int("@retries"),
         Json("@limits"), BigInt("@ns"), Int("@order"), Int("@hold"), BigInt("@max_octets"));
 
     // 1 is Oldest, 2 RoundRobin; the numbers are those of ClaimOrder.
@@ -121,9 +118,9 @@ internal sealed partial class SqlServerTaskStore
             if (rules.Limits.Count > 0)
                 await ReadAsync(connection, transaction, LockLimitsSql, r => r.GetString(0), limits);
             var rows = await ReadAsync(connection, transaction, request.IsStrict ? StrictClaimSql : LimitedClaimSql, ReadClaimed,
-                Rows.Json(request.Targets), upTo, shares, now, now.AddMilliseconds(-request.MinAgeMs), request.MaxRetries, PickStream(),
-                Silent(rules),
+                Rows.Json(request.Targets), upTo, shares, now, now.AddMilliseconds(-request.MinAgeMs), request.MaxRetries,
                 limits, Micros.FromTime(now) * 1000, (int)request.Order, Math.Max(request.LockMs, request.LeaseMs ?? 0), request.MaxBytes);
+            await AppendStartedAsync(connection, transaction, rows, rules, now);
             await transaction.CommitAsync();
             return rows;
         });

@@ -10,21 +10,61 @@ namespace TaskQueue.Storage.SqlServer;
 /// <summary>Inserts tasks that may conflict: by a dedupe key, an ordering key, or the tick of a schedule.</summary>
 internal sealed partial class SqlServerTaskStore
 {
+    // A list of tasks locks their keys in order, as far as SQL Server follows it. Existing ids and keys are left unchanged. One that
+    // another transaction is writing is not visible: the insert waits for it at the unique index and fails, and the whole transaction is
+    // retried.
+    private static readonly Statement InsertTasksSql = new(
+        $"""
+        {AllOrNothing}
+        declare @free table (id binary(16) primary key);
+        insert into @free
+        select r.id from {Rows.Table("@ready", TaskColumn.Ready)} as r
+        where not exists (select 1 from tasks t with (forceseek) where t.id = r.id)
+          and not exists (
+            select 1 from dedupe_keys d with (forceseek) where d.queue = r.queue and d.dedupe_key = r.dedupe_key);
+        insert into dedupe_keys (queue, dedupe_key, task_id)
+        select r.queue, r.dedupe_key, r.id from {Rows.Table("@ready", TaskColumn.Ready)} as r
+        where r.dedupe_key is not null and r.id in (select id from @free) order by r.queue, r.dedupe_key;
+        {InsertText(only: "where n.id in (select id from @free) ", output: "\noutput inserted.id")}
+        """,
+        Json("@tasks"), Json("@ready"));
+
     private static readonly Statement HoldersSql = new(
         $"""
         {AllOrNothing}
-        declare @found table (id binary(16) primary key);
-        insert into @found
-        select t.id from {Rows.Table("@keys", "queue nvarchar(128)", $"dedupe_key {SqlServerTaskDbContext.ExactType}")} as k
-        inner loop join tasks t on t.queue = k.queue and t.dedupe_key = k.dedupe_key
-        where t.dedupe_key is not null and t.state in {SqlStates.Unfinished};
-        {LockOrderingKeysText($"from @found f inner loop join tasks k {Sought} on k.id = f.id where k.ordering_key is not null")}
-        {LockInOrder("@found", Rows.Read(TaskColumn.All, "t."), $"t.dedupe_key is not null and t.state in {SqlStates.Unfinished}")};
+        declare @wanted table (id binary(16) primary key);
+        insert into @wanted
+        select d.task_id from {Rows.Table("@keys", "queue nvarchar(128)", $"dedupe_key {SqlServerTaskDbContext.ExactType}")} as k
+        inner loop join dedupe_keys d {Sought} on d.queue = k.queue and d.dedupe_key = k.dedupe_key;
+        {LockOrderingKeysText($"from @wanted w inner loop join tasks k {Sought} on k.id = w.id where k.ordering_key is not null")}
+        {LockTasksText}
+        {ReadFound(TaskColumn.All, TaskTable.Ready)}
+        {ReadFound(TaskColumn.All, TaskTable.Running)}
         """,
         Json("@keys"));
 
-    private static readonly Statement ExistingSql = new($"select t.id, {Rows.Read("owner", "t.")}, t.delete_at from "
-        + $"{Rows.Table("@ids", "id binary(16)")} as k inner loop join tasks t {Sought} on t.id = k.id", Json("@ids"));
+    private static readonly Statement ExistingSql = new(
+        $"""
+        select t.id, {Rows.Read("owner", "t.")}, o.delete_at from {Rows.Table("@ids", "id binary(16)")} as k
+        inner loop join tasks t {Sought} on t.id = k.id left loop join outcomes o {Sought} on o.id = t.id
+        """,
+        Json("@ids"));
+
+    private static readonly Statement OverwriteTasksSql = new(
+        $"""
+        update t set payload = u.payload
+        from {Rows.Table("@rows", "id binary(16)", "payload nvarchar(max)")} as u inner loop join tasks t {Sought} on t.id = u.id
+        """,
+        Json("@rows"));
+
+    private static readonly Statement OverwriteReadySql = new(
+        $"""
+        update r set due_at = u.due_at, expires_at = u.expires_at, dispatch_at = u.dispatch_at, octets = u.octets
+        from {Rows.Table("@rows", "id binary(16)", "due_at datetime2(6)", "expires_at datetime2(6)", "dispatch_at datetime2(6)",
+            "octets int")} as u
+        inner loop join ready r {Sought} on r.id = u.id
+        """,
+        Json("@rows"));
 
     private static readonly Statement TakeTickSql = new(
         "set nocount off; update schedules set next_at = @next, last_at = @at where id = @id and next_at = @at", Int("@id"), Time("@at"),
@@ -43,8 +83,6 @@ internal sealed partial class SqlServerTaskStore
         """,
         Id("@id"), Json("@lines"));
 
-    private static readonly Statement OverwriteSql = UpdateOf(TaskColumn.Overwritten);
-
     /// <summary>Null if the holder of a key ended between two statements: the transaction must be retried.</summary>
     private static async Task<Inserted?> InsertOrderedAsync(SqlConnection connection, SqlTransaction transaction,
         IReadOnlyList<NewTask> tasks, InsertStep? step)
@@ -59,16 +97,17 @@ internal sealed partial class SqlServerTaskStore
         var rows = distinct.Where(t => !taken.ContainsKey(t.CorrelationId))
             .DistinctBy(t => t.DedupeKey is { } key ? (t.Queue, key) : (t.Queue, t.CorrelationId.ToString("N") + "\0"));
         HashSet<Guid> inserted =
-            [.. await ReadAsync(connection, transaction, InsertTasksSql, r => StoredValue.Id(r, 0), Rows.Json(TaskColumn.All, rows))];
+            [.. await ReadAsync(connection, transaction, InsertTasksSql, r => StoredValue.Id(r, 0), NewRows([.. rows]))];
         var holders = inserted.Count == tasks.Count ? [] : await HoldersAsync(connection, transaction, tasks.Select(t => t.Task));
         if (DuplicateRules.Answer(tasks, inserted, taken, holders) is not { } answers)
             return null;
         List<TaskState> overwritten = [.. answers.Where(a => a.Result == SubmitStatus.Overwritten).Select(a => a.Task!).Distinct()];
         if (overwritten.Count > 0)
-            await ExecuteAsync(connection, transaction, OverwriteSql, UpdateRows(TaskColumn.Overwritten, overwritten));
+            await OverwriteAsync(connection, transaction, overwritten);
         DuplicateRules.DemandNew(step, answers);
         var changed = DuplicateRules.Changed(answers);
         await PromoteAsync(connection, transaction, TaskChanges.OrderingKeysOf(changed));
+        await AddHistoryAsync(connection, transaction, changed);
         await AppendAsync(connection, transaction, [.. changed.SelectMany(t => t.Events)]);
         await transaction.CommitAsync();
         return new Inserted(answers);
@@ -89,6 +128,15 @@ internal sealed partial class SqlServerTaskStore
             await ExecuteAsync(connection, transaction, BadLinesSql, batch.BatchId,
                 Rows.Json(bad.Select(l => (object?[])[l.Line, l.CustomId, l.Code, l.Message])));
         return rows == 1;
+    }
+
+    private static async Task OverwriteAsync(SqlConnection connection, SqlTransaction transaction, List<TaskState> tasks)
+    {
+        TaskSize.Measure(tasks);
+        await ExecuteAsync(connection, transaction, OverwriteReadySql,
+            Rows.Json(tasks.Select(t => (object?[])[t.CorrelationId, t.DueAt, t.ExpiresAt, t.DispatchAt, t.Octets])));
+        await ExecuteAsync(connection, transaction, OverwriteTasksSql,
+            Rows.Json(tasks.Select(t => (object?[])[t.CorrelationId, t.Payload])));
     }
 
     private static async Task<Dictionary<Guid, TakenId>> ExistingAsync(

@@ -17,35 +17,37 @@ internal sealed partial class SqlServerTaskStore
         Json("@keys"));
 
     // First a waiting head yields to the first task, then the first is promoted; finally the ordering keys without a head are determined:
-    // the first task may have been claimed or cancelled while we waited for its row. The keys are already locked, except that of a task
-    // which was not committed when its group, or a purge, looked for keys.
+    // the first task may have been cancelled while we waited for its row. The keys are already locked, except that of a task which was not
+    // committed when its group, or a purge, looked for keys. A claim, which does not lock the key, moves its head from ready to running: so
+    // a statement that looks for a waiting head comes before the one that looks for a running one.
     private static readonly Statement PromoteSql = new(
         $"""
         {AllOrNothing}
         {LockOrderingKeysText($"from {Keys} as k")}
         declare @late table (id binary(16) primary key);
-        insert into @late select h.id from {Keys} as k cross apply ({First}) as f cross apply ({Holder}) as h where h.id <> f.id;
-        update t set blocked = 1 from @late l inner loop join tasks t {Sought} on t.id = l.id where t.state in {SqlStates.Waiting}
-            and t.blocked = 0;
-        update t set blocked = 0
-        from {Keys} as k cross apply ({First}) as f
-        inner loop join tasks t {Sought} on t.id = f.id
-        where t.state in {SqlStates.Waiting} and t.blocked = 1 and not exists ({Holder});
-        select count_big(*) from {Keys} as k
-        cross apply ({First}) as f where not exists ({Holder});
+        insert into @late select h.id from {Keys} as k cross apply ({First}) as f cross apply ({Head}) as h where h.id <> f.id;
+        update r set blocked = 1 from @late l inner loop join ready r {Sought} on r.id = l.id where r.blocked = 0;
+        declare @free table ({Rows.Declare("queue", "nvarchar(128)")}, ordering_key {SqlServerTaskDbContext.ExactType}, id binary(16));
+        insert into @free select k.queue, k.ordering_key, f.id from {Keys} as k cross apply ({First}) as f where not exists ({Head});
+        update r set blocked = 0 from @free k inner loop join ready r {Sought} on r.id = k.id where r.blocked = 1 and not exists ({Runner});
+        delete from @free;
+        insert into @free select k.queue, k.ordering_key, f.id from {Keys} as k cross apply ({First}) as f where not exists ({Head});
+        select count_big(*) from @free k where not exists ({Runner});
         """,
         Json("@keys"));
 
     private static string First =>
         $"""
-        select top (1) m.id from tasks m {Newest} where m.queue = k.queue and m.ordering_key = k.ordering_key and m.ordering_key is not null
-            and m.state in {SqlStates.Waiting}
+        select top (1) m.id from ready m {Newest} where m.queue = k.queue and m.ordering_key = k.ordering_key and m.ordering_key is not null
             order by m.due_at, m.id
         """;
 
-    private static string Holder =>
-        $"select h.id from tasks h {Newest} where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null "
-            + $"and h.blocked = 0 and h.state in {SqlStates.Unfinished}";
+    private static string Head =>
+        $"select h.id from ready h {Newest} where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null "
+            + "and h.blocked = 0";
+
+    private static string Runner =>
+        $"select h.id from running h {Newest} where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null";
 
     /// <summary>
     /// Acquires the locks of ordering keys in a fixed order. Two keys that share a lock, which is rare, only wait needlessly.

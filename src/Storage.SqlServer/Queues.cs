@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Microsoft.Data.SqlClient;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
@@ -9,24 +10,22 @@ namespace TaskQueue.Storage.SqlServer;
 /// <summary>Statements on whole queues. Each reads the rows of its queue through the filtered indexes.</summary>
 internal sealed partial class SqlServerTaskStore
 {
-    private const string Waiting = $"t.state in {SqlStates.Waiting} and t.blocked = 0";
-
-    private const string Ordered = $"t.ordering_key is not null and t.state in {SqlStates.Waiting}";
-
     // Ordering keys are cleared when the queue becomes a push queue: the broker has no such order.
-    private static readonly Statement AdoptSql = Changing(
-        $"t.push = 0 and t.state in {SqlStates.Waiting} and t.id in ({Ids($"{Waiting}")} union all {Ids(Ordered)})",
-        "push = 1, dispatch_at = due_at, ordering_key = null, blocked = 0", $"t.push = 0 and t.state in {SqlStates.Waiting}",
+    private static readonly Statement AdoptSql = ChangingBy(
+        TaskTable.Ready, $"{Heads("t.id", "t.push = 0")} union {Blocked("t.id", "t.push = 0")}", "t.push = 0",
+        $"""
+        {Change(TaskTable.Ready, "push = 1, dispatch_at = due_at, ordering_key = null, blocked = 0")}
+        update c set push = 1, ordering_key = null from @locked l inner loop join tasks c {Sought} on c.id = l.id;
+        """,
         Queue("@queue"));
 
     private static readonly Statement RearmSql = Changing(
-        $"t.queue = @queue and {Waiting} and t.push = 1 and t.dispatch_at is null",
-        "dispatch_at = case when due_at > @now then due_at else @now end", $"{Waiting} and t.push = 1 and t.dispatch_at is null",
-        Queue("@queue"), Time("@now"));
+        TaskTable.Ready, Heads("t.id", "t.push = 1 and t.dispatch_at is null"), "t.blocked = 0 and t.push = 1 and t.dispatch_at is null",
+        "dispatch_at = case when due_at > @now then due_at else @now end", Queue("@queue"), Time("@now"));
 
     private static readonly Statement LimitRunningSql = Changing(
-        $"t.queue = @queue and t.state = {SqlStates.Running} and t.limited = 0", "limited = 1", $"t.state = {SqlStates.Running} and "
-            + $"t.limited = 0", Queue("@queue"));
+        TaskTable.Running, "select t.id from running t where t.queue = @queue and t.limited = 0", "t.limited = 0", "limited = 1",
+        Queue("@queue"));
 
     private static readonly Statement AddLimitSql = new(
         "insert into queue_limits (queue, bucket_base) select @queue, 0 where not exists (select 1 from queue_limits where queue = @queue)",
@@ -35,92 +34,123 @@ internal sealed partial class SqlServerTaskStore
     private static readonly Statement FillBucketSql = new("update queue_limits set bucket_base = 0 where queue = @queue", Queue("@queue"));
 
     // The ids are collected twice, as a task may move between the parts of the first read unseen. And it may fail, or a dead letter may be
-    // retried, while we wait for its row: its current state decides.
+    // retried, while we wait for its row: where it is then decides.
     private static readonly Statement PurgeSql = new(
         $"""
         {AllOrNothing}
-        declare @found table (id binary(16) primary key);
-        declare @gone table (id binary(16) primary key, dead bit, ordering_key nvarchar(400));
-        insert into @found select top (@max) id from (select distinct id from ({Members}) as m) as d;
-        insert into @found select top (@max - (select count(*) from @found)) id from (select distinct id from ({Members}) as m) as d
-            where id not in (select id from @found);
-        {LockOrderingKeysText($"from @found f inner loop join tasks k {Sought} on k.id = f.id where k.ordering_key is not null")}
-        insert into @gone {LockInOrder(
-            "@found", $"t.id, t.dead, {Rows.Read("ordering_key", "t.")}", $"(t.state in {SqlStates.Unfinished} or t.dead = 1)")};
-        update t set delete_at = @now, dead = 0 from @gone g inner loop join tasks t {Sought} on t.id = g.id where g.dead = 1;
-        update t set state = {TaskStates.Cancelled}, finished_at = @now, delete_at = case when t.batch_id is null
-            then @now end, lease_until = null, dispatch_at = null,
-            blocked = 0, limited = 0
-        from @gone g inner loop join tasks t {Sought} on t.id = g.id where g.dead = 0;
-        select f.id, g.dead, g.ordering_key from @found f left join @gone g on g.id = f.id;
+        declare @members table (id binary(16) primary key);
+        declare @wanted table (id binary(16) primary key);
+        insert into @members select top (@max) m.id from ({Members}) as m;
+        insert into @members select top (@max - (select count(*) from @members)) m.id from ({Members}) as m
+            where m.id not in (select id from @members);
+        {LockOrderingKeysText($"from @members m inner loop join tasks k {Sought} on k.id = m.id where k.ordering_key is not null")}
+        insert into @wanted select id from @members;
+        {LockTasksText}
+        declare @gone table ({Rows.Declare(Gone)});
+        delete w output {TaskColumn.List(Gone, "deleted.")} into @gone
+        from @found f inner loop join ready w {Sought} on w.id = f.id where f.place = {(int)TaskTable.Ready};
+        delete r output {TaskColumn.List(Gone, "deleted.")} into @gone
+        from @found f inner loop join running r {Sought} on r.id = f.id where f.place = {(int)TaskTable.Running};
+        insert into outcomes ({TaskColumn.List(TaskColumn.Outcomes)})
+        select {string.Join(", ", TaskColumn.Outcomes.Select(Cancelled))} from @gone g;
+        delete d from @gone g inner loop join dedupe_keys d {Sought} on d.queue = g.queue and d.dedupe_key = g.dedupe_key
+        where d.task_id = g.id;
+        declare @dropped table (id binary(16) primary key);
+        update o set delete_at = @now, dead = 0 output inserted.id into @dropped
+        from @found f inner loop join outcomes o {Sought} on o.id = f.id where f.place = {(int)TaskTable.Outcomes} and o.dead = 1;
+        select m.id, cast(case when g.id is null then 0 else 1 end as bit), cast(case when d.id is null then 0 else 1 end as bit),
+            {Rows.Read("ordering_key", "g.")}, coalesce(g.tier, 0), coalesce(g.attempt, 0), g.worker
+        from @members m left join @gone g on g.id = m.id left join @dropped d on d.id = m.id;
         """,
         Queue("@queue"), Time("@now"), Time("@before"), Int("@max"));
 
     private static string Members =>
-        string.Join(" union all ", new[] { Waiting, Ordered, $"t.state = {SqlStates.Running}", "t.dead = 1" }
-            .Select(c => Ids($"{c} and t.created_at < @before")));
-
-    private static readonly Statement CancelledEventsSql = new(
         $"""
-        insert into task_events (stream, task_id, type, queue, tier, attempt, worker, at, dispatch, frees)
-        select @stream, t.id, {(int)TaskEventType.Cancelled}, t.queue, t.tier, t.attempt, t.worker, @now, 0, 0
-        from {Rows.Table("@ids", "id binary(16)")} as k inner loop join tasks t {Sought} on t.id = k.id
-        """,
-        Int("@stream"), Time("@now"), Json("@ids"));
+        {Heads("t.id", "t.created_at < @before")}
+            union {Blocked("t.id", "t.created_at < @before")}
+            union select t.id from running t where t.queue = @queue and t.created_at < @before
+            union select e.id from outcomes e inner join tasks t on t.id = e.id
+                where e.queue = @queue and e.dead = 1 and t.created_at < @before
+        """;
+
+    /// <summary>What the outcome of a purged task needs of it, and what it held.</summary>
+    private static IEnumerable<TaskColumn> Gone => TaskColumn.All.Where(c => c.IsIn(TaskTable.Ready) && c.IsIn(TaskTable.Running)
+        && (c.IsIn(TaskTable.Outcomes) || c.Name is "batch_id" or "dedupe_key" or "ordering_key"));
+
+    private static string Cancelled(TaskColumn column) => column.Name switch
+    {
+        "state" => $"{TaskStates.Cancelled}",
+        "finished_at" => "@now",
+        "delete_at" => "case when g.batch_id is null then @now end",
+        "result" => "null",
+        "dead" => "0",
+        _ => "g." + column.Name,
+    };
 
     private static readonly Statement ForgetCountsSql = new("delete from queue_counts where queue = @queue", Queue("@queue"));
 
     private static readonly Statement StatsSql = new(
         $"""
         select
-            (select count_big(*) from tasks where queue = @queue and state in {SqlStates.Waiting} and blocked = 0)
-                + (select count_big(*) from tasks where queue = @queue and ordering_key is not null and state in {SqlStates.Waiting}
-                    and blocked = 1),
-            (select count_big(*) from tasks where queue = @queue and state = {SqlStates.Running}),
-            (select count_big(*) from tasks where queue = @queue and dead = 1 and (delete_at is null or delete_at > @now)),
+            ({Heads("count_big(*)")}) + ({Blocked("count_big(*)")}),
+            (select count_big(*) from running where queue = @queue),
+            (select count_big(*) from outcomes where queue = @queue and dead = 1 and (delete_at is null or delete_at > @now)),
             (select coalesce(sum(count), 0) from queue_counts where queue = @queue and type = 3),
             (select coalesce(sum(count), 0) from queue_counts where queue = @queue and type = 7),
-            (select min(due_at) from tasks where queue = @queue and state in {SqlStates.Waiting} and blocked = 0 and due_at <= @now
-                and (expires_at is null or expires_at > @now))
+            ({Heads("min(t.due_at)", "t.due_at <= @now and (t.expires_at is null or t.expires_at > @now)")})
         """,
         Queue("@queue"), Time("@now"));
 
-    // Only after all its events are published: otherwise they would be lost. This is checked again once the row is locked, as its last
-    // writer may have committed between the start of the statement, which defines the row versions, and the lock.
+    // Only after all events of a task are published, which carry no copy of it. A task is deleted at or after its last event, so only those
+    // deleted before the oldest unpublished event are removed. Events are in order of their commits, and of several clocks: a minute makes
+    // up for that. The oldest is looked for once the rows are locked: then the last writer of each has committed, with its event, and rows
+    // of the outbox that are not committed are of no interest.
     private static readonly Statement RemoveSql = new(
         $"""
         {AllOrNothing}
-        declare @gone table (id binary(16) primary key, queue nvarchar(128), dead bit);
+        declare @gone table (id binary(16) primary key, {Rows.Declare("queue", "nvarchar(128)")}, dead bit, delete_at datetime2(6));
         insert into @gone
-        select top (@max) t.id, t.queue, t.dead from tasks t {Skipping}
-        where t.delete_at is not null and t.delete_at <= @now
-          and not exists ({Unpublished("t.id")})
-        order by t.delete_at;
-        delete g from @gone g where exists ({Unpublished("g.id")});
-        delete e from @gone g inner loop join task_events e on e.task_id = g.id;
+        select top (@max) o.id, o.queue, o.dead, o.delete_at from outcomes o {Skipping}
+        where o.delete_at is not null and o.delete_at <= @now order by o.delete_at;
+        delete g from @gone g where g.delete_at >= (
+            select dateadd(minute, -1, min(u.at)) from outbox_partitions s cross apply (
+                select top (1) e.at from outbox e with (readpast, readcommittedlock, rowlock)
+                where e.partition_id = s.id and e.id > s.published_to order by e.id) as u);
+        delete a from @gone g inner loop join attempts a {Sought} on a.task_id = g.id;
+        delete o from @gone g inner loop join outcomes o {Sought} on o.id = g.id;
         delete t from @gone g inner loop join tasks t {Sought} on t.id = g.id;
         select queue, dead from @gone;
         """,
         Time("@now"), Int("@max"));
 
-    private static string Unpublished(string id) =>
-        $"select 1 from task_events e join event_streams s on s.id = e.stream where e.task_id = {id} and e.id > s.[cursor]";
+    /// <summary>The waiting tasks of a queue that are not blocked: those of one index.</summary>
+    private static string Heads(string columns, string? condition = null) =>
+        $"select {columns} from ready t where t.queue = @queue and t.blocked = 0{(condition is null ? "" : $" and {condition}")}";
 
-    private static string Ids(string condition) => $"select t.id from tasks t where t.queue = @queue and {condition}";
+    /// <summary>The blocked ones: those of another.</summary>
+    private static string Blocked(string columns, string? condition = null) =>
+        $"select {columns} from ready t where t.queue = @queue and t.ordering_key is not null and t.blocked = 1"
+            + (condition is null ? "" : $" and {condition}");
 
-    /// <summary>Locks rows in id order, then changes those that still match the state test.</summary>
-    private static Statement Changing(string which, string set, string still, params Parameter[] parameters) => new(
+    /// <summary>Locks rows in id order, then changes those that still match.</summary>
+    private static Statement Changing(TaskTable table, string which, string? still, string set, params Parameter[] parameters) =>
+        ChangingBy(table, which, still, Change(table, set), parameters);
+
+    private static Statement ChangingBy(TaskTable table, string which, string? still, string changes, params Parameter[] parameters) => new(
         $"""
         {AllOrNothing}
         declare @found table (id binary(16) primary key);
         declare @locked table (id binary(16) primary key);
         begin transaction;
-        insert into @found select distinct t.id from tasks t where {which};
-        insert into @locked {LockInOrder("@found", "t.id", still)};
-        update t set {set} from @locked l inner loop join tasks t {Sought} on t.id = l.id;
+        insert into @found {which};
+        insert into @locked {LockInOrder("@found", table, "t.id", still)};
+        {changes}
         commit;
         """,
         parameters);
+
+    private static string Change(TaskTable table, string set) =>
+        $"update r set {set} from @locked l inner loop join {TaskMove.NameOf(table)} r {Sought} on r.id = l.id;";
 
     public Task AdoptAsync(string queue) => RunAsync(AdoptSql, queue);
 
@@ -135,23 +165,29 @@ internal sealed partial class SqlServerTaskStore
     public Task<PurgedTasks> PurgeAsync(string queue, EventPolicy events, DateTime now, int max, DateTime acceptedBefore) =>
         InTransactionAsync(async (connection, transaction) =>
         {
-            var found = await ReadLongAsync(connection, transaction, PurgeSql,
-                r => (Id: StoredValue.Id(r, 0), Dead: r.IsDBNull(1) ? (bool?)null : r.GetBoolean(1),
-                    Key: r.IsDBNull(2) ? null : r.GetString(2)),
-                queue, now, acceptedBefore, max);
+            var found = await ReadLongAsync(connection, transaction, PurgeSql, ReadPurged, queue, now, acceptedBefore, max);
+            var cancelled = found.FindAll(t => t.IsCancelled);
             // Tasks added while we waited for the head of their key are kept, and one of them is now the head.
-            await PromoteAsync(connection, transaction, TaskChanges.OrderingKeysOf(queue, found.Select(t => t.Key)));
-            var cancelled = found.FindAll(t => t.Dead == false).ConvertAll(t => t.Id);
-            if (events != EventPolicy.None && cancelled.Count > 0)
+            await PromoteAsync(connection, transaction, TaskChanges.OrderingKeysOf(queue, cancelled.Select(t => t.Key)));
+            if (events != EventPolicy.None)
             {
-                var stream = PickStream();
-                await ExecuteAsync(connection, transaction, LockStreamSql, stream);
-                await ExecuteLongAsync(connection, transaction, CancelledEventsSql, stream, now, Rows.Json(cancelled));
+                await AppendAsync(connection, transaction, counts: false, events: [.. cancelled.Select(t => new TaskEvent
+                {
+                    TaskId = t.Id, Type = TaskEventType.Cancelled, Queue = queue, Tier = t.Tier, Attempt = t.Attempt, Worker = t.Worker,
+                    At = now,
+                })]);
             }
 
             await transaction.CommitAsync();
-            return new PurgedTasks(cancelled.Count, found.Count(t => t.Dead == true), found.Count);
+            return new PurgedTasks(cancelled.Count, found.Count(t => t.IsDropped), found.Count);
         });
+
+    private static PurgedTask ReadPurged(DbDataReader reader) =>
+        new(StoredValue.Id(reader, 0), reader.GetBoolean(1), reader.GetBoolean(2), reader.IsDBNull(3) ? null : reader.GetString(3),
+            reader.GetInt32(4), reader.GetInt32(5), reader.IsDBNull(6) ? null : reader.GetString(6));
+
+    /// <summary>A task that a purge found; it may have moved before it was locked.</summary>
+    private sealed record PurgedTask(Guid Id, bool IsCancelled, bool IsDropped, string? Key, int Tier, int Attempt, string? Worker);
 
     public async Task ResetAsync(string queue)
     {
@@ -176,19 +212,11 @@ internal sealed partial class SqlServerTaskStore
         })).Count;
 
     private static async Task<List<T>> ReadLongAsync<T>(
-        SqlConnection connection, SqlTransaction transaction, Statement statement, Func<System.Data.Common.DbDataReader, T> read,
+        SqlConnection connection, SqlTransaction transaction, Statement statement, Func<DbDataReader, T> read,
         params object?[] values)
     {
         await using var command = statement.On(connection, transaction, values);
         command.CommandTimeout = StorageRegistration.LongCommandSeconds;
         return await ReadAsync(command, read);
-    }
-
-    private static async Task ExecuteLongAsync(SqlConnection connection, SqlTransaction transaction, Statement statement,
-        params object?[] values)
-    {
-        await using var command = statement.On(connection, transaction, values);
-        command.CommandTimeout = StorageRegistration.LongCommandSeconds;
-        await command.ExecuteNonQueryAsync();
     }
 }

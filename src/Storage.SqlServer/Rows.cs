@@ -60,8 +60,19 @@ internal static class Rows
     public static string Read(string column, string prefix) =>
         SqlServerTaskDbContext.Exact.Contains(column) ? $"cast({prefix}{column} as nvarchar(400)) as {column}" : prefix + column;
 
-    /// <summary>A select list.</summary>
-    public static string Read(TaskColumn[] columns, string prefix = "") => string.Join(", ", columns.Select(c => Read(c.Name, prefix)));
+    /// <summary>The select list of a task, from a row r of a table and its row t of <c>tasks</c>.</summary>
+    public static string Read(TaskColumn[] columns, TaskTable table) =>
+        string.Join(", ", columns.Select(c =>
+            SqlServerTaskDbContext.Exact.Contains(c.Name) ? Read(c.Name, c.IsIn(table) ? "r." : "t.")
+            : TaskViews.Select([c], table, SqlServerTaskStore.Missing)));
+
+    /// <summary>Declares columns of a table variable.</summary>
+    public static string Declare(IEnumerable<TaskColumn> columns) =>
+        string.Join(", ", columns.Select(c => Declare(c.Name, TypeOf(c))));
+
+    /// <summary>Declares a column of a table variable, whose texts otherwise have the collation of the database.</summary>
+    public static string Declare(string name, string type) =>
+        $"{name} {type}{(IsText(type) ? $" collate {SqlServerTaskDbContext.Collation}" : "")}";
 
     private static string TypeOf(TaskColumn column) =>
         column.Type == typeof(Guid) ? "binary(16)"
@@ -83,9 +94,11 @@ internal static class Rows
     {
         "binary(16)" => $"convert(binary(16), j.{name}, 2) as {name}",
         SqlServerTaskDbContext.ExactType => $"convert({type}, j.{name}) as {name}",
-        _ when type.StartsWith("nvarchar", StringComparison.Ordinal) => $"j.{name} collate {SqlServerTaskDbContext.Collation} as {name}",
+        _ when IsText(type) => $"j.{name} collate {SqlServerTaskDbContext.Collation} as {name}",
         _ => $"j.{name}",
     };
+
+    private static bool IsText(string type) => type.StartsWith("nvarchar", StringComparison.Ordinal);
 
     private static void Write(Utf8JsonWriter json, object? value)
     {

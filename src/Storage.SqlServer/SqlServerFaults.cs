@@ -8,7 +8,10 @@ internal static class SqlServerFaults
     /// <summary>The database does not exist, or this login may not open it.</summary>
     public const int NoDatabase = 4060;
 
-    /// <summary>Thrown by our own statements if sp_getapplock does not grant the lock, which it reports only by its return code.</summary>
+    /// <summary>
+    /// Thrown by our own statements if sp_getapplock does not grant the lock, which it reports only by its return code, or if a task moves
+    /// from table to table faster than it can be locked.
+    /// </summary>
     public const int LockNotGranted = 51205;
 
     private const int Deadlock = 1205, LockTimeout = 1222, SnapshotConflict = 3960, DuplicateIndexKey = 2601, DuplicateKey = 2627;

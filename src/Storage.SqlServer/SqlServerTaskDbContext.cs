@@ -18,7 +18,7 @@ public sealed class SqlServerTaskDbContext(DbContextOptions<SqlServerTaskDbConte
     internal const string Collation = "Latin1_General_100_BIN2";
 
     /// <summary>
-    /// Caller-supplied texts in table tasks, and owners everywhere, in which a trailing space is significant: SQL Server ignores it in
+    /// Caller-supplied texts of tasks, and owners everywhere, in which a trailing space is significant: SQL Server ignores it in
     /// comparisons, so they are stored as UTF-16 bytes.
     /// </summary>
     internal static readonly string[] Exact = ["dedupe_key", "ordering_key", "owner", "name"];
@@ -32,15 +32,14 @@ public sealed class SqlServerTaskDbContext(DbContextOptions<SqlServerTaskDbConte
     /// </summary>
     private static readonly Dictionary<string, string[]> Included = new()
     {
-        ["ix_tasks_lease"] = [nameof(TaskState.Queue), nameof(TaskState.Tier), nameof(TaskState.Limited)],
-        ["ix_tasks_dead"] = [nameof(TaskState.DeleteAt)],
+        ["ix_outcomes_dead"] = [nameof(TaskState.DeleteAt)],
     };
 
     /// <inheritdoc />
-    protected override void MapEventKey(EntityTypeBuilder<TaskEvent> e)
+    protected override void MapOutboxKey(EntityTypeBuilder<OutboxRow> e)
     {
         ArgumentNullException.ThrowIfNull(e);
-        e.HasKey(x => new { x.Stream, x.Id });
+        e.HasKey(x => new { x.Partition, x.Id });
         e.Property(x => x.Id).ValueGeneratedOnAdd().UseIdentityColumn();
     }
 
@@ -56,6 +55,8 @@ public sealed class SqlServerTaskDbContext(DbContextOptions<SqlServerTaskDbConte
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         base.OnModelCreating(modelBuilder);
+        // A clustered key has at most 900 bytes, and a queue with a long key has more.
+        modelBuilder.Entity<DedupeKeyRow>().HasKey(x => new { x.Queue, x.DedupeKey }).IsClustered(false);
         foreach (var entity in modelBuilder.Model.GetEntityTypes())
         {
             foreach (var text in entity.GetProperties().Where(p => p.ClrType == typeof(string)))

@@ -12,10 +12,11 @@ namespace TaskQueue.Storage.SqlServer;
 
 /// <summary>
 /// The store on SQL Server. As on PostgreSQL every transaction that appends events first locks one of the event partitions until it ends.
-/// Locks are acquired in this order: ordering keys, rows by id, dead letters, the partition. A statement that decides by what it reads does
-/// so on the latest committed state, so it behaves the same whether readers see row versions (READ_COMMITTED_SNAPSHOT) or wait for locks.
-/// An update lock acquired through an index locks only its key, whereas a change locks from row to key: so rows to lock are found by a
-/// plain read first, and locked by their ids.
+/// Locks are acquired in this order: ordering keys, rows by id (of ready, running and outcomes one after the other), dead letters, the
+/// partition. A statement that decides by what it reads does so on the latest committed state, so it behaves the same whether readers see
+/// row versions (READ_COMMITTED_SNAPSHOT) or wait for locks. An update lock acquired through an index locks only its key, whereas a change
+/// locks from row to key: so rows to lock are found by a plain read first, and locked by their ids. Where both rows of a task change, the
+/// one that says where it is comes first: that is how lists read them.
 /// </summary>
 internal sealed partial class SqlServerTaskStore(string connectionString) : ITaskStore, IQueueStore, ICallbackStore, IBacklogStore
 {
@@ -38,12 +39,12 @@ internal sealed partial class SqlServerTaskStore(string connectionString) : ITas
     private const string AllOrNothing = "set xact_abort on;";
 
     // sp_getapplock reports its result only by its return code.
-    private static string LockStreamText => TakeLock("concat(N'taskqueue:stream:', @stream)");
+    private static string LockPartitionText => TakeLock("concat(N'taskqueue:partition:', @partition)");
 
-    private static readonly Statement LockStreamSql = new(LockStreamText, Int("@stream"));
+    private static readonly Statement LockPartitionSql = new(LockPartitionText, Int("@partition"));
 
     /// <summary>Two transactions rarely pick the same partition; if they do, one waits for the other's commit.</summary>
-    private static int PickStream() => Random.Shared.Next(TaskEvent.Streams);
+    private static int PickPartition() => Random.Shared.Next(TaskEvent.Partitions);
 
     /// <summary>Acquires a lock of the transaction; the name is an expression.</summary>
     private static string TakeLock(string name) =>
@@ -70,7 +71,7 @@ internal sealed partial class SqlServerTaskStore(string connectionString) : ITas
         }
     }
 
-    /// <summary>Reads the rows of a statement with a single result set.</summary>
+    /// <summary>Reads the rows of all result sets of a statement, which have the same columns.</summary>
     private static async Task<List<T>> ReadAsync<T>(SqlConnection connection, SqlTransaction? transaction, Statement statement,
         Func<DbDataReader, T> read, params object?[] values)
     {
@@ -82,13 +83,12 @@ internal sealed partial class SqlServerTaskStore(string connectionString) : ITas
     {
         await using var reader = await command.ExecuteReaderAsync();
         var rows = new List<T>();
-        while (await reader.ReadAsync())
-            rows.Add(read(reader));
-        // An error of a later statement in the batch is thrown only here.
-        while (await reader.NextResultAsync())
+        do
         {
+            while (await reader.ReadAsync())
+                rows.Add(read(reader));
         }
-
+        while (await reader.NextResultAsync()); // an error of a later statement in the batch is thrown only here
         return rows;
     }
 

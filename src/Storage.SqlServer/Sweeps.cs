@@ -12,26 +12,27 @@ internal sealed partial class SqlServerTaskStore
     NextExpiredSql = NextOf(Sweep.Expired);
 
     private static readonly Statement FollowLeasesSql = Changing(
-        $"""
-        t.state = {TaskStates.Running} and (t.lease_until <> t.expires_at or (t.lease_until is null and t.expires_at is not null)
+        TaskTable.Running,
+        """
+        select t.id from running t
+        where (t.lease_until <> t.expires_at or (t.lease_until is null and t.expires_at is not null)
             or (t.lease_until is not null and t.expires_at is null))
           and (t.lease_until <= @now or t.lease_until > dateadd(millisecond, t.lease_ms, @now))
         """,
-        "lease_until = dateadd(millisecond, lease_ms, @now)", $"t.state = {TaskStates.Running}", Time("@now"));
+        still: null, "lease_until = dateadd(millisecond, lease_ms, @now)", Time("@now"));
 
     private static readonly Statement FollowDuesSql = Changing(
-        $"""
-        t.state in {SqlStates.Waiting} and t.due_at > @now and case when t.started_at > t.created_at then t.started_at
-            else t.created_at end > @now
+        TaskTable.Ready,
+        """
+        select t.id from ready t
+        where t.due_at > @now and case when t.started_at > t.created_at then t.started_at else t.created_at end > @now
           and t.due_at < dateadd(hour, 1, case when t.started_at > t.created_at then t.started_at else t.created_at end)
         """,
-        "due_at = @now, dispatch_at = case when dispatch_at is null then null else @now end", $"t.state in {SqlStates.Waiting} and "
-            + $"t.due_at > @now",
-            Time("@now"));
+        "t.due_at > @now", "due_at = @now, dispatch_at = case when dispatch_at is null then null else @now end", Time("@now"));
 
     private static readonly Statement RedispatchSql = Changing(
-        "t.dispatch_at is not null", "dispatch_at = case when due_at > @now then due_at else @now end", "t.dispatch_at is not null",
-        Time("@now"));
+        TaskTable.Ready, "select t.id from ready t where t.dispatch_at is not null", "t.dispatch_at is not null",
+        "dispatch_at = case when due_at > @now then due_at else @now end", Time("@now"));
 
     public async Task<IReadOnlyList<Guid>> SelectAsync(Sweep sweep, DateTime now, int max) =>
         await QueryAsync(
@@ -52,22 +53,22 @@ internal sealed partial class SqlServerTaskStore
 
     private static Statement SelectOf(Sweep sweep)
     {
-        var (column, condition) = SweepColumn(sweep);
-        return new($"select top (@max) id from tasks {Skipping} where {condition} and {column} <= @now order by {column}", Time("@now"),
-            Int("@max"));
+        var (table, column) = SweepColumn(sweep);
+        return new($"select top (@max) id from {table} {Skipping} where {column} is not null and {column} <= @now order by {column}",
+            Time("@now"), Int("@max"));
     }
 
     private static Statement NextOf(Sweep sweep)
     {
-        var (column, condition) = SweepColumn(sweep);
-        return new($"select top (1) {column} from tasks where {condition} order by {column}");
+        var (table, column) = SweepColumn(sweep);
+        return new($"select top (1) {column} from {table} where {column} is not null order by {column}");
     }
 
-    /// <summary>The column that a sweep selects by, and the condition of its filtered index.</summary>
-    private static (string Column, string Condition) SweepColumn(Sweep sweep) => sweep switch
+    /// <summary>The table and column that a sweep selects by.</summary>
+    private static (string Table, string Column) SweepColumn(Sweep sweep) => sweep switch
     {
-        Sweep.Dispatch => ("dispatch_at", "dispatch_at is not null"),
-        Sweep.ExpiredLease => ("lease_until", $"state = {TaskStates.Running} and lease_until is not null"),
-        _ => ("expires_at", $"state in {SqlStates.Waiting} and expires_at is not null"),
+        Sweep.Dispatch => (TaskTables.Ready, "dispatch_at"),
+        Sweep.ExpiredLease => (TaskTables.Running, "lease_until"),
+        _ => (TaskTables.Ready, "expires_at"),
     };
 }

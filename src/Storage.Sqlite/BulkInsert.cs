@@ -1,4 +1,3 @@
-using Microsoft.Data.Sqlite;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Schedules;
@@ -8,25 +7,32 @@ namespace TaskQueue.Storage.Sqlite;
 
 internal sealed partial class SqliteTaskStore
 {
-    private const string TakeTickSql = "update schedules set next_at = @2, last_at = @1 where id = @0 and next_at = @1";
+    private const string TakeTickSql = "update schedules set next_at = @next, last_at = @at where id = @id and next_at = @at";
 
     private const string TakeLinesSql =
-        $"update batches set lines_done = @2, bytes_done = @3, version = version + 1 where id = @0 and lines_done = @1 and state = "
+        "update batches set lines_done = @to, bytes_done = @bytes, version = version + 1 where id = @id and lines_done = @from and state = "
             + $"{SqlStates.BatchInProgress}";
 
     private const string BadLinesSql =
-        "insert into batch_bad_lines (batch_id, line, custom_id, code, message) values (@0, @1, @2, @3, @4)";
+        "insert into batch_bad_lines (batch_id, line, custom_id, code, message) values (@batch_id, @line, @custom_id, @code, @message)";
 
-    private const string ExistingSql = "select owner, delete_at from tasks where id = @0";
+    private const string ExistingSql = "select t.owner, o.delete_at from tasks t left join outcomes o on o.id = t.id where t.id = @id";
 
-    private static readonly string InsertTaskSql =
-        $"insert into tasks ({TaskColumn.List(TaskColumn.All)}) values ({Placeholders(TaskColumn.All.Length)}) on conflict do nothing";
+    private static readonly RowStatement InsertTaskSql = RowStatement.Insert(TaskTable.Tasks, " on conflict do nothing");
 
-    private static readonly string OverwriteSql = UpdateOf(TaskColumn.Overwritten);
+    private const string OverwriteTaskSql = "update tasks set payload = @payload where id = @id";
 
-    private static readonly string HolderSql =
-        $"select {TaskColumn.List(TaskColumn.All)} from tasks where queue = @0 and dedupe_key = @1 and dedupe_key is not null and state "
-            + $"in {SqlStates.Unfinished}";
+    private const string OverwriteReadySql =
+        "update ready set due_at = @due_at, expires_at = @expires_at, dispatch_at = @dispatch_at, octets = @octets where id = @id";
+
+    private static readonly string HolderSql = $"{HolderIn(TaskTable.Ready)}\nunion all\n{HolderIn(TaskTable.Running)}";
+
+    private static string HolderIn(TaskTable table) =>
+        $"""
+        select {TaskViews.Select(TaskColumn.All, table, Missing)}
+        from dedupe_keys d join {TaskMove.NameOf(table)} r on r.id = d.task_id join tasks t on t.id = r.id
+        where d.queue = @queue and d.dedupe_key = @dedupe_key
+        """;
 
     public Task<IReadOnlyList<SubmitResult>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) =>
         UseAsync<IReadOnlyList<SubmitResult>?>(() => step is null || TakeStep(step) ? Insert(tasks, step) : null, write: true);
@@ -34,14 +40,17 @@ internal sealed partial class SqliteTaskStore
     private bool TakeStep(InsertStep step)
     {
         if (step is ScheduleTick tick)
-            return Execute(TakeTickSql, tick.ScheduleId, Micros.FromTime(tick.At), tick.Next is { } next ? Micros.FromTime(next)
-                : DBNull.Value) == 1;
+            return Execute(TakeTickSql, ("@id", tick.ScheduleId), ("@at", Micros.FromTime(tick.At)), ("@next", OrNull(tick.Next))) == 1;
 
         var lines = (BatchStep)step;
-        if (Execute(TakeLinesSql, lines.BatchId, lines.From, lines.To, lines.Bytes) == 0)
+        if (Execute(TakeLinesSql, ("@id", lines.BatchId), ("@from", lines.From), ("@to", lines.To), ("@bytes", lines.Bytes)) == 0)
             return false;
         foreach (var bad in lines.Bad)
-            Execute(BadLinesSql, lines.BatchId, bad.Line, OrNull(bad.CustomId), bad.Code, bad.Message);
+        {
+            Execute(BadLinesSql, ("@batch_id", lines.BatchId), ("@line", bad.Line), ("@custom_id", OrNull(bad.CustomId)),
+                ("@code", bad.Code), ("@message", bad.Message));
+        }
+
         return true;
     }
 
@@ -53,12 +62,13 @@ internal sealed partial class SqliteTaskStore
         var holders = new Dictionary<(string, string), TaskState>();
         foreach (var task in tasks.Select(t => t.Task).DistinctBy(t => t.CorrelationId))
         {
-            if (InsertRow(task) == 1)
+            if (InsertNew(task))
                 inserted.Add(task.CorrelationId);
-            else if (Query(ExistingSql, r => ReadTaken(task.CorrelationId, r), TaskColumn.Id.SqliteValue(task)) is [var other])
+            else if (Existing(task.CorrelationId) is { } other)
                 taken.Add(task.CorrelationId, other);
             else if (task.DedupeKey is { } key && !holders.ContainsKey((task.Queue, key)))
-                holders[(task.Queue, key)] = Query(HolderSql, r => TaskColumn.ReadRow(TaskColumn.All, r), task.Queue, key)[0];
+                holders[(task.Queue, key)] = Query(
+                    HolderSql, r => TaskColumn.ReadRow(TaskColumn.All, r), ("@queue", task.Queue), ("@dedupe_key", key))[0];
         }
 
         var answers = DuplicateRules.Answer(tasks, inserted, taken, holders)!; // there is a single writer, so no holder has ended
@@ -67,15 +77,41 @@ internal sealed partial class SqliteTaskStore
         foreach (var holder in answers.Where(a => a.Result == SubmitStatus.Overwritten).Select(a => a.Task!).Distinct())
             Overwrite(holder);
         Promote(TaskChanges.OrderingKeysOf(changed));
-        Append([.. changed.SelectMany(t => t.Events)]);
+        WriteHistory(changed);
+        Append(changed.SelectMany(t => t.Events));
         return answers;
     }
 
-    private static TakenId ReadTaken(Guid id, SqliteDataReader row) =>
-        new(id, row.IsDBNull(0) ? null : row.GetString(0), row.IsDBNull(1) ? null : Micros.ToTime(row.GetInt64(1)));
+    /// <returns>False if the id exists, or another task holds the dedupe key.</returns>
+    private bool InsertNew(TaskState task)
+    {
+        if (task.DedupeKey is not null && !TakeKey(task))
+            return false;
+        if (InsertRow(task))
+            return true;
+        if (task.DedupeKey is { } key)
+            ReleaseKey(task.Queue, key, task.CorrelationId);
+        return false;
+    }
 
-    private void Overwrite(TaskState task) =>
-        Execute(OverwriteSql, [TaskColumn.Id.SqliteValue(task), .. TaskColumn.Overwritten.Select(c => c.SqliteValue(task))]);
+    /// <returns>False if the id exists.</returns>
+    private bool InsertRow(TaskState task)
+    {
+        if (Execute(InsertTaskSql, task) == 0)
+            return false;
+        TaskSize.Measure([task]);
+        Execute(EnterSql[TaskTable.Ready], task);
+        return true;
+    }
 
-    private int InsertRow(TaskState task) => Execute(InsertTaskSql, [.. TaskColumn.All.Select(c => c.SqliteValue(task))]);
+    private TakenId? Existing(Guid id) =>
+        Query(ExistingSql, r => new TakenId(id, r.IsDBNull(0) ? null : r.GetString(0), ReadTime(r, 1)), ("@id", id)).SingleOrDefault();
+
+    private void Overwrite(TaskState task)
+    {
+        TaskSize.Measure([task]);
+        Execute(OverwriteTaskSql, ("@id", task.CorrelationId), ("@payload", task.Payload));
+        Execute(OverwriteReadySql, ("@id", task.CorrelationId), ("@due_at", Micros.FromTime(task.DueAt)),
+            ("@expires_at", OrNull(task.ExpiresAt)), ("@dispatch_at", OrNull(task.DispatchAt)), ("@octets", task.Octets));
+    }
 }

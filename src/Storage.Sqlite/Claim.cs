@@ -6,48 +6,64 @@ namespace TaskQueue.Storage.Sqlite;
 
 internal sealed partial class SqliteTaskStore
 {
-    private const string UnlockSql = "delete from queue_locks where queue = @0 and tier = @1";
+    private const string UnlockSql = "delete from queue_locks where queue = @queue and tier = @tier";
 
     private const string DueSql =
-        $"""
-        select id, due_at, octet_length(payload) + coalesce(octet_length(headers), 0) from tasks
-        where queue = @0 and tier = @1 and priority = @2 and state in {SqlStates.Waiting} and not blocked and not push and due_at <= @5
-          and (expires_at is null or expires_at > @3)
-        order by due_at, id limit @4
+        """
+        select id, due_at, octets from ready
+        where queue = @queue and tier = @tier and priority = @priority and not blocked and not push and due_at <= @due_by
+          and (expires_at is null or expires_at > @now)
+        order by due_at, id limit @max
         """;
 
+    // The row is deleted by the next statement. What tasks alone has is read while the row is at hand.
     private static readonly string ClaimRowSql =
         $"""
-        update tasks
-        set state = {TaskStates.Running}, attempt = attempt + 1, worker = @1, claimed_by = @6,
-            attempts_left = case when @5 is null then attempts_left - 1 when tier = 0 then 0 when @5 < 0 then 100
-                else max(0, @5 - attempt) end,
-            lease_ms = case when @2 = 0 then min({int.MaxValue}, ({Life} - @3) / 1000) else coalesce(@2, default_lease_ms) end,
-            lease_until = case when @2 = 0 then {Life} else @3 + coalesce(@2, default_lease_ms) * 1000 end,
-            started_at = @3, dispatch_at = null, limited = @4
-        where id = @0
-        returning {TaskColumn.List(TaskColumn.All)}
+        insert into running ({TaskColumn.List(TaskColumn.Running)})
+        select {string.Join(", ", TaskColumn.Running.Select(Started))} from ready where id = @id
+        returning {string.Join(", ", TaskColumn.Visible.Select(Claimed))}
         """;
 
+    /// <summary>The value of a column of a task that is claimed, with the same effect as the state machine's Start.</summary>
+    private static string Started(TaskColumn column) => column.Name switch
+    {
+        "attempt" => "attempt + 1",
+        "worker" => "@worker",
+        "claimed_by" => "@claimed_by",
+        "attempts_left" => "case when @max_retries is null then attempts_left - 1 when tier = 0 then 0 when @max_retries < 0 then 100 "
+            + "else max(0, @max_retries - attempt) end",
+        "lease_ms" => $"case when @lease_ms = 0 then min({int.MaxValue}, ({Life} - @now) / 1000) "
+            + "else coalesce(@lease_ms, default_lease_ms) end",
+        "lease_until" => $"case when @lease_ms = 0 then {Life} else @now + coalesce(@lease_ms, default_lease_ms) * 1000 end",
+        "started_at" => "@now",
+        "limited" => "@limited",
+        _ => column.Name,
+    };
+
+    private static string Claimed(TaskColumn column) =>
+        column.IsIn(TaskTable.Running) || !column.IsIn(TaskTable.Tasks)
+            ? TaskViews.Select([column], TaskTable.Running, Missing, row: "")
+            : $"(select {column.Name} from tasks t where t.id = running.id)";
+
     // Lease of a task that never expires.
-    private const string Life = "coalesce(expires_at, @3 + 24 * 86400000000)";
+    private const string Life = "coalesce(expires_at, @now + 24 * 86400000000)";
 
     private const string IsLockedSql =
-        $"""
-        select 1 from queue_locks l join tasks h on h.id = l.task_id
-        where l.queue = @0 and l.tier = @1 and l.until > @2 and h.state = {SqlStates.Running} and h.attempt = l.attempt
+        """
+        select 1 from queue_locks l join running h on h.id = l.task_id
+        where l.queue = @queue and l.tier = @tier and l.until > @now and h.attempt = l.attempt
         """;
 
     private const string LockSql =
         """
-        insert into queue_locks (queue, tier, task_id, attempt, until) values (@0, @1, @2, @3, @4)
-        on conflict (queue, tier) do update set task_id = @2, attempt = @3, until = @4
+        insert into queue_locks (queue, tier, task_id, attempt, until) values (@queue, @tier, @task_id, @attempt, @until)
+        on conflict (queue, tier) do update set task_id = excluded.task_id, attempt = excluded.attempt, until = excluded.until
         """;
 
     private const string NextDueSql =
-        $"""
-        select due_at from tasks
-        where queue = @0 and tier = @1 and priority = @2 and state in {SqlStates.Waiting} and not blocked and not push and due_at > @3
+        """
+        select due_at from ready
+        where queue = @queue and tier = @tier and priority = @priority and not blocked and not push and due_at > @now
         order by due_at limit 1
         """;
 
@@ -64,7 +80,7 @@ internal sealed partial class SqliteTaskStore
                 var due = new Queue<Due>(Cut(SelectDue(requests[0] with { Max = requests.Sum(r => r.Max) }, limits, micros),
                     requests[0].MaxBytes, limits));
                 var tasks = requests.Select(r => Take(r, due, limits, rules, now)).ToList();
-                Append([.. tasks.SelectMany(list => list).SelectMany(t => t.Events)]);
+                Append(tasks.SelectMany(list => list).SelectMany(t => t.Events));
                 foreach (var limit in limits.Values)
                     CloseLimit(limit);
                 return tasks;
@@ -77,14 +93,17 @@ internal sealed partial class SqliteTaskStore
         var tasks = new List<TaskState>();
         while (tasks.Count < request.Max && due.TryDequeue(out var next))
         {
-            var task = Query(ClaimRowSql, r => TaskColumn.ReadRow(TaskColumn.All, r), next.Id, request.Worker, OrNull(request.LeaseMs),
-                Micros.FromTime(now), limits.ContainsKey(next.Target.Queue), OrNull(request.MaxRetries), OrNull(request.Credential))[0];
+            var task = Query(ClaimRowSql, r => TaskColumn.ReadRow(TaskColumn.Visible, r), ("@id", next.Id), ("@worker", request.Worker),
+                ("@claimed_by", OrNull(request.Credential)), ("@max_retries", OrNull(request.MaxRetries)),
+                ("@lease_ms", OrNull(request.LeaseMs)), ("@now", Micros.FromTime(now)),
+                ("@limited", limits.ContainsKey(next.Target.Queue)))[0];
+            Execute(LeaveSql[TaskTable.Ready], task);
             if (!rules.Silent.Contains(task.Queue, StringComparer.Ordinal))
                 task.Record(TaskEventType.Started, now);
             if (request.Order == ClaimOrder.Sequential)
             {
-                Execute(LockSql, task.Queue, task.Tier, TaskColumn.Id.SqliteValue(task), task.Attempt,
-                    Micros.FromTime(now.AddMilliseconds(Math.Max(request.LockMs, request.LeaseMs ?? 0))));
+                Execute(LockSql, ("@queue", task.Queue), ("@tier", task.Tier), ("@task_id", task.CorrelationId), ("@attempt", task.Attempt),
+                    ("@until", Micros.FromTime(now.AddMilliseconds(Math.Max(request.LockMs, request.LeaseMs ?? 0)))));
             }
 
             tasks.Add(task);
@@ -94,14 +113,19 @@ internal sealed partial class SqliteTaskStore
     }
 
     public Task UnlockAsync(QueueTier tier) =>
-        UseAsync(() => Execute(UnlockSql, tier.Queue, tier.Tier), write: true);
+        UseAsync(() => Execute(UnlockSql, ("@queue", tier.Queue), ("@tier", tier.Tier)), write: true);
+
+    public void NoteWaiting(QueueTier target, DateTime? firstDue)
+    {
+        // a claim always looks from the beginning
+    }
 
     public Task<DateTime?> NextDueAsync(IReadOnlyList<QueueTier> targets, DateTime now) =>
         UseAsync(
-            () => ToTime(targets
-                .SelectMany(t =>
-                    Priorities.SelectMany(p => Query(NextDueSql, r => (long?)r.GetInt64(0), t.Queue, t.Tier, p, Micros.FromTime(now))))
-                .Min()),
+            () => targets
+                .SelectMany(t => Priorities.SelectMany(p => Query(NextDueSql, r => ReadTime(r, 0),
+                    ("@queue", t.Queue), ("@tier", t.Tier), ("@priority", p), ("@now", Micros.FromTime(now)))))
+                .Min(),
             write: false);
 
     private static readonly int[] Priorities = [4, 3, 2, 1];
@@ -113,7 +137,7 @@ internal sealed partial class SqliteTaskStore
         var mixed = request.Order is ClaimOrder.Oldest or ClaimOrder.RoundRobin;
         foreach (var target in request.Targets.TakeWhile(_ => mixed || due.Count < request.Max))
         {
-            if (request.Order == ClaimOrder.Sequential && Query(IsLockedSql, r => r.GetInt32(0), target.Queue, target.Tier, now).Count > 0)
+            if (request.Order == ClaimOrder.Sequential && IsLocked(target, now))
                 continue;
             var max = request.Order == ClaimOrder.Sequential ? 1 : request.Max;
             if (limits.TryGetValue(target.Queue, out var limit))
@@ -130,6 +154,9 @@ internal sealed partial class SqliteTaskStore
         return [.. ordered.Where(d => LetThrough(d, limits)).Take(request.Max)];
     }
 
+    private bool IsLocked(QueueTier target, long now) =>
+        Query(IsLockedSql, r => r.GetInt32(0), ("@queue", target.Queue), ("@tier", target.Tier), ("@now", now)).Count > 0;
+
     /// <summary>Due tasks of one target by priority; for the oldest, by age only.</summary>
     private List<Due> SelectDue(QueueTier target, ClaimRequest request, int max, long now)
     {
@@ -137,7 +164,8 @@ internal sealed partial class SqliteTaskStore
         foreach (var priority in Priorities.TakeWhile(_ => request.Order == ClaimOrder.Oldest || found.Count < max))
         {
             found.AddRange(Query(DueSql, r => new Due(r.GetString(0), target, r.GetInt64(1), 0, r.GetInt64(2)),
-                target.Queue, target.Tier, priority, now, max, now - (request.MinAgeMs * 1000L)));
+                ("@queue", target.Queue), ("@tier", target.Tier), ("@priority", priority), ("@now", now), ("@max", max),
+                ("@due_by", now - (request.MinAgeMs * 1000L))));
         }
 
         return [.. found.Select((d, turn) => d with { Turn = turn })];

@@ -1,20 +1,42 @@
-using System.Text.Json;
+using Microsoft.Data.Sqlite;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.Sqlite;
 
 internal sealed partial class SqliteTaskStore
 {
-    private const string LoadCursorsSql = "select cursor from event_streams where id = @0";
+    private const string LoadOffsetsSql = "select published_to from outbox_partitions where id = @id";
 
-    private const string SaveCursorsSql = "update event_streams set cursor = max(cursor, @1) where id = @0";
+    private const string SaveOffsetsSql = "update outbox_partitions set published_to = max(published_to, @published_to) where id = @id";
 
-    private const string EndOfEventsSql = "select coalesce(max(id), 0) from task_events";
+    private const string EndOfEventsSql =
+        "select coalesce((select max(id) from outbox), published_to) from outbox_partitions where id = @id";
 
     private const string ReadEventsSql =
         """
-        select stream, id, task_id, type, queue, tier, attempt, worker, substr(error, 1, 1000), at, due_at, dispatch, frees
-        from task_events where id > @0 order by id limit @1
+        select id, at, type, queue, tier, worker, dispatch, frees, ids, attempts, earlier, due_times, errors
+        from outbox where id > @read_to order by id
+        """;
+
+    private static readonly string RemovePublishedSql =
+        $"""
+        delete from outbox where id in (
+            select id from (
+                select id, at from outbox where id <= (select published_to from outbox_partitions where id = {Partition})
+                order by id limit @max)
+            where at < @before)
+        """;
+
+    private static readonly string ReadForDispatchSql =
+        $"""
+        select {TaskViews.Select(TaskColumn.Visible, TaskTable.Ready, Missing)} from ready r join tasks t on t.id = r.id
+        where r.id in (
+            select s.id from (
+                select id, octets, sum(octets) over (order by id rows unbounded preceding) as octets_so_far
+                from ready where id in (select value from json_each(@ids))) as s
+            where s.octets_so_far <= @max_bytes or s.octets_so_far = s.octets)
+        order by r.id
         """;
 
     // A single process owns the file, so it is the outbox dispatcher, and its own notifications suffice.
@@ -23,50 +45,63 @@ internal sealed partial class SqliteTaskStore
 
     public Task WakeDispatcherAsync() => Task.CompletedTask;
 
-    public Task<long[]> LoadCursorsAsync() =>
+    public Task<long[]> LoadOffsetsAsync() => ReadOffsetsAsync(LoadOffsetsSql);
+
+    public Task SaveOffsetsAsync(long[] cursors) =>
+        UseAsync(
+            () => Execute(SaveOffsetsSql, ("@id", Partition), ("@published_to", OutboxRows.RowsRead(cursors[Partition]))), write: true);
+
+    public Task<long[]> EndOfEventsAsync() => ReadOffsetsAsync(EndOfEventsSql);
+
+    private Task<long[]> ReadOffsetsAsync(string sql) =>
         UseAsync(
             () =>
             {
-                var cursors = new long[TaskEvent.Streams];
-                cursors[Stream] = Query(LoadCursorsSql, r => r.GetInt64(0), Stream)[0];
-                return cursors;
-            },
-            write: false);
-
-    public Task SaveCursorsAsync(long[] cursors) =>
-        UseAsync(() => Execute(SaveCursorsSql, Stream, cursors[Stream]), write: true);
-
-    public Task<long[]> EndOfEventsAsync() =>
-        UseAsync(
-            () =>
-            {
-                var cursors = new long[TaskEvent.Streams];
-                cursors[Stream] = Query(EndOfEventsSql, r => r.GetInt64(0))[0];
-                return cursors;
+                var offsets = new long[TaskEvent.Partitions];
+                offsets[Partition] = OutboxRows.Behind(Query(sql, r => r.GetInt64(0), ("@id", Partition))[0]);
+                return offsets;
             },
             write: false);
 
     public Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max) =>
-        UseAsync<IReadOnlyList<TaskEvent>>(() => Query(ReadEventsSql, EventReader.Read, cursors[Stream], max), write: false);
+        UseAsync<IReadOnlyList<TaskEvent>>(() => OutboxRows.Complete(ReadRows(cursors[Partition], max), cursors, max), write: false);
+
+    public Task<int> RemovePublishedAsync(DateTime before, int max) =>
+        UseAsync(() => Execute(RemovePublishedSql, ("@before", Micros.FromTime(before)), ("@max", max)), write: true);
+
+    /// <summary>A row is read whole, and the last one is the one that reaches the maximum of events.</summary>
+    private List<OutboxRow> ReadRows(long offset, int max)
+    {
+        var rows = new List<OutboxRow>();
+        using var reader = Prepare(ReadEventsSql, ("@read_to", OutboxRows.RowsRead(offset))).ExecuteReader();
+        for (var events = 0; events < max && reader.Read(); events += rows[^1].Ids.Length)
+            rows.Add(ReadRow(reader));
+        return rows;
+    }
+
+    private static OutboxRow ReadRow(SqliteDataReader row) => new()
+    {
+        Partition = Partition,
+        Id = row.GetInt64(0),
+        At = Micros.ToTime(row.GetInt64(1)),
+        Type = (TaskEventType)row.GetInt32(2),
+        Queue = row.GetString(3),
+        Tier = row.GetInt32(4),
+        Worker = row.IsDBNull(5) ? null : row.GetString(5),
+        Dispatch = row.GetBoolean(6),
+        ReleasesCapacity = row.GetBoolean(7),
+        Ids = OutboxJson.Read<Guid>(row.GetString(8)),
+        Attempts = OutboxJson.Read<int>(row.GetString(9)),
+        Earlier = row.IsDBNull(10) ? null : OutboxJson.Read<int>(row.GetString(10)),
+        DueTimes = row.IsDBNull(11) ? null : OutboxJson.Read<DateTime?>(row.GetString(11)),
+        Errors = row.IsDBNull(12) ? null : OutboxJson.Read<string?>(row.GetString(12)),
+    };
 
     public Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids, long maxBytes) =>
         UseAsync<IReadOnlyList<TaskState>>(
-            () => Query(ReadForDispatchSql, r =>
-                TaskColumn.ReadRow(TaskColumn.All, r), JsonSerializer.Serialize(ids.Select(id => id.ToString().ToUpperInvariant())),
-                maxBytes),
+            () => Query(
+                ReadForDispatchSql, r => TaskColumn.ReadRow(TaskColumn.Visible, r), ("@ids", Json(ids)), ("@max_bytes", maxBytes)),
             write: false);
-
-    private static readonly string ReadForDispatchSql =
-        $"""
-        select {TaskColumn.List(TaskColumn.All, "t.")} from tasks t join (
-            select s.id from (
-                select id, octet_length(payload) + coalesce(octet_length(headers), 0) as octets,
-                    sum(octet_length(payload) + coalesce(octet_length(headers),
-                        0)) over (order by id rows unbounded preceding) as octets_so_far
-                from tasks where id in (select value from json_each(@0)) and state in {SqlStates.Waiting}) as s
-            where s.octets_so_far <= @1 or s.octets_so_far = s.octets) as f on f.id = t.id
-        order by t.id
-        """;
 
     private sealed class OutboxLease : IOutboxLease
     {

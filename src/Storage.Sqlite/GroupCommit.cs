@@ -1,5 +1,5 @@
+using System.Collections.Frozen;
 using System.Text.Json;
-using Microsoft.Data.Sqlite;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Tasks;
 
@@ -7,42 +7,38 @@ namespace TaskQueue.Storage.Sqlite;
 
 internal sealed partial class SqliteTaskStore
 {
+    // "cross join" reads the rows of outcomes first: most tasks have none.
     private static readonly string LoadSql =
-        $"select {TaskColumn.List(TaskColumn.Loaded)} from tasks where id in (select value from json_each(@0))";
-
-    private static readonly string UpdateSql = UpdateOf(TaskColumn.Changed);
-
-    private const string AppendSql =
-        """
-        insert into task_events (stream, task_id, type, queue, tier, attempt, worker, error, at, due_at, dispatch, frees)
-        values (@0, @1, @2, @3, @4, @5, @6, @7, @8, @9, @10, @11)
-        """;
-
-    private const string CountSql =
-        """
-        insert into queue_counts (queue, tier, stream, type, count) values (@0, @1, @2, @3, @4)
-        on conflict (queue, tier, stream, type) do update set count = count + @4
-        """;
-
-    private const string CountLinesSql =
-        """
-        insert into batch_counts (batch_id, stream, line_end, count) values (@0, @1, @2, @3)
-        on conflict (batch_id, stream, line_end) do update set count = count + @3
+        $"""
+        select {Loaded(TaskTable.Ready)} from ready r where r.id in (select value from json_each(@ids))
+        union all
+        select {Loaded(TaskTable.Running)} from running r where r.id in (select value from json_each(@ids))
+        union all
+        select {Loaded(TaskTable.Outcomes)} from outcomes r cross join tasks t on t.id = r.id
+        where r.id in (select value from json_each(@ids))
         """;
 
     private const string AddCallbacksSql =
-        "insert into callbacks (subject_id, url, body, state, attempts, due_at, log, created_at, owner, origin) values (@0, @1, @2, 0, 0, "
-            + "@3, '[]', @3, @4, @5)";
+        """
+        insert into callbacks (subject_id, url, body, state, attempts, due_at, log, created_at, owner, origin)
+        values (@subject_id, @url, @body, 0, 0, @at, '[]', @at, @owner, @origin)
+        """;
 
     private const string EvictSql =
         """
-        update tasks set delete_at = @2, dead = 0
-        where id in (select id from tasks where queue = @0 and dead and delete_at > @2 order by finished_at desc, id desc
-            limit -1 offset @1)
+        update outcomes set delete_at = @now, dead = 0
+        where id in (
+            select id from outcomes where queue = @queue and dead and delete_at > @now order by finished_at desc, id desc
+            limit -1 offset @max)
         """;
 
-    private static string UpdateOf(TaskColumn[] columns) =>
-        $"update tasks set {string.Join(", ", columns.Select((c, i) => $"{c.Name} = @{i + 1}"))} where id = @0";
+    private static string Loaded(TaskTable table) => TaskViews.Select(TaskColumn.Loaded, table, Missing);
+
+    /// <summary>The value of a column that the row of a task does not have.</summary>
+    internal static string Missing(TaskColumn column) =>
+        column.Name == "octets" ? "octet_length(t.payload) + coalesce(octet_length(t.headers), 0)"
+        : column.Type == typeof(bool) ? "0"
+        : "null";
 
     public async Task<ITaskSession> BeginAsync()
     {
@@ -60,59 +56,45 @@ internal sealed partial class SqliteTaskStore
         }
     }
 
-    /// <summary>Appends events and counts the completions among them.</summary>
-    private void Append(IReadOnlyList<TaskEvent> events)
-    {
-        foreach (var e in events.Where(e => e.IsWritten))
-        {
-            Execute(AppendSql, Stream, e.TaskId, (int)e.Type, e.Queue, e.Tier, e.Attempt, OrNull(e.Worker), OrNull(e.Error),
-                Micros.FromTime(e.At), e.DueAt is { } due ? Micros.FromTime(due) : DBNull.Value, e.Dispatch, e.ReleasesCapacity);
-        }
-
-        foreach (var (end, count) in events.Where(e => TaskEvent.IsTerminal(e.Type)).CountBy(e => (e.Queue, e.Tier, e.Type)))
-            Execute(CountSql, end.Queue, end.Tier, Stream, (int)end.Type, count);
-        foreach (var (line, count) in events.Where(e => e.Line is not null).CountBy(e => e.Line!.Value))
-            Execute(CountLinesSql, line.Batch, Stream, (int)line.End, count);
-    }
-
+    /// <summary>Holds the database from the load to the commit, so every change is written.</summary>
     private sealed class Session(SqliteTaskStore store) : ITaskSession
     {
-        private const int UniqueViolation = 2067;
-
         private bool _committed;
 
         public Task<Dictionary<Guid, TaskState>> LoadAsync(IReadOnlyList<Guid> ids) =>
-            Task.FromResult(store.LoadByIds(LoadSql, TaskColumn.Loaded, ids).ToDictionary(t => t.CorrelationId));
+            Task.FromResult(
+                store.Query(LoadSql, r => TaskMove.Loaded(TaskColumn.ReadRow(TaskColumn.Loaded, r)), ("@ids", Json(ids)))
+                    .ToDictionary(t => t.CorrelationId));
 
-        public Task SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates)
+        public Task<IReadOnlySet<Guid>> SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates)
         {
-            foreach (var task in inserts)
+            foreach (var task in inserts) // they have neither dedupe nor ordering keys
             {
-                if (store.InsertRow(task) == 0)
-                    return Task.FromException(new TaskIdTakenException());
+                if (!store.InsertRow(task))
+                    throw new TaskIdTakenException();
             }
 
-            try
+            TaskMove.Of(updates).ForEach(store.Write);
+            store.WriteHistory(updates);
+            foreach (var callback in TaskChanges.DueCallbacks(updates))
             {
-                foreach (var task in updates)
-                    store.Execute(UpdateSql, [TaskColumn.Id.SqliteValue(task), .. TaskColumn.Changed.Select(c => c.SqliteValue(task))]);
-            }
-            catch (SqliteException taken) when (taken.SqliteExtendedErrorCode == UniqueViolation
-                && taken.Message.Contains("dedupe_key", StringComparison.Ordinal))
-            {
-                return Task.FromException(new DedupeKeyTakenException(taken));
+                store.Execute(AddCallbacksSql, ("@subject_id", callback.SubjectId), ("@url", callback.Url), ("@body", callback.Body),
+                    ("@at", Micros.FromTime(callback.At)), ("@owner", OrNull(callback.Owner)), ("@origin", callback.Origin));
             }
 
-            foreach (var dueCallbacks in TaskChanges.DueCallbacks(updates))
-                store.Execute(AddCallbacksSql, dueCallbacks.SubjectId, dueCallbacks.Url, dueCallbacks.Body,
-                    Micros.FromTime(dueCallbacks.At), OrNull(dueCallbacks.Owner), dueCallbacks.Origin);
             foreach (var full in TaskChanges.FullQueues(updates))
-                store.Execute(EvictSql, full.Queue, full.Settings.DeadLetters.MaxSize, Micros.FromTime(full.FinishedAt!.Value));
+            {
+                store.Execute(EvictSql, ("@queue", full.Queue), ("@max", full.Settings.DeadLetters.MaxSize),
+                    ("@now", Micros.FromTime(full.FinishedAt!.Value)));
+            }
+
             store.Promote(TaskChanges.Promotable(updates));
-            store.Append([.. inserts.Concat(updates).SelectMany(t => t.Events)]);
+            List<TaskEvent> events = [.. inserts.Concat(updates).SelectMany(t => t.Events)];
+            store.Append(events);
+            store.Count(events);
             store.Execute("commit");
             _committed = true;
-            return Task.CompletedTask;
+            return Task.FromResult<IReadOnlySet<Guid>>(FrozenSet<Guid>.Empty);
         }
 
         public ValueTask DisposeAsync()
@@ -124,6 +106,6 @@ internal sealed partial class SqliteTaskStore
         }
     }
 
-    private List<TaskState> LoadByIds(string sql, TaskColumn[] columns, IEnumerable<Guid> ids) =>
-        Query(sql, r => TaskColumn.ReadRow(columns, r), JsonSerializer.Serialize(ids.Select(id => id.ToString().ToUpperInvariant())));
+    /// <summary>A list of ids as they are stored, for json_each.</summary>
+    private static string Json(IEnumerable<Guid> ids) => JsonSerializer.Serialize(ids.Select(id => id.ToString().ToUpperInvariant()));
 }

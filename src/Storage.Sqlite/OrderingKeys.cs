@@ -5,26 +5,27 @@ namespace TaskQueue.Storage.Sqlite;
 /// </summary>
 internal sealed partial class SqliteTaskStore
 {
+    // A waiting head yields to an earlier task.
     private const string BlockSql =
-        $"""
-        update tasks set blocked = 1
-        where queue = @0 and ordering_key = @1 and ordering_key is not null and state in {SqlStates.Waiting} and not blocked
+        """
+        update ready set blocked = 1
+        where queue = @queue and ordering_key = @ordering_key and ordering_key is not null and not blocked
           and exists (
-            select 1 from tasks o where o.queue = @0 and o.ordering_key = @1 and o.ordering_key is not null
-                and o.state in {SqlStates.Waiting}
-              and o.blocked and (o.due_at, o.id) < (tasks.due_at, tasks.id))
+            select 1 from ready o where o.queue = @queue and o.ordering_key = @ordering_key and o.ordering_key is not null
+              and o.blocked and (o.due_at, o.id) < (ready.due_at, ready.id))
         """;
 
     private const string PromoteSql =
-        $"""
-        update tasks set blocked = 0
+        """
+        update ready set blocked = 0
         where id = (
-            select id from tasks where queue = @0 and ordering_key = @1 and ordering_key is not null and state in {SqlStates.Waiting}
-                order by due_at, id
-                limit 1)
+            select id from ready where queue = @queue and ordering_key = @ordering_key and ordering_key is not null
+            order by due_at, id limit 1)
           and not exists (
-            select 1 from tasks h where h.queue = @0 and h.ordering_key = @1 and h.ordering_key is not null and not h.blocked
-                and h.state in {SqlStates.Unfinished})
+            select 1 from ready h where h.queue = @queue and h.ordering_key = @ordering_key and h.ordering_key is not null
+              and not h.blocked)
+          and not exists (
+            select 1 from running h where h.queue = @queue and h.ordering_key = @ordering_key and h.ordering_key is not null)
         """;
 
     /// <summary>Blocks and promotes the tasks of ordering keys after they were written.</summary>
@@ -32,8 +33,8 @@ internal sealed partial class SqliteTaskStore
     {
         foreach (var (queue, orderingKey) in orderingKeys)
         {
-            Execute(BlockSql, queue, orderingKey);
-            Execute(PromoteSql, queue, orderingKey);
+            Execute(BlockSql, ("@queue", queue), ("@ordering_key", orderingKey));
+            Execute(PromoteSql, ("@queue", queue), ("@ordering_key", orderingKey));
         }
     }
 }

@@ -2,7 +2,6 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 using TaskQueue.Engine;
-using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.Sqlite;
 
@@ -10,7 +9,11 @@ namespace TaskQueue.Storage.Sqlite;
 public sealed class SqliteTaskDbContext(DbContextOptions<SqliteTaskDbContext> options) : TaskDbContext(options)
 {
     /// <inheritdoc />
-    protected override void MapEventKey(EntityTypeBuilder<TaskEvent> e) => e.HasKey(x => x.Id);
+    protected override void MapOutboxKey(EntityTypeBuilder<OutboxRow> e)
+    {
+        e.HasKey(x => x.Id);
+        e.Property(x => x.Id).ValueGeneratedOnAdd(); // "autoincrement": the id of a removed row is never used again
+    }
 
     /// <inheritdoc />
     protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder)

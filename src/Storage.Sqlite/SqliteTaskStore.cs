@@ -14,10 +14,11 @@ namespace TaskQueue.Storage.Sqlite;
 internal sealed partial class SqliteTaskStore(string connectionString)
     : ITaskStore, IQueueStore, ICallbackStore, IBacklogStore, IAsyncDisposable
 {
-    private const int Stream = 0;
+    /// <summary>The only partition in use.</summary>
+    private const int Partition = 0;
 
     private readonly SemaphoreSlim _lock = new(1);
-    private readonly Dictionary<string, SqliteCommand> _prepared = [];
+    private readonly Dictionary<string, SqliteCommand> _prepared = new(ReferenceEqualityComparer.Instance);
     private SqliteConnection? _connection;
     private bool _disposed;
 
@@ -74,26 +75,50 @@ internal sealed partial class SqliteTaskStore(string connectionString)
         _connection = connection;
     }
 
-    /// <summary>A prepared statement, cached for the lifetime of the connection; parameters are named @0, @1 ….</summary>
-    private SqliteCommand Prepare(string sql, params ReadOnlySpan<object> values)
+    /// <summary>
+    /// A prepared statement, cached for the lifetime of the connection. It is found by the identity of its text, a constant or static
+    /// field, because hashing a long text takes as long as running it. Every call names the same parameters in the same order.
+    /// </summary>
+    private SqliteCommand Prepare(string sql, params ReadOnlySpan<(string Name, object Value)> values)
     {
         if (!_prepared.TryGetValue(sql, out var command))
         {
-            command = _connection!.CreateCommand();
-            command.CommandText = sql;
-            for (var i = 0; i < values.Length; i++)
-                command.Parameters.Add(new SqliteParameter { ParameterName = $"@{i}" });
-            _prepared.Add(sql, command);
+            command = Add(sql);
+            foreach (var (name, _) in values)
+                command.Parameters.Add(new SqliteParameter { ParameterName = name });
         }
 
         for (var i = 0; i < values.Length; i++)
-            command.Parameters[i].Value = values[i];
+            command.Parameters[i].Value = values[i].Value;
         return command;
     }
 
-    private int Execute(string sql, params ReadOnlySpan<object> values) => Prepare(sql, values).ExecuteNonQuery();
+    private SqliteCommand Add(string sql)
+    {
+        var command = _connection!.CreateCommand();
+        command.CommandText = sql;
+        _prepared.Add(sql, command);
+        return command;
+    }
 
-    private List<T> Query<T>(string sql, Func<SqliteDataReader, T> read, params ReadOnlySpan<object> values)
+    private int Execute(string sql, params ReadOnlySpan<(string Name, object Value)> values) => Prepare(sql, values).ExecuteNonQuery();
+
+    private int Execute(RowStatement statement, TaskState task)
+    {
+        var (sql, columns) = statement;
+        if (!_prepared.TryGetValue(sql, out var command))
+        {
+            command = Add(sql);
+            foreach (var column in columns)
+                command.Parameters.Add(new SqliteParameter { ParameterName = $"@{column.Name}" });
+        }
+
+        for (var i = 0; i < columns.Length; i++)
+            command.Parameters[i].Value = columns[i].SqliteValue(task);
+        return command.ExecuteNonQuery();
+    }
+
+    private List<T> Query<T>(string sql, Func<SqliteDataReader, T> read, params ReadOnlySpan<(string Name, object Value)> values)
     {
         using var reader = Prepare(sql, values).ExecuteReader();
         var rows = new List<T>();
@@ -114,9 +139,10 @@ internal sealed partial class SqliteTaskStore(string connectionString)
         }
     }
 
-    private static string Placeholders(int count, int from = 0) => string.Join(", ", Enumerable.Range(from, count).Select(i => $"@{i}"));
-
     private static object OrNull(object? value) => value ?? DBNull.Value;
 
-    private static DateTime? ToTime(long? micros) => micros is { } value ? Micros.ToTime(value) : null;
+    private static object OrNull(DateTime? time) => time is { } value ? Micros.FromTime(value) : DBNull.Value;
+
+    private static DateTime? ReadTime(SqliteDataReader row, int column) =>
+        row.IsDBNull(column) ? null : Micros.ToTime(row.GetInt64(column));
 }

@@ -5,54 +5,53 @@ namespace TaskQueue.Storage.Sqlite;
 
 internal sealed partial class SqliteTaskStore
 {
-    private static readonly string FollowLeasesSql =
-        $"""
-        update tasks set lease_until = @0 + lease_ms * 1000
-        where state = {TaskStates.Running} and lease_until is not expires_at and (lease_until <= @0 or lease_until > @0 + lease_ms * 1000)
+    private const string FollowLeasesSql =
+        """
+        update running set lease_until = @now + lease_ms * 1000
+        where lease_until is not expires_at and (lease_until <= @now or lease_until > @now + lease_ms * 1000)
         """;
 
     private const string FollowDuesSql =
-        $"""
-        update tasks set due_at = @0, dispatch_at = case when dispatch_at is null then null else @0 end
-        where state in {SqlStates.Waiting} and due_at > @0 and max(created_at, coalesce(started_at, 0)) > @0
+        """
+        update ready set due_at = @now, dispatch_at = case when dispatch_at is null then null else @now end
+        where due_at > @now and max(created_at, coalesce(started_at, 0)) > @now
           and due_at < max(created_at, coalesce(started_at, 0)) + 3600000000
         """;
 
-    private const string RedispatchSql = "update tasks set dispatch_at = max(due_at, @0) where dispatch_at is not null";
+    private const string RedispatchSql = "update ready set dispatch_at = max(due_at, @now) where dispatch_at is not null";
 
-    public Task<IReadOnlyList<Guid>> SelectAsync(Sweep sweep, DateTime now, int max)
+    private static readonly Dictionary<Sweep, string> SelectSql = Enum.GetValues<Sweep>().ToDictionary(sweep => sweep, sweep =>
     {
-        var (column, condition) = SweepColumn(sweep);
-        return UseAsync<IReadOnlyList<Guid>>(
-            () => Query($"select id from tasks where {condition} and {column} <= @0 order by {column} limit @1", r =>
-                r.GetGuid(0), Micros.FromTime(now), max),
-            write: false);
-    }
+        var (table, column) = SweepColumn(sweep);
+        return $"select id from {table} where {column} is not null and {column} <= @now order by {column} limit @max";
+    });
 
-    public Task<DateTime?> NextAsync(Sweep sweep)
+    private static readonly Dictionary<Sweep, string> NextSql = Enum.GetValues<Sweep>().ToDictionary(sweep => sweep, sweep =>
     {
-        var (column, condition) = SweepColumn(sweep);
-        return UseAsync(
-            () => ToTime(Query($"select {column} from tasks where {condition} order by {column} limit 1", r => (long?)r.GetInt64(0))
-                .SingleOrDefault()),
-            write: false);
-    }
+        var (table, column) = SweepColumn(sweep);
+        return $"select {column} from {table} where {column} is not null order by {column} limit 1";
+    });
+
+    public Task<IReadOnlyList<Guid>> SelectAsync(Sweep sweep, DateTime now, int max) =>
+        UseAsync<IReadOnlyList<Guid>>(
+            () => Query(SelectSql[sweep], r => r.GetGuid(0), ("@now", Micros.FromTime(now)), ("@max", max)), write: false);
+
+    public Task<DateTime?> NextAsync(Sweep sweep) =>
+        UseAsync(() => Query(NextSql[sweep], r => ReadTime(r, 0)).SingleOrDefault(), write: false);
 
     public Task FollowClockAsync(DateTime now) =>
-        UseAsync(() =>
-        {
-            Execute(FollowLeasesSql, Micros.FromTime(now));
-            return Execute(FollowDuesSql, Micros.FromTime(now));
-        }, write: true);
+        UseAsync(
+            () => Execute(FollowLeasesSql, ("@now", Micros.FromTime(now))) + Execute(FollowDuesSql, ("@now", Micros.FromTime(now))),
+            write: true);
 
     public Task RedispatchAllAsync(DateTime now) =>
-        UseAsync(() => Execute(RedispatchSql, Micros.FromTime(now)), write: true);
+        UseAsync(() => Execute(RedispatchSql, ("@now", Micros.FromTime(now))), write: true);
 
-    /// <summary>The column that a sweep selects by, and the condition of its partial index.</summary>
-    private static (string Column, string Condition) SweepColumn(Sweep sweep) => sweep switch
+    /// <summary>The column that a sweep selects by.</summary>
+    private static (string Table, string Column) SweepColumn(Sweep sweep) => sweep switch
     {
-        Sweep.Dispatch => ("dispatch_at", "dispatch_at is not null"),
-        Sweep.ExpiredLease => ("lease_until", $"state = {TaskStates.Running} and lease_until is not null"),
-        _ => ("expires_at", $"state in {SqlStates.Waiting} and expires_at is not null"),
+        Sweep.Dispatch => (TaskTables.Ready, "dispatch_at"),
+        Sweep.ExpiredLease => (TaskTables.Running, "lease_until"),
+        _ => (TaskTables.Ready, "expires_at"),
     };
 }

@@ -23,9 +23,9 @@ internal static class CommonTables
         model.Entity<BatchState>(MapBatches);
         model.Entity<BatchCount>(e =>
         {
-            e.ToTable("batch_counts").HasKey(x => new { x.BatchId, x.Stream, x.End });
+            e.ToTable("batch_counts").HasKey(x => new { x.BatchId, x.Partition, x.End });
             e.Property(x => x.BatchId).HasColumnName("batch_id");
-            e.Property(x => x.Stream).HasColumnName("stream");
+            e.Property(x => x.Partition).HasColumnName("partition_id");
             e.Property(x => x.End).HasColumnName("line_end");
             e.Property(x => x.Count).HasColumnName("count");
         });

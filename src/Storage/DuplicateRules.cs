@@ -53,7 +53,7 @@ internal static class DuplicateRules
 
     private static SubmitResult Accept(TaskState task, Dictionary<(string Queue, string Key), TaskState> holders)
     {
-        task.Record(TaskEventType.Submitted, task.CreatedAt, dispatch: task.DispatchAt > task.DueAt, frees: task.OrderingKey is not null);
+        task.Accept();
         if (task.DedupeKey is { } key)
             holders[(task.Queue, key)] = task; // a later one of the same list may overwrite it
         return new SubmitResult(task.CorrelationId, SubmitStatus.Accepted, task);

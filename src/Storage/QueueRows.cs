@@ -30,7 +30,7 @@ public sealed class QueueCount
     public int Tier { get; set; }
 
     /// <summary>The partition whose lock the transactions held.</summary>
-    public int Stream { get; set; }
+    public int Partition { get; set; }
 
     /// <summary>One of the terminal event types.</summary>
     public TaskEventType Type { get; set; }

@@ -10,8 +10,8 @@ public static class SqlStates
     /// <summary>Pending or retrying: a list for <c>in</c>.</summary>
     public const string Waiting = "(3, 7)";
 
-    /// <summary>Pending, running or retrying: a list for <c>in</c>.</summary>
-    public const string Unfinished = "(3, 4, 7)";
+    /// <summary>Completed, failed, cancelled or expired: a list for <c>in</c>.</summary>
+    public const string Finished = "(5, 6, 8, 9)";
 
     /// <summary>Failed, cancelled or expired: a list for <c>in</c>.</summary>
     public const string Unsuccessful = "(6, 8, 9)";

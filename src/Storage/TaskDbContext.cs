@@ -16,8 +16,29 @@ namespace TaskQueue.Storage;
 /// <summary>The database model. Each provider has a subclass, because it has migrations of its own.</summary>
 public abstract class TaskDbContext(DbContextOptions options) : DbContext(options)
 {
-    /// <summary>Table <c>tasks</c>.</summary>
-    public DbSet<TaskState> Tasks => Set<TaskState>();
+    /// <summary>View <c>all_tasks</c>: every task, wherever it is now.</summary>
+    public DbSet<TaskState> Tasks => Set<TaskState>(TaskViews.All);
+
+    /// <summary>View <c>waiting_tasks</c>.</summary>
+    public DbSet<TaskState> WaitingTasks => Set<TaskState>(TaskViews.Waiting);
+
+    /// <summary>View <c>running_tasks</c>.</summary>
+    public DbSet<TaskState> RunningTasks => Set<TaskState>(TaskViews.Running);
+
+    /// <summary>View <c>ended_tasks</c>.</summary>
+    public DbSet<TaskState> EndedTasks => Set<TaskState>(TaskViews.Ended);
+
+    /// <summary>Table <c>tasks</c>: what was asked.</summary>
+    public DbSet<TaskState> Submitted => Set<TaskState>(TaskTables.Cold);
+
+    /// <summary>Table <c>ready</c>.</summary>
+    public DbSet<TaskState> Ready => Set<TaskState>(TaskTables.Ready);
+
+    /// <summary>Table <c>running</c>.</summary>
+    public DbSet<TaskState> Running => Set<TaskState>(TaskTables.Running);
+
+    /// <summary>Table <c>outcomes</c>.</summary>
+    public DbSet<TaskState> Outcomes => Set<TaskState>(TaskTables.Outcomes);
 
     /// <summary>Table <c>queues</c>.</summary>
     public DbSet<QueueRecord> Queues => Set<QueueRecord>();
@@ -40,8 +61,11 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
     /// <summary>Table <c>callbacks</c>.</summary>
     public DbSet<Callback> Callbacks => Set<Callback>();
 
-    /// <summary>Table <c>task_events</c>.</summary>
-    public DbSet<TaskEvent> TaskEvents => Set<TaskEvent>();
+    /// <summary>Table <c>outbox</c>.</summary>
+    public DbSet<OutboxRow> Outbox => Set<OutboxRow>();
+
+    /// <summary>Table <c>attempts</c>.</summary>
+    public DbSet<AttemptRow> Attempts => Set<AttemptRow>();
 
     /// <summary>Table <c>api_keys</c>.</summary>
     public DbSet<ApiKeyRecord> ApiKeys => Set<ApiKeyRecord>();
@@ -62,10 +86,10 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         ArgumentNullException.ThrowIfNull(modelBuilder);
-        modelBuilder.Entity<TaskState>(MapTasks);
+        TaskTables.Map(modelBuilder);
         modelBuilder.Entity<QueueRecord>(MapQueues);
         modelBuilder.Entity<ScheduleRecord>(MapSchedules);
-        modelBuilder.Entity<TaskEvent>(MapEvents);
+        modelBuilder.Entity<OutboxRow>(MapOutbox);
         modelBuilder.Entity<QueueLimitRow>(e =>
         {
             e.ToTable("queue_limits").HasKey(x => x.Queue);
@@ -77,98 +101,54 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         TextSize.Map(modelBuilder, Database.ProviderName);
         modelBuilder.Entity<QueueCount>(e =>
         {
-            e.ToTable("queue_counts").HasKey(x => new { x.Queue, x.Tier, x.Stream, x.Type });
+            e.ToTable("queue_counts").HasKey(x => new { x.Queue, x.Tier, x.Partition, x.Type });
             e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(128);
             e.Property(x => x.Tier).HasColumnName("tier");
-            e.Property(x => x.Stream).HasColumnName("stream");
+            e.Property(x => x.Partition).HasColumnName("partition_id");
             e.Property(x => x.Type).HasColumnName("type");
             e.Property(x => x.Count).HasColumnName("count");
         });
         modelBuilder.Entity<OutboxPartition>(e =>
         {
-            e.ToTable("event_streams").HasKey(x => x.Id);
+            e.ToTable("outbox_partitions").HasKey(x => x.Id);
             e.Property(x => x.Id).HasColumnName("id").ValueGeneratedNever();
-            e.Property(x => x.Cursor).HasColumnName("cursor");
-            e.HasData(Enumerable.Range(0, TaskEvent.Streams).Select(id => new OutboxPartition { Id = id }));
+            e.Property(x => x.Offset).HasColumnName("published_to");
+            e.HasData(Enumerable.Range(0, TaskEvent.Partitions).Select(id => new OutboxPartition { Id = id }));
         });
     }
 
-    /// <summary>Maps the key and identity of events, which differ: SQLite generates single-column integer keys only.</summary>
-    protected abstract void MapEventKey(EntityTypeBuilder<TaskEvent> e);
+    /// <summary>Maps the key and identity of outbox rows, which differ: SQLite generates single-column integer keys only.</summary>
+    protected abstract void MapOutboxKey(EntityTypeBuilder<OutboxRow> e);
 
-    private static void MapTasks(EntityTypeBuilder<TaskState> e)
+    private void MapOutbox(EntityTypeBuilder<OutboxRow> e)
     {
-        e.ToTable("tasks").HasKey(x => x.CorrelationId);
-        e.Property(x => x.CorrelationId).HasColumnName("id").ValueGeneratedNever();
-        e.Property(x => x.State).HasColumnName("state");
+        e.ToTable("outbox");
+        MapOutboxKey(e);
+        e.Property(x => x.Partition).HasColumnName("partition_id");
+        e.Property(x => x.Id).HasColumnName("id");
+        e.Property(x => x.At).HasColumnName("at");
+        e.Property(x => x.Type).HasColumnName("type");
         e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(128);
         e.Property(x => x.Tier).HasColumnName("tier");
-        e.Property(x => x.Priority).HasColumnName("priority");
-        e.Property(x => x.Push).HasColumnName("push");
-        e.Property(x => x.Name).HasColumnName("name").HasMaxLength(256);
-        e.Property(x => x.DedupeKey).HasColumnName("dedupe_key").HasMaxLength(StoredKeyLength);
-        e.Property(x => x.OrderingKey).HasColumnName("ordering_key").HasMaxLength(StoredKeyLength);
-        e.Property(x => x.Blocked).HasColumnName("blocked");
-        e.Property(x => x.Payload).HasColumnName("payload");
-        e.Property(x => x.Headers).HasColumnName("headers");
-        e.Property(x => x.Result).HasColumnName("result");
-        e.Property(x => x.Error).HasColumnName("error");
-        e.Property(x => x.Attempt).HasColumnName("attempt");
-        e.Property(x => x.AttemptsLeft).HasColumnName("attempts_left");
-        e.Property(x => x.MaxAttempts).HasColumnName("max_attempts");
-        e.Property(x => x.Retry).HasColumnName("retry");
-        e.Property(x => x.DefaultLeaseMs).HasColumnName("default_lease_ms");
-        e.Property(x => x.LeaseMs).HasColumnName("lease_ms");
-        e.Property(x => x.LeaseUntil).HasColumnName("lease_until");
         e.Property(x => x.Worker).HasColumnName("worker");
-        e.Property(x => x.ClaimedBy).HasColumnName("claimed_by").HasMaxLength(128);
-        e.Property(x => x.CreatedAt).HasColumnName("created_at");
-        e.Property(x => x.DueAt).HasColumnName("due_at");
-        e.Property(x => x.ExpiresAt).HasColumnName("expires_at");
-        e.Property(x => x.StartedAt).HasColumnName("started_at");
-        e.Property(x => x.FinishedAt).HasColumnName("finished_at");
-        e.Property(x => x.DispatchAt).HasColumnName("dispatch_at");
-        e.Property(x => x.CompletionActions).HasColumnName("ending");
-        e.Property(x => x.BatchId).HasColumnName("batch_id");
-        e.Property(x => x.Owner).HasColumnName("owner").HasMaxLength(128);
-        e.Property(x => x.Progress).HasColumnName("progress");
-        e.Property(x => x.Limited).HasColumnName("limited");
-        e.Property(x => x.Dead).HasColumnName("dead");
-        e.Property(x => x.DeleteAt).HasColumnName("delete_at");
-        e.Ignore(x => x.Events).Ignore(x => x.Settings).Ignore(x => x.RunAttempt).Ignore(x => x.ReplyTo);
-
-        // Claims use only this index, so their cost does not grow with finished tasks. Filters use the numbers of TaskStates.
-        e.HasIndex(x => new { x.Queue, x.Tier, x.Priority, x.DueAt, x.CorrelationId }, "ix_tasks_claim")
-            .HasFilter($"state in {SqlStates.Waiting} and not blocked");
-        e.HasIndex(x => x.DispatchAt, "ix_tasks_dispatch").HasFilter("dispatch_at is not null");
-        e.HasIndex(x => x.LeaseUntil, "ix_tasks_lease").HasFilter($"state = {SqlStates.Running}");
-        e.HasIndex(x => x.ExpiresAt, "ix_tasks_expiry").HasFilter($"state in {SqlStates.Waiting} and expires_at is not null");
-        // For lists of failures: rare states among many completed rows.
-        e.HasIndex(x => new { x.State, x.CorrelationId }, "ix_tasks_ended").HasFilter($"state in {SqlStates.Unsuccessful}");
-        e.HasIndex(x => x.DeleteAt, "ix_tasks_delete").HasFilter("delete_at is not null");
-        e.HasIndex(x => new { x.Queue, x.FinishedAt, x.CorrelationId }, "ix_tasks_dead").HasFilter("dead");
-        // For lists of a single owner.
-        e.HasIndex(x => new { x.Owner, x.CorrelationId }, "ix_tasks_owner").HasFilter("owner is not null");
-        e.HasIndex(x => x.Queue, "ix_tasks_limited").HasFilter($"state = {SqlStates.Running} and limited");
-
-        // The tasks of a batch in item order, and those it waits for.
-        e.HasIndex(x => new { x.BatchId, x.CorrelationId }, "ix_tasks_batch").HasFilter("batch_id is not null");
-        e.HasIndex(x => x.BatchId, "ix_tasks_batch_live").HasFilter($"batch_id is not null and state in {SqlStates.Unfinished}");
-
-        // At most one holder of a dedupe key and one head of an ordering key, also under concurrent writers.
-        e.HasIndex(x => new { x.Queue, x.DedupeKey }, DedupeIndex).IsUnique().HasFilter($"dedupe_key is not null and state in "
-            + $"{SqlStates.Unfinished}");
-        e.HasIndex(x => new { x.Queue, x.OrderingKey }, HeadIndex).IsUnique()
-            .HasFilter($"ordering_key is not null and not blocked and state in {SqlStates.Unfinished}");
-        e.HasIndex(x => new { x.Queue, x.OrderingKey, x.DueAt, x.CorrelationId }, "ix_tasks_ordering_key")
-            .HasFilter($"ordering_key is not null and state in {SqlStates.Waiting}");
+        e.Property(x => x.Dispatch).HasColumnName("dispatch");
+        e.Property(x => x.ReleasesCapacity).HasColumnName("frees");
+        e.Property(x => x.Ids).HasColumnName("ids");
+        e.Property(x => x.Attempts).HasColumnName("attempts");
+        e.Property(x => x.Earlier).HasColumnName("earlier");
+        e.Property(x => x.DueTimes).HasColumnName("due_times");
+        e.Property(x => x.Errors).HasColumnName("errors");
+        if (Database.ProviderName?.EndsWith("PostgreSQL", StringComparison.Ordinal) == true)
+            return; // it has arrays
+        e.Property(x => x.Ids).HasConversion(v => OutboxJson.Write(v), v => OutboxJson.Read<Guid>(v));
+        e.Property(x => x.Attempts).HasConversion(v => OutboxJson.Write(v), v => OutboxJson.Read<int>(v));
+        e.Property(x => x.Earlier).HasConversion(v => OutboxJson.Write(v!), v => OutboxJson.Read<int>(v));
+        e.Property(x => x.DueTimes).HasConversion(v => OutboxJson.Write(v!), v => OutboxJson.Read<DateTime?>(v));
+        e.Property(x => x.Errors).HasConversion(v => OutboxJson.Write(v!), v => OutboxJson.Read<string?>(v));
     }
 
-    /// <summary>A key prefixed with its tenant: see <see cref="TenantKey"/>.</summary>
-    private const int StoredKeyLength = 256;
-
-    internal const string DedupeIndex = "ix_tasks_dedupe";
-    internal const string HeadIndex = "ix_tasks_head";
+    /// <summary>Names of the constraints that tell which conflict a write met.</summary>
+    internal const string DedupeIndex = "PK_dedupe_keys", HeadIndex = "ix_ready_head";
 
     private static void MapQueues(EntityTypeBuilder<QueueRecord> e)
     {
@@ -201,26 +181,5 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.Property(x => x.LastAt).HasColumnName("last_at");
         e.HasIndex(x => new { x.Queue, x.Name }, "ix_schedules_name").IsUnique();
         e.HasIndex(x => x.NextAt, "ix_schedules_next").HasFilter("next_at is not null");
-    }
-
-    private void MapEvents(EntityTypeBuilder<TaskEvent> e)
-    {
-        e.ToTable("task_events");
-        MapEventKey(e);
-        e.Property(x => x.Stream).HasColumnName("stream");
-        e.Property(x => x.Id).HasColumnName("id");
-        e.Property(x => x.TaskId).HasColumnName("task_id");
-        e.Property(x => x.Type).HasColumnName("type");
-        e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(128);
-        e.Property(x => x.Tier).HasColumnName("tier");
-        e.Property(x => x.Attempt).HasColumnName("attempt");
-        e.Property(x => x.Worker).HasColumnName("worker");
-        e.Property(x => x.Error).HasColumnName("error");
-        e.Property(x => x.At).HasColumnName("at");
-        e.Property(x => x.DueAt).HasColumnName("due_at");
-        e.Property(x => x.Dispatch).HasColumnName("dispatch");
-        e.Property(x => x.ReleasesCapacity).HasColumnName("frees");
-        e.Ignore(x => x.IsWritten);
-        e.HasIndex(x => x.TaskId, "ix_task_events_task");
     }
 }

@@ -16,7 +16,7 @@ public sealed class BackupTests
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
     /// <summary>The recipe's step for a new broker: messages sent to the old one are sent again at once.</summary>
-    private const string RedispatchSql = "update tasks set dispatch_at = due_at where dispatch_at is not null";
+    private const string RedispatchSql = "update ready set dispatch_at = due_at where dispatch_at is not null";
 
     [Theory]
     [InlineData(true)]
@@ -123,10 +123,9 @@ public sealed class BackupTests
         await Eventually.UntilAsync(
             async () => !await db.Tasks.AnyAsync(t => t.State != TaskStates.Completed), Deadline, "every task is completed");
         (await IdsAsync(database)).ShouldBe(kept, ignoreOrder: true);
-        var completions = await db.TaskEvents.Where(e => e.Type == TaskEventType.Completed).GroupBy(e => e.TaskId).Select(g => g.Count())
-            .ToListAsync();
+        var completions = (await db.EventsAsync()).Where(e => e.Type == TaskEventType.Completed).CountBy(e => e.TaskId).ToList();
         completions.Count.ShouldBe(kept.Count);
-        completions.ShouldAllBe(count => count == 1);
+        completions.ShouldAllBe(c => c.Value == 1);
     }
 
     private static async Task<bool> AllSentAsync(TestDatabase database)
@@ -134,7 +133,8 @@ public sealed class BackupTests
         await using var connection = new NpgsqlConnection(database.ConnectionString);
         await connection.OpenAsync();
         await using var command = new NpgsqlCommand(
-            "select not exists (select from event_streams s join task_events e on e.stream = s.id and e.id > s.cursor)", connection);
+            "select not exists (select from outbox_partitions p join outbox o on o.partition_id = p.id and o.id > p.published_to)",
+            connection);
         return await command.ExecuteScalarAsync() is true;
     }
 

@@ -136,13 +136,13 @@ public abstract class BusFuzzTests(DatabaseProvider provider) : IAsyncLifetime
         var refused = await db.Quarantine.Where(q => q.Subject.Contains(":message:") || q.Subject.Contains(":sender:"))
             .SumAsync(q => q.Count);
         var tasks = await db.Tasks.AsNoTracking().OrderBy(t => t.CorrelationId).ToListAsync();
-        return (refused, string.Join('\n', tasks.Select(t => t.Describe())) + await db.TaskEvents.CountAsync());
+        return (refused, string.Join('\n', tasks.Select(t => t.Describe())) + (await db.EventsAsync()).Count);
     }
 
     private async Task<List<TaskEventType>> TypesAsync()
     {
         await using var db = _database.CreateContext();
-        return await db.TaskEvents.Select(e => e.Type).Distinct().ToListAsync();
+        return await db.Outbox.Select(o => o.Type).Distinct().ToListAsync();
     }
 
     private async Task<(int Applied, int Refused)> OutcomesAsync(List<Guid> own)

@@ -26,7 +26,7 @@ internal sealed class CrashHistory
         await using var db = database.CreateContext();
         return new CrashHistory(
             await db.Tasks.AsNoTracking().Where(t => t.Queue == queue).ToDictionaryAsync(t => t.CorrelationId),
-            await db.TaskEvents.AsNoTracking().Where(e => e.Queue == queue).OrderBy(e => e.Id).ToListAsync());
+            [.. (await db.EventsAsync()).Where(e => e.Queue == queue)]);
     }
 
     public IReadOnlyCollection<Guid> Ids => _tasks.Keys;

@@ -90,7 +90,7 @@ public sealed class CrashRulesTests(CrashRulesFixture fixture) : IClassFixture<C
         var first = schedule.CreatedAt.AddTicks(TimeSpan.TicksPerSecond - (schedule.CreatedAt.Ticks % TimeSpan.TicksPerSecond));
         var expected = Enumerable.Range(0, ids.Count).Select(i => ScheduledTasks.IdOf(schedule.Id, first.AddSeconds(i)));
         ids.ShouldBe(expected, ignoreOrder: true);
-        (await db.TaskEvents.CountAsync(e => e.Queue == CrashRulesFixture.Ticks && ids.Contains(e.TaskId))).ShouldBe(ids.Count);
+        (await db.EventsAsync()).Count(e => e.Queue == CrashRulesFixture.Ticks && ids.Contains(e.TaskId)).ShouldBe(ids.Count);
     }
 
     private async Task<List<Guid>> TicksAsync()

@@ -77,7 +77,7 @@ internal sealed class EncryptionStack(TestDatabase database) : IAsyncDisposable
         await using var source = NpgsqlDataSource.Create(database.ConnectionString);
         var columns = new List<(string Table, string Column, string Type)>();
         await using (var command = source.CreateCommand("select table_name, column_name, data_type from information_schema.columns where "
-            + "table_schema = 'public' and data_type in ('text', 'character varying', 'bytea', 'jsonb', 'json')"))
+            + "table_schema = 'public' and data_type in ('text', 'character varying', 'bytea', 'jsonb', 'json', 'ARRAY')"))
         {
             await using var reader = await command.ExecuteReaderAsync();
             while (await reader.ReadAsync())

@@ -110,7 +110,7 @@ public sealed partial class EncryptionTests
             (await host.Http.PutAsync("/queues/old/schedules/s", new { cron = "* * * * * *", data = Marker })).Status.ShouldBe(201);
         }
 
-        await stack.ExecuteAsync("delete from tasks");
+        await stack.Database.ClearAsync();
         await using (var host = await stack.StartAsync("k2", "k2"))
         {
             (await host.Http.PutAsync("/queues/new", new { })).Status.ShouldBe(201);
@@ -141,7 +141,8 @@ public sealed partial class EncryptionTests
         var moved = await host.Http.ReadAsync($"/tasks/{mine}");
         (moved.Status, moved.Text.Contains(Marker, StringComparison.Ordinal)).ShouldBe((500, false));
 
-        await stack.ExecuteAsync($"update tasks set progress = payload where payload = '{await stack.StoredAsync(theirs, "payload")}'");
+        await stack.ExecuteAsync("update ready set progress = (select payload from tasks t where t.id = ready.id) "
+            + $"where id in (select id from tasks where payload = '{await stack.StoredAsync(theirs, "payload")}')");
         (await host.Http.ReadAsync($"/tasks/{theirs}")).Status.ShouldBe(500);
     }
 

@@ -73,9 +73,8 @@ public sealed class MaintenanceCrashTests
     {
         await using var db = database.CreateContext();
         var gone = Micros.Now(TimeProvider.System).AddHours(-1);
-        db.Tasks.AddRange(Enumerable.Range(0, Rows)
+        await db.InsertAsync(Enumerable.Range(0, Rows)
             .Select(_ => TestTasks.New(change: t => (t.State, t.DeleteAt) = (TaskStates.Completed, gone))));
-        await db.SaveChangesAsync();
         await db.Database.ExecuteSqlRawAsync(
             """
             create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.003); return old; end $$;

@@ -72,10 +72,9 @@ internal sealed class OutageCluster : IAsyncDisposable
         await Eventually.UntilAsync(() => AllAreDoneAsync(accepted), Recovery, "every task is completed");
         await using var db = Context();
         var rows = await db.Tasks.AsNoTracking().Select(t => t.CorrelationId).ToListAsync();
-        var completions = await db.TaskEvents.AsNoTracking().Where(e => e.Type == TaskEventType.Completed)
-            .GroupBy(e => e.TaskId).Select(g => new { g.Key, Count = g.Count() }).ToListAsync();
+        var completions = (await db.EventsAsync()).Where(e => e.Type == TaskEventType.Completed).CountBy(e => e.TaskId).ToList();
         rows.Except(completions.Select(c => c.Key)).ShouldBeEmpty();
-        completions.ShouldAllBe(c => c.Count == 1);
+        completions.ShouldAllBe(c => c.Value == 1);
         _processes.Values.ShouldAllBe(p => !p.HasExited);
     }
 

@@ -118,8 +118,7 @@ public abstract class QuarantineApiTests(Stack stack)
         var taken = TestTasks.New(_queue, t =>
             (t.CorrelationId, t.Owner, t.State, t.FinishedAt) = (ScheduledTasks.IdOf(schedule.Id, tick), "somebody",
                 TaskStates.Completed, tick));
-        db.Tasks.Add(taken);
-        await db.SaveChangesAsync();
+        await db.InsertAsync(taken);
         await db.Schedules.Where(s => s.Id == schedule.Id).ExecuteUpdateAsync(s => s.SetProperty(x => x.NextAt, tick));
 
         var item = await ItemAsync("schedule", _queue);
@@ -182,7 +181,7 @@ public abstract class QuarantineApiTests(Stack stack)
         {
             await using var db = Stack.Database.CreateContext();
             await db.Database.ExecuteSqlRawAsync(
-                "create trigger poison after insert on tasks when new.name = 'poison' begin update tasks set created_at = "
+                "create trigger poison after insert on ready when new.name = 'poison' begin update ready set created_at = "
                     + "900000000000000000 where id = new.id; end");
             var bad = await Http.SubmitAsync(new { action = "poison" });
             var good = await Http.SubmitAsync(new { action = "echo", data = 1 });

@@ -99,7 +99,7 @@ public sealed partial class RollingRestartTests
         await using var db = cluster.Database.CreateContext();
         (await db.Tasks.CountAsync()).ShouldBe(accepted.Count);
         (await db.Tasks.CountAsync(t => t.AttemptsLeft != t.MaxAttempts - 1)).ShouldBe(0);
-        var ends = await db.TaskEvents.Where(e => e.Type == TaskEventType.Completed).Select(e => new { e.TaskId, e.Worker }).ToListAsync();
+        var ends = (await db.EventsAsync()).Where(e => e.Type == TaskEventType.Completed).ToList();
         ends.Count.ShouldBe(accepted.Count);
         ends.Select(e => e.TaskId).ToHashSet().SetEquals(accepted).ShouldBeTrue();
         var workers = ends.ToDictionary(e => e.TaskId.ToString(), e => e.Worker);

@@ -31,6 +31,7 @@ public abstract class SchedulerChecks(Stack stack)
                 .ShouldBe([TaskEventType.Submitted, TaskEventType.Dispatched, TaskEventType.Started, TaskEventType.Completed]);
         events.Where(e => e.Type != TaskEventType.Submitted).Min(e => e.At)
             .ShouldBeGreaterThanOrEqualTo(due.AddMicroseconds(-1)); // kept with microseconds
+        (await FirstAsync(ids)).ShouldBeGreaterThanOrEqualTo(due.AddMicroseconds(-1));
         events.Where(e => e.Type == TaskEventType.Dispatched).Max(e => e.At).ShouldBeLessThan(due.AddSeconds(5));
     }
 
@@ -47,6 +48,7 @@ public abstract class SchedulerChecks(Stack stack)
         foreach (var steps in events.GroupBy(e => e.TaskId))
             steps.Select(e => e.Type).ShouldBe([TaskEventType.Submitted, TaskEventType.Expired]);
         events.Where(e => e.Type == TaskEventType.Expired).Min(e => e.At).ShouldBeGreaterThanOrEqualTo(expires.AddMicroseconds(-1));
+        (await FirstAsync(ids)).ShouldBeGreaterThanOrEqualTo(expires.AddMicroseconds(-1));
         (await Stack.Http.ClaimAsync("expiring")).ShouldBeEmpty();
     }
 
@@ -74,11 +76,22 @@ public abstract class SchedulerChecks(Stack stack)
             async () =>
             {
                 await using var db = Stack.Database.CreateContext();
-                events = await db.TaskEvents.AsNoTracking().Where(e => ids.Contains(e.TaskId)).OrderBy(e => e.Id).ToListAsync();
+                events = [.. (await db.EventsAsync()).Where(e => ids.Contains(e.TaskId))];
                 return events.Count(e => e.Type == end) >= ids.Count;
             },
             Patience, $"{ids.Count} tasks are {end}");
         return events;
+    }
+
+    /// <summary>
+    /// When the first of ended tasks was dispatched, started or finished; events share the time of the last in their row.
+    /// </summary>
+    private async Task<DateTime> FirstAsync(IReadOnlyCollection<Guid> ids)
+    {
+        await using var db = Stack.Database.CreateContext();
+        var tasks = await db.Tasks.Where(t => ids.Contains(t.CorrelationId)).Select(t => new { t.StartedAt, t.FinishedAt }).ToListAsync();
+        var attempts = await db.Attempts.Where(a => ids.Contains(a.TaskId)).Select(a => a.EndedAt).ToListAsync();
+        return tasks.Select(t => t.StartedAt ?? t.FinishedAt!.Value).Concat(attempts).Min();
     }
 
     private async Task<JsonElement> ClaimedAsync(string queue) =>

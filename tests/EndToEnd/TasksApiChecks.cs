@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Shouldly;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -120,7 +121,9 @@ public abstract class TasksApiChecks(Stack stack) : IAsyncLifetime
     {
         await AcceptAsync("""{"action":"zzz"}""");
         await RowsAsync("completed", 1);
-        await stack.Database.RenameTableAsync("tasks", "tasks_gone");
+        string[] names = stack.Database.Address.Provider == DatabaseProvider.Postgres ? ["tasks", "all_tasks"] : ["tasks"];
+        foreach (var name in names)
+            await stack.Database.RenameTableAsync(name, $"{name}_gone");
 
         var post = await stack.Http.PostAsync("/tasks", """{"action":"zzz"}""");
         post.Status.ShouldBe(500);
@@ -129,7 +132,8 @@ public abstract class TasksApiChecks(Stack stack) : IAsyncLifetime
         list.Status.ShouldBe(500);
         list.Text.ShouldBe("""{"error":"database unavailable"}""");
 
-        await stack.Database.RenameTableAsync("tasks_gone", "tasks");
+        foreach (var name in names)
+            await stack.Database.RenameTableAsync($"{name}_gone", name);
         await AcceptAsync("""{"action":"zzz"}""");
         await RowsAsync("completed", 2);
     }

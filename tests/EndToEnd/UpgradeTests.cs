@@ -105,8 +105,8 @@ public sealed class UpgradeTests : IAsyncLifetime
         foreach (var process in processes)
         {
             await Eventually.UntilAsync(
-                () => db.TaskEvents.AnyAsync(e => e.At >= since && e.Type == TaskEventType.Completed
-                    && e.Worker!.Contains($":{process.ProcessId}:")),
+                () => db.Outbox.AnyAsync(o => o.At >= since && o.Type == TaskEventType.Completed
+                    && o.Worker!.Contains($":{process.ProcessId}:")),
                 Deadline, "both processes run actions");
         }
     }
@@ -125,10 +125,9 @@ public sealed class UpgradeTests : IAsyncLifetime
             },
             Deadline, "every task is completed");
         (await db.Tasks.Select(t => t.CorrelationId).ToListAsync()).ShouldBe(accepted, ignoreOrder: true);
-        var completions = await db.TaskEvents.Where(e => e.Type == TaskEventType.Completed).GroupBy(e => e.TaskId).Select(g => g.Count())
-            .ToListAsync();
+        var completions = (await db.EventsAsync()).Where(e => e.Type == TaskEventType.Completed).CountBy(e => e.TaskId).ToList();
         completions.Count.ShouldBe(accepted.Count);
-        completions.ShouldAllBe(count => count == 1);
+        completions.ShouldAllBe(c => c.Value == 1);
         (await TestServers.QueueDepthsAsync(_rabbitMq)).Where(q => q.Name.EndsWith("_error", StringComparison.Ordinal)).ShouldBeEmpty();
     }
 }

@@ -14,7 +14,7 @@ namespace TaskQueue.Tests.Integration;
 /// </summary>
 public sealed class ExpandOnlyTests
 {
-    private static readonly string[] LargeTables = ["tasks", "task_events"];
+    private static readonly string[] LargeTables = ["tasks", "ready", "running", "outcomes", "outbox"];
 
     [Fact]
     public void Each_migration_on_postgresql_only_adds_and_locks_no_large_table_for_long() => OnlyAdds(DatabaseProvider.Postgres);

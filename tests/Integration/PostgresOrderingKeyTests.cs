@@ -1,4 +1,3 @@
-using Npgsql;
 using Shouldly;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Queues;
@@ -12,8 +11,6 @@ namespace TaskQueue.Tests.Integration;
 /// <summary>Ordering keys under concurrent transactions of other processes that a test holds open at the worst moment.</summary>
 public sealed class PostgresOrderingKeyTests : IAsyncLifetime
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
-
     private TestDatabase _database = null!;
     private TestEngine _engine = null!;
 
@@ -34,16 +31,20 @@ public sealed class PostgresOrderingKeyTests : IAsyncLifetime
     public async Task A_task_that_arrives_during_a_purge_becomes_the_head_of_its_key()
     {
         var first = await SubmitAsync("t");
-        await using var other = await Other.BeginAsync(_database);
+        await using var other = await OpenTransaction.BeginAsync(_database);
         var late = TaskId.New(TimeProvider.System);
-        await other.ExecuteAsync("select 1 from tasks where id = $1 for update", first);
+        await other.ExecuteAsync("select 1 from ready where id = $1 for update", first);
         await other.ExecuteAsync(
             """
-            insert into tasks (id, state, queue, tier, priority, push, ordering_key, blocked, payload, attempt, attempts_left, max_attempts,
-                default_lease_ms, lease_ms, created_at, due_at, limited, dead)
-            select $2, 3, queue, tier, priority, push, ordering_key, true, payload, 0, 4, 4, default_lease_ms, 0, created_at, due_at,
-                false, false
-            from tasks where id = $1
+            with submitted as (
+                insert into tasks (id, queue, tier, priority, push, ordering_key, payload, max_attempts, default_lease_ms, created_at,
+                    due_at)
+                select $2, queue, tier, priority, push, ordering_key, payload, 4, default_lease_ms, created_at, due_at
+                from tasks where id = $1)
+            insert into ready (id, state, queue, tier, priority, push, ordering_key, blocked, attempt, attempts_left, max_attempts,
+                default_lease_ms, lease_ms, created_at, due_at, octets)
+            select $2, 3, queue, tier, priority, push, ordering_key, true, 0, 4, 4, default_lease_ms, 0, created_at, due_at, octets
+            from ready where id = $1
             """, first, late);
 
         var purge = _engine.Queues.PurgeAsync("q");
@@ -57,76 +58,43 @@ public sealed class PostgresOrderingKeyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_task_that_arrives_during_a_promotion_is_not_left_blocked()
+    public async Task A_task_that_arrives_while_the_head_ends_is_not_left_blocked()
     {
-        var (first, second, elsewhere) = (await SubmitAsync("t"), await SubmitAsync("t"), await SubmitAsync("u"));
-        await using var ending = await Other.BeginAsync(_database);
-        await ending.ExecuteAsync("update tasks set blocked = true where id = $1", elsewhere);
-        await ending.CommitAsync(); // key u is in between two heads
+        var (first, second) = (await SubmitAsync("t"), await SubmitAsync("t"));
+        await using var ending = await OpenTransaction.BeginAsync(_database);
+        await ending.ExecuteAsync("update ordering_keys set queue = queue"); // as whoever ends a head
+        await ending.ExecuteAsync("delete from ready where id = $1", first);
 
-        await using var swap = await Other.BeginAsync(_database);
-        await swap.ExecuteAsync("update tasks set state = 8, blocked = false where id = $1", first);
-        await swap.ExecuteAsync("update tasks set blocked = false where id = $1", second);
-        await using var hold = await Other.BeginAsync(_database);
-        await hold.ExecuteAsync("select 1 from tasks where id = $1 for update", elsewhere);
-
-        var late = new[] { New("t"), New("u") };
-        var submit = _engine.Tasks.SubmitManyAsync(late);
-        await swap.UntilItBlocksAsync(submit);
-        await swap.CommitAsync();
-        await hold.UntilItBlocksAsync(submit);
-        await using var end = await Other.BeginAsync(_database);
-        await end.ExecuteAsync("update tasks set state = 8, blocked = false where id = $1", second); // sees no other member
-        await hold.CommitAsync();
-        await end.UntilItBlocksAsync(submit);
-        await end.CommitAsync();
+        var late = New("t");
+        var submit = _engine.Tasks.SubmitAsync(late);
+        await ending.UntilItBlocksAsync(submit);
+        await ending.CommitAsync();
         await submit;
 
-        (await _database.GetAsync(late[0].Id)).Blocked.ShouldBeFalse();
-        (await _database.GetAsync(elsewhere)).Blocked.ShouldBeFalse();
-        (await _database.GetAsync(late[1].Id)).Blocked.ShouldBeTrue();
+        (await _database.GetAsync(second)).Blocked.ShouldBeFalse();
+        (await _database.GetAsync(late.Id)).Blocked.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task A_task_is_promoted_when_the_one_before_it_goes_during_the_promotion()
+    {
+        var (first, second) = (await SubmitAsync("t"), await SubmitAsync("t"));
+        await using var setUp = await OpenTransaction.BeginAsync(_database);
+        await setUp.ExecuteAsync("delete from ready where id = $1", first);
+        await setUp.CommitAsync(); // the key is in between two heads
+        await using var cancelling = await OpenTransaction.BeginAsync(_database);
+        await cancelling.ExecuteAsync("delete from ready where id = $1", second); // blocked: whoever cancels it promotes nobody
+
+        var late = New("t");
+        var submit = _engine.Tasks.SubmitAsync(late);
+        await cancelling.UntilItBlocksAsync(submit);
+        await cancelling.CommitAsync();
+        await submit;
+
+        (await _database.GetAsync(late.Id)).Blocked.ShouldBeFalse();
     }
 
     private static TaskSubmission New(string orderingKey) => new(TaskId.New(TimeProvider.System), "q", "{}") { OrderingKey = orderingKey };
 
     private async Task<Guid> SubmitAsync(string orderingKey) => (await _engine.Tasks.SubmitAsync(New(orderingKey))).Id;
-
-    /// <summary>A transaction of another process.</summary>
-    private sealed class Other(TestDatabase database, NpgsqlConnection connection, NpgsqlTransaction transaction) : IAsyncDisposable
-    {
-        public static async Task<Other> BeginAsync(TestDatabase database)
-        {
-            var connection = new NpgsqlConnection(database.ConnectionString);
-            await connection.OpenAsync();
-            return new Other(database, connection, await connection.BeginTransactionAsync());
-        }
-
-        public async Task ExecuteAsync(string sql, params Guid[] ids)
-        {
-            await using var command = new NpgsqlCommand(sql, connection, transaction);
-            foreach (var id in ids)
-                command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = id });
-            await command.ExecuteNonQueryAsync();
-        }
-
-        /// <summary>Waits until another transaction waits for this one, or need not.</summary>
-        public async Task UntilItBlocksAsync(Task other)
-        {
-            await using var watcher = new NpgsqlConnection(database.ConnectionString);
-            await watcher.OpenAsync();
-            await using var blocked = new NpgsqlCommand(
-                $"select count(*) from pg_stat_activity where {connection.ProcessID} = any(pg_blocking_pids(pid))", watcher);
-            await Eventually.UntilAsync(
-                async () => other.IsCompleted || await blocked.ExecuteScalarAsync() is long and > 0,
-                Deadline, "somebody waits for the transaction");
-        }
-
-        public Task CommitAsync() => transaction.CommitAsync();
-
-        public async ValueTask DisposeAsync()
-        {
-            await transaction.DisposeAsync();
-            await connection.DisposeAsync();
-        }
-    }
 }

@@ -34,19 +34,15 @@ public sealed class QuarantineSweepTests
         var now = Micros.Now(TimeProvider.System);
         var bad = Enumerable.Range(0, Poison).Select(i => TestTasks.New(change: t => Claimed(t, now.AddSeconds(-60 - i)))).ToList();
         var good = TestTasks.New(change: t => Claimed(t, now.AddSeconds(-1)));
-        await engine.Store.InsertAsync([.. bad.Append(good).Select(Waiting)]);
+        await engine.Store.GivenAsync(database, [.. bad, good]);
         await using (var db = database.CreateContext())
         {
-            foreach (var task in bad.Append(good))
-                await RunAsync(db, task);
             // Text that cannot be parsed; and a result that PostgreSQL cannot store, as bus messages could once bring it.
             var half = bad.Take(Poison / 2).Select(t => t.CorrelationId).ToList();
             var rest = bad.Skip(Poison / 2).Select(t => t.CorrelationId).ToList();
-            await db.Tasks.Where(t => half.Contains(t.CorrelationId))
-                .ExecuteUpdateAsync(t => t.SetProperty(x => x.CompletionActions, "{").SetProperty(x => x.AttemptsLeft, 0));
+            await BreakAsync(db, half, "{");
             var unstorable = provider == DatabaseProvider.Postgres ? """{"LeaseExpiryResult":"a\u0000b"}""" : "[";
-            await db.Tasks.Where(t => rest.Contains(t.CorrelationId))
-                .ExecuteUpdateAsync(t => t.SetProperty(x => x.CompletionActions, unstorable).SetProperty(x => x.AttemptsLeft, 0));
+            await BreakAsync(db, rest, unstorable);
         }
 
         using var sweep = Sweep(engine);
@@ -66,8 +62,7 @@ public sealed class QuarantineSweepTests
         var desk = engine.Services.GetRequiredService<QuarantineService>();
         var (mended, dropped) = (bad[0].CorrelationId, bad[1].CorrelationId);
         await using (var db = database.CreateContext())
-            await db.Tasks.Where(t => t.CorrelationId == mended)
-                .ExecuteUpdateAsync(t => t.SetProperty(x => x.CompletionActions, (string?)null).SetProperty(x => x.AttemptsLeft, 2));
+            await BreakAsync(db, [mended], actions: null, attemptsLeft: 2);
         (await desk.ReleaseAsync(IdOf(items, mended), Access.All, CancellationToken.None)).Refusal.ShouldBeNull();
         await Eventually.UntilAsync(
             async () => (await database.GetAsync(mended)).State == TaskStates.Retrying, Soon, "the mended task is recovered");
@@ -91,19 +86,16 @@ public sealed class QuarantineSweepTests
         await using var engine = new TestEngine(database.Address);
         var now = Micros.Now(TimeProvider.System);
         var task = TestTasks.New(change: t => Claimed(t, now.AddSeconds(-60)));
-        await engine.Store.InsertAsync([Waiting(task)]);
+        await engine.Store.GivenAsync(database, task);
         await using (var db = database.CreateContext())
-        {
-            await RunAsync(db, task);
-            await db.Tasks.ExecuteUpdateAsync(t => t.SetProperty(x => x.CompletionActions, "{").SetProperty(x => x.AttemptsLeft, 0));
-        }
+            await BreakAsync(db, [task.CorrelationId], "{");
 
         using var sweep = Sweep(engine);
         await sweep.StartAsync(CancellationToken.None);
         await Eventually.UntilAsync(async () => (await ItemsAsync(database)).Count == 1, Soon, "it is set aside");
         await sweep.StopAsync(CancellationToken.None);
         await using (var db = database.CreateContext()) // like the late heartbeat of its worker
-            await db.Tasks.ExecuteUpdateAsync(t => t.SetProperty(x => x.LeaseUntil, now.AddHours(1)));
+            await db.Running.ExecuteUpdateAsync(t => t.SetProperty(x => x.LeaseUntil, now.AddHours(1)));
 
         var desk = engine.Services.GetRequiredService<QuarantineService>();
         var item = (await ItemsAsync(database)).Single();
@@ -121,18 +113,15 @@ public sealed class QuarantineSweepTests
         await using var engine = new TestEngine(database.Address);
         var now = Micros.Now(TimeProvider.System);
         var bad = Enumerable.Range(0, Poison).Select(i => TestTasks.New(change: t => Claimed(t, now.AddSeconds(-60 - i)))).ToList();
+        bad.ForEach(t => t.Name = "poison");
         var good = TestTasks.New(change: t => Claimed(t, now.AddSeconds(-1)));
-        await engine.Store.InsertAsync([.. bad.Append(good).Select(Waiting)]);
+        await engine.Store.GivenAsync(database, [.. bad, good]);
         await using (var db = database.CreateContext())
         {
-            foreach (var task in bad.Append(good))
-                await RunAsync(db, task);
-            var ids = bad.ConvertAll(t => t.CorrelationId);
-            await db.Tasks.Where(t => ids.Contains(t.CorrelationId)).ExecuteUpdateAsync(t => t.SetProperty(x => x.Name, "poison"));
             await db.Database.ExecuteSqlRawAsync(provider == DatabaseProvider.Sqlite
-                ? "create trigger poison before update on tasks when old.name = 'poison' begin select raise(abort, 'poison'); end"
+                ? Refuse("update") + Refuse("delete")
                 : "create function poison() returns trigger language plpgsql as $$ begin raise exception 'poison'; end $$; create trigger "
-                    + "poison before update on tasks for each row when (old.name = 'poison') execute function poison()");
+                    + "poison before update or delete on running for each row when (old.name = 'poison') execute function poison()");
         }
 
         using var sweep = Sweep(engine);
@@ -142,6 +131,9 @@ public sealed class QuarantineSweepTests
         await Eventually.UntilAsync(async () => (await ItemsAsync(database)).Count >= 50, Later, "the others are listed");
         (await ItemsAsync(database)).ShouldAllBe(i => i.State == null && i.Reason.Contains("poison"));
         await sweep.StopAsync(CancellationToken.None);
+
+        static string Refuse(string verb) => $"create trigger poison_{verb} before {verb} on running when old.name = 'poison' "
+            + "begin select raise(abort, 'poison'); end;";
     }
 
     [Fact]
@@ -239,20 +231,20 @@ public sealed class QuarantineSweepTests
 
     private static long IdOf(List<QuarantinedItem> items, Guid task) => items.Single(i => i.Subject == task.ToString()).Id;
 
-    private static void Claimed(TaskState task, DateTime until) => (task.LeaseUntil, task.Owner) = (until, "ann");
-
-    private static TaskState Waiting(TaskState task)
+    private static void Claimed(TaskState task, DateTime until)
     {
-        var copy = task.Copy();
-        copy.LeaseUntil = null;
-        return copy;
+        (task.State, task.Attempt, task.AttemptsLeft, task.Worker) = (TaskStates.Running, 1, 2, "w");
+        (task.LeaseMs, task.LeaseUntil, task.Owner) = (1000, until, "ann");
     }
 
-    private static Task<int> RunAsync(TaskDbContext db, TaskState task) =>
-        db.Tasks.Where(t => t.CorrelationId == task.CorrelationId)
-            .ExecuteUpdateAsync(t => t.SetProperty(x => x.State, TaskStates.Running).SetProperty(x => x.Attempt, 1)
-            .SetProperty(x => x.AttemptsLeft, 2).SetProperty(x => x.LeaseMs, 1000).SetProperty(x => x.LeaseUntil, task.LeaseUntil)
-            .SetProperty(x => x.Worker, "w"));
+    /// <summary>Changes the completion actions of running tasks, wherever they are stored.</summary>
+    private static async Task BreakAsync(TaskDbContext db, List<Guid> ids, string? actions, int attemptsLeft = 0)
+    {
+        await db.Submitted.Where(t => ids.Contains(t.CorrelationId))
+            .ExecuteUpdateAsync(t => t.SetProperty(x => x.CompletionActions, actions));
+        await db.Running.Where(t => ids.Contains(t.CorrelationId))
+            .ExecuteUpdateAsync(t => t.SetProperty(x => x.CompletionActions, actions).SetProperty(x => x.AttemptsLeft, attemptsLeft));
+    }
 
     private static async Task<List<QuarantinedItem>> ItemsAsync(TestDatabase database)
     {

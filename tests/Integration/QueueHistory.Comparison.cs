@@ -3,6 +3,7 @@ using Shouldly;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 
 namespace TaskQueue.Tests.Integration;
@@ -29,11 +30,18 @@ internal sealed partial class QueueHistory
         foreach (var row in rows)
             ShouldBeSame(row, _model.Tasks[row.CorrelationId]);
 
-        var events = await context.TaskEvents.AsNoTracking().OrderBy(e => e.Id).ToListAsync();
-        events.Count.ShouldBe(_model.Timelines.Values.Sum(t => t.Count), "number of events");
-        foreach (var timeline in events.GroupBy(e => e.TaskId))
-            timeline.Select(e => new Step(e.Type, e.Attempt, e.At))
-                .ShouldBe(_model.Timelines[timeline.Key], $"timeline of {Short(timeline.Key)}");
+        var events = await context.EventsAsync();
+        events.Count.ShouldBe(_model.Outbox.Values.Sum(t => t.Count), "number of events");
+        foreach (var written in events.GroupBy(e => e.TaskId))
+            written.Select(e => new Step(e.Type, e.Attempt, e.At)).ShouldBe(_model.Outbox[written.Key], $"events of {Short(written.Key)}");
+
+        var attempts = (await context.Attempts.AsNoTracking().OrderBy(a => a.Id).ToListAsync()).ToLookup(a => a.TaskId);
+        attempts.Select(a => a.Key).ShouldBeSubsetOf(_model.Tasks.Keys, "attempts are removed with their task");
+        foreach (var row in rows)
+        {
+            AttemptRows.Timeline(row, row.DueAt, attempts[row.CorrelationId]).Select(e => new Step(e.Type, e.Attempt, e.At))
+                .ShouldBe(_model.Timelines[row.CorrelationId], $"timeline of {Short(row.CorrelationId)}");
+        }
     }
 
     private async Task CompareListAsync(string queue, TaskList list)
@@ -64,10 +72,9 @@ internal sealed partial class QueueHistory
     private async Task PublishAsync()
     {
         await using var context = database.CreateContext();
-        var cursors = new long[TaskEvent.Streams];
-        foreach (var last in await context.TaskEvents.GroupBy(e => e.Stream).Select(g => new { Stream = g.Key, Id = g.Max(e => e.Id) })
-            .ToListAsync())
-            cursors[last.Stream] = last.Id;
-        await engine.Store.SaveCursorsAsync(cursors);
+        var cursors = new long[TaskEvent.Partitions];
+        foreach (var e in await context.EventsAsync())
+            cursors[e.Partition] = e.Id;
+        await engine.Store.SaveOffsetsAsync(cursors);
     }
 }

@@ -7,7 +7,7 @@ namespace TaskQueue.Tests.Integration;
 internal sealed partial class QueueModel
 {
     private readonly Dictionary<(string Queue, TaskEventType Type), long> _ended = [];
-    private readonly HashSet<Guid> _unpublished = [];
+    private DateTime? _firstUnpublished;
 
     public void Change(string queue, QueueSettings settings)
     {
@@ -40,12 +40,12 @@ internal sealed partial class QueueModel
         return (results.Count(v => v == CommandResult.Applied), results.Count(v => v != CommandResult.Applied));
     }
 
-    public void Publish() => _unpublished.Clear();
+    public void Publish() => _firstUnpublished = null;
 
-    /// <returns>Number of removed rows.</returns>
+    /// <returns>Number of removed tasks: those that were deleted before the first event that is not published.</returns>
     public int RemoveDeleted()
     {
-        var gone = Tasks.Values.Where(t => IsGone(t) && !_unpublished.Contains(t.CorrelationId)).ToList();
+        var gone = Tasks.Values.Where(t => IsGone(t) && !(t.DeleteAt >= _firstUnpublished)).ToList();
         foreach (var task in gone)
         {
             if (task.Dead)

@@ -4,7 +4,7 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>An event that should be in the timeline of a task.</summary>
+/// <summary>Something that happened to a task.</summary>
 internal readonly record struct Step(TaskEventType Type, int Attempt, DateTime At);
 
 /// <summary>
@@ -20,7 +20,11 @@ internal sealed partial class QueueModel
     /// <summary>All rows, including those of deleted tasks until they are removed.</summary>
     public Dictionary<Guid, TaskState> Tasks { get; } = [];
 
+    /// <summary>What happened to each task, whatever the event policy.</summary>
     public Dictionary<Guid, List<Step>> Timelines { get; } = [];
+
+    /// <summary>The events of each task in the outbox; those of removed tasks stay there.</summary>
+    public Dictionary<Guid, List<Step>> Outbox { get; } = [];
 
     public Dictionary<string, QueueSettings> Queues { get; } = [];
 
@@ -139,6 +143,8 @@ internal sealed partial class QueueModel
 
     private void Note(TaskState task, TaskEventType type)
     {
+        var step = new Step(type, task.Attempt, Now);
+        Add(Timelines, task, step);
         var written = SettingsOf(task.Queue).Events switch
         {
             EventPolicy.All => true,
@@ -148,10 +154,15 @@ internal sealed partial class QueueModel
         };
         if (!written)
             return;
-        if (!Timelines.TryGetValue(task.CorrelationId, out var timeline))
-            Timelines.Add(task.CorrelationId, timeline = []);
-        timeline.Add(new Step(type, task.Attempt, Now));
-        _unpublished.Add(task.CorrelationId);
+        Add(Outbox, task, step);
+        _firstUnpublished ??= Now;
+    }
+
+    private static void Add(Dictionary<Guid, List<Step>> steps, TaskState task, Step step)
+    {
+        if (!steps.TryGetValue(task.CorrelationId, out var list))
+            steps.Add(task.CorrelationId, list = []);
+        list.Add(step);
     }
 
     private static DateTime Cut(DateTime time) => new(time.Ticks / 10 * 10, DateTimeKind.Utc);

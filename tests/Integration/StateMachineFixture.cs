@@ -5,7 +5,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>The machine behind the mediator, over a SQLite file.</summary>
+/// <summary>The machine behind the group commit, over a SQLite file.</summary>
 public sealed class StateMachineFixture : IAsyncLifetime
 {
     internal TestDatabase Database { get; private set; } = null!;
@@ -47,7 +47,7 @@ public sealed class StateMachineFixture : IAsyncLifetime
             t.Result = state == TaskStates.Completed ? "1" : null;
             change?.Invoke(t);
         });
-        await Engine.Store.InsertAsync([task]);
+        await Engine.Store.GivenAsync(Database, task);
         return task;
     }
 

@@ -13,14 +13,14 @@ public abstract partial class TaskStoreConformance
     {
         for (var i = 0; i < 40; i++)
             await Store.InsertAsync([New()]);
-        var cursors = new long[TaskEvent.Streams];
+        var cursors = new long[TaskEvent.Partitions];
 
         var events = await Store.ReadEventsAsync(cursors, 1000);
 
         events.Count.ShouldBe(40);
         events.Select(e => e.Id).ShouldBeInOrder();
         foreach (var e in events.Take(25))
-            cursors[e.Stream] = e.Id;
+            cursors[e.Partition] = e.Id;
         (await Store.ReadEventsAsync(cursors, 1000)).Select(e => e.Id).ShouldBe(events.Skip(25).Select(e => e.Id));
     }
 
@@ -33,7 +33,7 @@ public abstract partial class TaskStoreConformance
         foreach (var chunk in tasks.Chunk(4))
             await Store.InsertAsync(chunk);
         await Store.ClaimAsync(Request(30, "q"), Later);
-        var cursors = new long[TaskEvent.Streams];
+        var cursors = new long[TaskEvent.Partitions];
 
         var all = new List<TaskEvent>();
         while (await FollowAsync(cursors, max) is { Count: > 0 } events)
@@ -48,7 +48,7 @@ public abstract partial class TaskStoreConformance
     public async Task A_reader_beside_many_writers_sees_every_event_once_and_those_of_a_task_in_order()
     {
         const int writers = 8, tasks = 60;
-        var cursors = new long[TaskEvent.Streams];
+        var cursors = new long[TaskEvent.Partitions];
         var seen = new List<TaskEvent>();
 
         var writing = Task.WhenAll(Enumerable.Range(0, writers).Select(w => Task.Run(() => WriteAsync($"w{w}", tasks))));
@@ -73,17 +73,66 @@ public abstract partial class TaskStoreConformance
     public async Task Cursors_are_stored_and_never_go_back()
     {
         await Store.InsertAsync([New()]);
-        var cursors = await Store.LoadCursorsAsync();
-        cursors.Length.ShouldBe(TaskEvent.Streams);
-        var e = (await Store.ReadEventsAsync(new long[TaskEvent.Streams], 10)).ShouldHaveSingleItem();
+        var cursors = await Store.LoadOffsetsAsync();
+        cursors.Length.ShouldBe(TaskEvent.Partitions);
+        var e = (await Store.ReadEventsAsync(new long[TaskEvent.Partitions], 10)).ShouldHaveSingleItem();
         var older = cursors.ToArray();
-        cursors[e.Stream] = e.Id;
+        cursors[e.Partition] = e.Id;
 
-        await Store.SaveCursorsAsync(cursors);
-        await Store.SaveCursorsAsync(older);
+        await Store.SaveOffsetsAsync(cursors);
+        await Store.SaveOffsetsAsync(older);
 
-        (await Store.LoadCursorsAsync()).ShouldBe(cursors);
+        (await Store.LoadOffsetsAsync()).ShouldBe(cursors);
         (await Store.ReadEventsAsync(cursors, 10)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_reader_continues_behind_any_event_and_a_stored_cursor_skips_none()
+    {
+        await Store.InsertAsync([.. Enumerable.Range(0, 5).Select(_ => New())]);
+        var events = await Store.ReadEventsAsync(new long[TaskEvent.Partitions], 1000);
+        var cursors = new long[TaskEvent.Partitions];
+        cursors[events[1].Partition] = events[1].Id;
+
+        (await Store.ReadEventsAsync(cursors, 1000)).Select(e => e.TaskId).ShouldBe(events.Skip(2).Select(e => e.TaskId));
+        await Store.SaveOffsetsAsync(cursors);
+
+        (await Store.ReadEventsAsync(await Store.LoadOffsetsAsync(), 1000)).Select(e => e.TaskId).TakeLast(3)
+            .ShouldBe(events.Skip(2).Select(e => e.TaskId));
+    }
+
+    [Fact]
+    public async Task Only_published_events_are_removed_and_only_old_ones()
+    {
+        var (old, young, unpublished) = (Enumerable.Range(0, 5).Select(_ => New()).ToList(), New(), New());
+        young.CreatedAt = T0.AddHours(1);
+        foreach (var task in old.Append(young))
+            await Store.InsertAsync([task]);
+        await Store.SaveOffsetsAsync(await Store.EndOfEventsAsync());
+        await Store.InsertAsync([unpublished]);
+
+        (await Store.RemovePublishedAsync(T0, 100)).ShouldBe(0, "none is older");
+        (await Store.RemovePublishedAsync(T0.AddMinutes(1), 2)).ShouldBe(2);
+        (await Store.RemovePublishedAsync(T0.AddMinutes(1), 100)).ShouldBe(3);
+        (await Store.RemovePublishedAsync(T0.AddMinutes(1), 100)).ShouldBe(0);
+
+        await using var context = Database.CreateContext();
+        (await context.EventsAsync()).Select(e => e.TaskId).ShouldBe([young.CorrelationId, unpublished.CorrelationId]);
+        (await Store.ReadEventsAsync(await Store.LoadOffsetsAsync(), 100)).ShouldHaveSingleItem().TaskId
+            .ShouldBe(unpublished.CorrelationId);
+        foreach (var task in old)
+            (await Database.GetAsync(task.CorrelationId)).State.ShouldBe(TaskStates.Pending);
+    }
+
+    [Fact]
+    public async Task The_end_of_the_log_is_known_when_all_events_are_removed()
+    {
+        await Store.InsertAsync([New()]);
+        var end = await Store.EndOfEventsAsync();
+        await Store.SaveOffsetsAsync(end);
+        (await Store.RemovePublishedAsync(T0.AddDays(1), 100)).ShouldBe(1);
+
+        (await Store.EndOfEventsAsync()).ShouldBe(end);
     }
 
     /// <summary>Reads on, like the outbox dispatcher.</summary>
@@ -91,7 +140,7 @@ public abstract partial class TaskStoreConformance
     {
         var events = await Store.ReadEventsAsync(cursors, max);
         foreach (var e in events)
-            cursors[e.Stream] = e.Id;
+            cursors[e.Partition] = e.Id;
         return events;
     }
 

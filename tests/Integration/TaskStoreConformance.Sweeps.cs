@@ -15,7 +15,7 @@ public abstract partial class TaskStoreConformance
     public async Task A_sweep_finds_overdue_tasks_longest_overdue_first(Sweep sweep)
     {
         var overdue = new[] { Overdue(sweep, T0.AddMicroseconds(-2)), Overdue(sweep, T0.AddMicroseconds(-1)), Overdue(sweep, T0) };
-        await Store.InsertAsync([Overdue(sweep, T0.AddMicroseconds(1)), .. overdue.Reverse(), .. NotFor(sweep)]);
+        await Store.GivenAsync(Database, [Overdue(sweep, T0.AddMicroseconds(1)), .. overdue.Reverse(), .. NotFor(sweep)]);
 
         (await Store.SelectAsync(sweep, T0, 100)).ShouldBe(overdue.Select(t => t.CorrelationId));
         (await Store.SelectAsync(sweep, T0, 2)).ShouldBe(overdue[..2].Select(t => t.CorrelationId));
@@ -28,7 +28,7 @@ public abstract partial class TaskStoreConformance
     [InlineData(Sweep.Expired)]
     public async Task A_sweep_without_future_work_has_no_next_time(Sweep sweep)
     {
-        await Store.InsertAsync([.. NotFor(sweep)]);
+        await Store.GivenAsync(Database, [.. NotFor(sweep)]);
 
         (await Store.SelectAsync(sweep, T0.AddDays(1), 100)).ShouldBeEmpty();
         (await Store.NextAsync(sweep)).ShouldBeNull();
@@ -40,7 +40,7 @@ public abstract partial class TaskStoreConformance
         var sent = New(change: t => (t.Push, t.DispatchAt) = (true, T0.AddHours(1)));
         var future = New(change: t => (t.Push, t.DueAt, t.DispatchAt) = (true, T0.AddHours(2), T0.AddHours(2)));
         var running = New(change: t => (t.Push, t.State) = (true, TaskStates.Running));
-        await Store.InsertAsync([sent, future, running]);
+        await Store.GivenAsync(Database, sent, future, running);
 
         await Store.RedispatchAllAsync(Later);
 

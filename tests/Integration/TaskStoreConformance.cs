@@ -33,6 +33,50 @@ public abstract partial class TaskStoreConformance(StoreFixture fixture) : IAsyn
     }
 
     [Fact]
+    public async Task Every_column_survives_every_move_of_a_task()
+    {
+        var task = Full();
+        await Store.InsertAsync([task]);
+
+        await MoveAsync(TaskEventType.Started, t =>
+        {
+            (t.State, t.Attempt, t.AttemptsLeft, t.Worker, t.ClaimedBy) = (TaskStates.Running, 5, 4, "worker-2", "key-2");
+            (t.LeaseMs, t.LeaseUntil, t.StartedAt) = (1500, T0.AddMicroseconds(7), T0.AddMicroseconds(8));
+            (t.Limited, t.DispatchAt, t.Progress) = (true, null, "[2]");
+        });
+        await MoveAsync(TaskEventType.Retrying, t =>
+        {
+            (t.State, t.Error, t.DueAt, t.DispatchAt) = (TaskStates.Retrying, "again", T0.AddMicroseconds(9), T0.AddMicroseconds(10));
+            (t.Limited, t.LeaseUntil, t.ExpiresAt) = (false, null, T0.AddMicroseconds(11));
+        });
+        await MoveAsync(TaskEventType.Failed, t =>
+        {
+            (t.State, t.Result, t.Error, t.FinishedAt) = (TaskStates.Failed, """{"ö":1}""", "broken 😀", T0.AddMicroseconds(12));
+            (t.Dead, t.DeleteAt, t.DispatchAt, t.Progress) = (true, T0.AddMicroseconds(13), null, "[3]");
+        });
+        await MoveAsync(TaskEventType.Submitted, t =>
+        {
+            (t.State, t.Result, t.Error, t.FinishedAt, t.DeleteAt) = (TaskStates.Pending, null, null, null, null);
+            (t.Dead, t.AttemptsLeft, t.DueAt, t.ExpiresAt) = (false, 9, T0.AddMicroseconds(14), null);
+        });
+
+        async Task MoveAsync(TaskEventType type, Action<TaskState> change)
+        {
+            await using (var session = await Store.BeginAsync())
+            {
+                var loaded = (await session.LoadAsync([task.CorrelationId]))[task.CorrelationId];
+                loaded.Describe("Payload", "Headers").ShouldBe(task.Describe("Payload", "Headers"));
+                change(loaded);
+                change(task);
+                loaded.Record(type, T0);
+                (await session.SaveAsync([], [loaded])).ShouldBeEmpty();
+            }
+
+            (await Database.GetAsync(task.CorrelationId)).Describe().ShouldBe(task.Describe());
+        }
+    }
+
+    [Fact]
     public async Task Existing_tasks_are_unchanged_and_get_no_event()
     {
         var old = New("first");
@@ -96,20 +140,21 @@ public abstract partial class TaskStoreConformance(StoreFixture fixture) : IAsyn
     public async Task Only_tasks_that_wait_are_read_for_dispatch()
     {
         var tasks = TaskStates.All.Select(state => New(change: t => t.State = state)).ToList();
-        await Store.InsertAsync(tasks);
+        await Store.GivenAsync(Database, tasks);
 
         var read = await Store.ReadForDispatchAsync([.. tasks.Select(t => t.CorrelationId), Guid.NewGuid()], int.MaxValue);
 
         read.Select(t => t.State).Order().ShouldBe([TaskStates.Pending, TaskStates.Retrying]);
     }
 
-    /// <summary>A waiting task with a different value in every column.</summary>
+    /// <summary>A waiting task with a different value in every column that it can have.</summary>
     private static TaskState Full() => New("reports", t =>
     {
         (t.State, t.Tier, t.Priority, t.Push, t.Name) = (TaskStates.Retrying, 7, Priority.Critical, true, "größe 😀 'x' \"y\"");
-        (t.Payload, t.Headers, t.Result, t.Error) = ("""{"text":"ö\n"}""", """{"trace":"1"}""", "[1]", "broken: ü");
-        (t.Attempt, t.AttemptsLeft, t.MaxAttempts, t.LeaseMs, t.Worker) = (4, 5, 9, 86_400_000, "worker-1");
-        (t.LeaseUntil, t.DueAt, t.ExpiresAt) = (T0.AddMicroseconds(1), T0.AddMicroseconds(2), T0.AddMicroseconds(3));
-        (t.StartedAt, t.FinishedAt, t.DispatchAt) = (T0.AddMicroseconds(4), T0.AddMicroseconds(5), T0.AddMicroseconds(6));
+        (t.Payload, t.Headers, t.Error, t.Progress) = ("""{"text":"ö\n"}""", """{"trace":"1"}""", "broken: ü", "[1]");
+        (t.Attempt, t.AttemptsLeft, t.MaxAttempts, t.DefaultLeaseMs, t.LeaseMs) = (4, 5, 9, 2000, 86_400_000);
+        (t.Worker, t.ClaimedBy, t.Owner, t.Retry) = ("worker-1", "key-1", "ann", """{"intervals":[1]}""");
+        (t.DueAt, t.ExpiresAt) = (T0.AddMicroseconds(2), T0.AddMicroseconds(3));
+        (t.StartedAt, t.DispatchAt) = (T0.AddMicroseconds(4), T0.AddMicroseconds(6));
     });
 }

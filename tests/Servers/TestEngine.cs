@@ -1,4 +1,4 @@
-using MassTransit.Mediator;
+using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using TaskQueue.Adapters.OpenAI.Batches;
@@ -14,7 +14,7 @@ using TaskQueue.Storage.GroupCommit;
 namespace TaskQueue.Tests.Servers;
 
 /// <summary>
-/// The engine alone on a database: the machine behind the mediator, the group commit and the store. No bus, dispatcher or scheduler runs.
+/// The engine alone on a database: the machine, the group commit and the store. No bus, dispatcher or scheduler runs.
 /// </summary>
 internal sealed class TestEngine : IAsyncDisposable
 {
@@ -46,8 +46,6 @@ internal sealed class TestEngine : IAsyncDisposable
         _services = services.BuildServiceProvider();
     }
 
-    public IMediator Mediator => _services.GetRequiredService<IMediator>();
-
     public TaskService Tasks => _services.GetRequiredService<TaskService>();
 
     public ITaskStore Store => _services.GetRequiredService<ITaskStore>();
@@ -69,7 +67,8 @@ internal sealed class TestEngine : IAsyncDisposable
     /// <summary>Sends one command to the machine; its command result is the reply.</summary>
     public async Task<CommandResult> SendAsync(TaskCommand command, CancellationToken cancellationToken = default)
     {
-        await Mediator.Send((object)command, command.GetType(), cancellationToken);
+        if ((await Committer.CommitAsync([command]).WaitAsync(cancellationToken))[0] is { } fault)
+            ExceptionDispatchInfo.Throw(fault);
         return command.CommandResult;
     }
 

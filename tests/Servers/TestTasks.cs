@@ -2,10 +2,11 @@ using System.Reflection;
 using Microsoft.EntityFrameworkCore;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage;
 
 namespace TaskQueue.Tests.Servers;
 
-/// <summary>Rows of table <c>tasks</c> for tests, and their state afterwards.</summary>
+/// <summary>Tasks for tests, and their state afterwards.</summary>
 internal static class TestTasks
 {
     /// <summary>When test tasks are accepted and due, with microseconds.</summary>
@@ -47,19 +48,44 @@ internal static class TestTasks
     public static async Task<TaskState> GetAsync(this TestDatabase database, Guid id) =>
         await database.FindAsync(id) ?? throw new InvalidOperationException($"There is no task {id}.");
 
-    /// <summary>The timeline of a task, oldest first.</summary>
+    /// <summary>The events of a task in the outbox, oldest first.</summary>
     public static async Task<List<TaskEvent>> EventsOfAsync(this TestDatabase database, Guid id)
     {
         await using var context = database.CreateContext();
-        return await context.TaskEvents.AsNoTracking().Where(e => e.TaskId == id).OrderBy(e => e.Id).ToListAsync();
+        return [.. (await context.EventsAsync()).Where(e => e.TaskId == id)];
+    }
+
+    /// <summary>All events in the outbox, oldest first.</summary>
+    public static async Task<List<TaskEvent>> EventsAsync(this TaskDbContext context) =>
+        [.. (await context.Outbox.AsNoTracking().OrderBy(o => o.Id).ToListAsync()).SelectMany(row => OutboxRows.Unpack(row))];
+
+    /// <summary>Inserts tasks in any state as they are, without events.</summary>
+    public static async Task InsertAsync(this TaskDbContext context, params IEnumerable<TaskState> tasks)
+    {
+        List<TaskState> rows = [.. tasks];
+        TaskSize.Measure(rows);
+        context.Submitted.AddRange(rows);
+        await context.SaveChangesAsync();
+        context.ChangeTracker.Clear(); // an object is tracked as a row of one table
+        foreach (var task in rows)
+            context.Set<TaskState>(TaskMove.NameOf(TaskMove.TableOf(task.State))).Add(task);
+        foreach (var task in rows.Where(t => t.DedupeKey is not null && !TaskStates.IsTerminal(t.State)))
+            context.Add(new DedupeKeyRow { Queue = task.Queue, DedupeKey = task.DedupeKey!, TaskId = task.CorrelationId });
+        await context.SaveChangesAsync();
+        context.ChangeTracker.Clear();
     }
 
     /// <summary>Deletes all tasks and events.</summary>
     public static async Task ClearAsync(this TestDatabase database)
     {
         await using var context = database.CreateContext();
-        await context.TaskEvents.ExecuteDeleteAsync();
-        await context.Tasks.ExecuteDeleteAsync();
+        await context.Outbox.ExecuteDeleteAsync();
+        await context.Attempts.ExecuteDeleteAsync();
+        await context.Set<DedupeKeyRow>().ExecuteDeleteAsync();
+        await context.Ready.ExecuteDeleteAsync();
+        await context.Running.ExecuteDeleteAsync();
+        await context.Outcomes.ExecuteDeleteAsync();
+        await context.Submitted.ExecuteDeleteAsync();
     }
 
     private static string Text(object? value) => value switch

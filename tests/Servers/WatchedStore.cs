@@ -61,6 +61,8 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
 
     public Task UnlockAsync(QueueTier tier) => inner.UnlockAsync(tier);
 
+    public void NoteWaiting(QueueTier target, DateTime? firstDue) => inner.NoteWaiting(target, firstDue);
+
     public Task<DateTime?> NextDueAsync(IReadOnlyList<QueueTier> targets, DateTime now)
     {
         Interlocked.Increment(ref _idleClaims);
@@ -76,11 +78,13 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
 
     public Task WakeDispatcherAsync() => inner.WakeDispatcherAsync();
 
-    public Task<long[]> LoadCursorsAsync() => inner.LoadCursorsAsync();
+    public Task<long[]> LoadOffsetsAsync() => inner.LoadOffsetsAsync();
 
-    public Task SaveCursorsAsync(long[] cursors) => inner.SaveCursorsAsync(cursors);
+    public Task SaveOffsetsAsync(long[] cursors) => inner.SaveOffsetsAsync(cursors);
 
     public Task<long[]> EndOfEventsAsync() => inner.EndOfEventsAsync();
+
+    public Task<int> RemovePublishedAsync(DateTime before, int max) => inner.RemovePublishedAsync(before, max);
 
     public Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max) => inner.ReadEventsAsync(cursors, max);
 
@@ -100,14 +104,15 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
     {
         public Task<Dictionary<Guid, TaskState>> LoadAsync(IReadOnlyList<Guid> ids) => session.LoadAsync(ids);
 
-        public async Task SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates)
+        public async Task<IReadOnlySet<Guid>> SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates)
         {
             store.Tries++;
             if (store.Fault?.Invoke(inserts.Concat(updates)) is { } fault)
                 throw fault;
-            await session.SaveAsync(inserts, updates);
+            var missed = await session.SaveAsync(inserts, updates);
             lock (store.Saves)
-                store.Saves.Add((inserts.Count, updates.Count));
+                store.Saves.Add((inserts.Count, updates.Count - missed.Count));
+            return missed;
         }
 
         public ValueTask DisposeAsync() => session.DisposeAsync();

@@ -14,7 +14,7 @@ public sealed class SqlStatesTests
     public void The_states_in_SQL_are_those_of_the_engine()
     {
         SqlStates.Waiting.ShouldBe($"({TaskStates.Pending}, {TaskStates.Retrying})");
-        SqlStates.Unfinished.ShouldBe($"({TaskStates.Pending}, {TaskStates.Running}, {TaskStates.Retrying})");
+        SqlStates.Finished.ShouldBe($"({string.Join(", ", TaskStates.All.Where(TaskStates.IsTerminal))})");
         SqlStates.Unsuccessful.ShouldBe($"({TaskStates.Failed}, {TaskStates.Cancelled}, {TaskStates.Expired})");
         SqlStates.Running.ShouldBe($"{TaskStates.Running}");
         SqlStates.BatchInProgress.ShouldBe($"{BatchStates.InProgress}");

@@ -3,7 +3,6 @@ using Shouldly;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Storage;
-using TaskQueue.Storage.Sqlite;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -18,10 +17,14 @@ public sealed class TaskColumnTests
     public void The_hot_statements_know_the_columns_of_the_model(DatabaseProvider provider)
     {
         using var context = TestDatabase.CreateContext(provider);
-        var columns = context.Model.FindEntityType(typeof(TaskState))!.GetProperties().Select(p => p.GetColumnName()).ToList();
-
-        TaskColumn.All.Select(c => c.Name).Order().ShouldBe(columns.Order());
+        foreach (var table in new[] { TaskTable.Tasks, TaskTable.Ready, TaskTable.Running, TaskTable.Outcomes })
+            ColumnsOf(TaskMove.NameOf(table)).ShouldBe(TaskColumn.Of(table).Select(c => c.Name).Order(), $"{table}");
+        foreach (var view in TaskViews.Names)
+            ColumnsOf(view).ShouldBe(TaskColumn.Visible.Select(c => c.Name).Order(), view);
         TaskColumn.All.Select(c => c.Name).ShouldBeUnique();
+
+        IEnumerable<string> ColumnsOf(string table) =>
+            context.Model.FindEntityType(table)!.GetProperties().Select(p => p.GetColumnName()).Order();
     }
 
     [Fact]
@@ -30,20 +33,30 @@ public sealed class TaskColumnTests
         foreach (var property in typeof(TaskState).GetProperties().Where(p => p.SetMethod is { IsPublic: true }))
         {
             var task = new TaskState();
-            var before = TaskColumn.All.Select(c => c.SqliteValue(task)).ToList();
+            var before = TaskColumn.All.Select(c => c.Value(task)).ToList();
 
             property.SetValue(task, Another(property.PropertyType));
 
-            TaskColumn.All.Where((c, i) => !c.SqliteValue(task).Equals(before[i])).Count().ShouldBe(1, property.Name);
+            TaskColumn.All.Where((c, i) => !Equals(c.Value(task), before[i])).Count().ShouldBe(1, property.Name);
         }
     }
 
     [Fact]
-    public void A_transition_loads_all_it_may_change_and_never_changes_key_or_payload()
+    public void A_transition_loads_every_column_of_the_tables_that_it_moves_rows_between_but_no_payload()
     {
-        TaskColumn.Changed.ShouldBeSubsetOf(TaskColumn.Loaded);
-        TaskColumn.Changed.Select(c => c.Name).ShouldNotContain("id");
+        TaskColumn[] moved = [.. TaskColumn.Ready, .. TaskColumn.Running, .. TaskColumn.Outcomes];
+        moved.ShouldBeSubsetOf(TaskColumn.Loaded);
         TaskColumn.All.Except(TaskColumn.Loaded).Select(c => c.Name).ShouldBe(["payload", "headers"]);
+        TaskColumn.All.Except(moved).Select(c => c.Name).ShouldBe(["payload", "headers"]);
+    }
+
+    [Fact]
+    public void Every_table_of_tasks_has_the_key_and_a_waiting_or_running_task_needs_no_other_row_to_change()
+    {
+        foreach (var table in new[] { TaskColumn.Cold, TaskColumn.Ready, TaskColumn.Running, TaskColumn.Outcomes })
+            table.ShouldContain(TaskColumn.Id);
+        foreach (var table in new[] { TaskColumn.Ready, TaskColumn.Running })
+            TaskColumn.Cold.Except(table).Select(c => c.Name).ShouldBe(["payload", "headers"]);
     }
 
     private static object Another(Type type) =>

@@ -4,7 +4,7 @@ using OpenTelemetry;
 namespace TaskQueue.Api.Operations;
 
 /// <summary>
-/// Drops MassTransit's spans of the in-process mediator, one per command: the request's or task's span carries the same
+/// Drops MassTransit's spans of the in-process mediator, one per command for a batch: the request's or task's span carries the same
 /// information. Spans of the bus are kept.
 /// </summary>
 internal sealed class NoMediatorSpans : BaseProcessor<Activity>

@@ -19,8 +19,8 @@ internal sealed partial class IsolatingPublisher(
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200), LongestReconnect = TimeSpan.FromSeconds(10);
 
-    private readonly RepeatedFailures<(int Stream, long Id)> _failures = new(time);
-    private (int Stream, long Id) _suspect;
+    private readonly RepeatedFailures<(int Partition, long Id)> _failures = new(time);
+    private (int Partition, long Id) _suspect;
     private int _suspicions;
 
     /// <summary>
@@ -50,7 +50,7 @@ internal sealed partial class IsolatingPublisher(
     {
         if (IsTheirs(fault))
             return true;
-        var first = (page[0].Stream, page[0].Id);
+        var first = (page[0].Partition, page[0].Id);
         if (!confirmTimeout.IsConnected || IsOutage(fault))
             return false;
         (_suspect, _suspicions) = first == _suspect ? (first, _suspicions + 1) : (first, 1);
@@ -97,15 +97,15 @@ internal sealed partial class IsolatingPublisher(
             {
                 await ReconnectAsync(cancellationToken);
                 await SendAsync([e], cancellationToken);
-                _failures.Succeeded((e.Stream, e.Id));
+                _failures.Succeeded((e.Partition, e.Id));
                 return;
             }
             catch (Exception fault) when (!cancellationToken.IsCancellationRequested && !IsOutage(fault))
             {
-                if (_failures.Failed((e.Stream, e.Id)))
+                if (_failures.Failed((e.Partition, e.Id)))
                 {
                     await SetAsideAsync(e, fault, cancellationToken);
-                    _failures.Succeeded((e.Stream, e.Id));
+                    _failures.Succeeded((e.Partition, e.Id));
                     return;
                 }
             }

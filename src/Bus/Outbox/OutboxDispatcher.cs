@@ -94,7 +94,7 @@ internal sealed partial class OutboxDispatcher(
 
     private async Task LeadAsync(IOutboxLease lease, CancellationToken cancellationToken)
     {
-        var cursors = await store.LoadCursorsAsync();
+        var cursors = await store.LoadOffsetsAsync();
         var saved = cursors.ToArray();
         var savedAt = time.GetTimestamp();
         using var giveUp = new CancellationTokenSource();
@@ -107,7 +107,7 @@ internal sealed partial class OutboxDispatcher(
                 if (events.Count > 0)
                     await PublishAsync(events, giveUp.Token);
                 foreach (var e in events)
-                    cursors[e.Stream] = e.Id;
+                    cursors[e.Partition] = e.Id;
                 if (time.GetElapsedTime(savedAt) >= SaveEvery)
                 {
                     await SaveAsync(cursors, saved);
@@ -146,7 +146,7 @@ internal sealed partial class OutboxDispatcher(
     {
         if (cursors.AsSpan().SequenceEqual(saved))
             return;
-        await store.SaveCursorsAsync(cursors);
+        await store.SaveOffsetsAsync(cursors);
         cursors.CopyTo(saved, 0);
     }
 

@@ -175,7 +175,7 @@ public sealed partial class QueueService(
                 told = time.GetTimestamp();
             }
         }
-        while (step.Found >= PurgeStep);
+        while (step.Found >= PurgeStep || step.Found > step.Cancelled + step.Dead); // some moved before they were locked
     }
 
     /// <summary>Counts of a queue, restricted to the tasks that the caller may see.</summary>

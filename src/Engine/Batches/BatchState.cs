@@ -145,7 +145,7 @@ public sealed class BatchCount
     public Guid BatchId { get; set; }
 
     /// <summary>The partition whose lock the transactions held.</summary>
-    public int Stream { get; set; }
+    public int Partition { get; set; }
 
     /// <summary>Outcome of the items.</summary>
     public BatchItemOutcome End { get; set; }

@@ -28,7 +28,7 @@ internal sealed class EncryptedTaskSession(ITaskSession inner, TaskCipher cipher
         return tasks;
     }
 
-    public Task SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates) =>
+    public Task<IReadOnlySet<Guid>> SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates) =>
         inner.SaveAsync(Each(inserts, task => cipher.Seal(task, TaskCipher.All)), Each(updates, Update));
 
     public ValueTask DisposeAsync() => inner.DisposeAsync();

@@ -57,8 +57,10 @@ internal sealed class EncryptedTaskStore(ITaskStore inner, DataCipher cipher, Un
         var events = await inner.ReadEventsAsync(cursors, max);
         foreach (var taskEvent in events)
         {
-            if (DataCipher.IsMarked(taskEvent.Error))
-                _tasks.Open(taskEvent);
+            if (!DataCipher.IsMarked(taskEvent.Error))
+                continue;
+            _tasks.Open(taskEvent);
+            taskEvent.Error = TaskEvent.Cut(taskEvent.Error);
         }
 
         return events;
@@ -81,9 +83,13 @@ internal sealed class EncryptedTaskStore(ITaskStore inner, DataCipher cipher, Un
 
     public Task WakeDispatcherAsync() => inner.WakeDispatcherAsync();
 
-    public Task<long[]> LoadCursorsAsync() => inner.LoadCursorsAsync();
+    public Task<long[]> LoadOffsetsAsync() => inner.LoadOffsetsAsync();
 
-    public Task SaveCursorsAsync(long[] cursors) => inner.SaveCursorsAsync(cursors);
+    public Task SaveOffsetsAsync(long[] cursors) => inner.SaveOffsetsAsync(cursors);
+
+    public void NoteWaiting(QueueTier target, DateTime? firstDue) => inner.NoteWaiting(target, firstDue);
+
+    public Task<int> RemovePublishedAsync(DateTime before, int max) => inner.RemovePublishedAsync(before, max);
 
     public Task<long[]> EndOfEventsAsync() => inner.EndOfEventsAsync();
 

@@ -70,8 +70,10 @@ internal sealed class TaskCipher(DataCipher cipher)
             };
 
     /// <summary>Decrypts the error of an event.</summary>
-    public void Open(TaskEvent taskEvent) =>
-        taskEvent.Error = _cipher.OpenOrExplain(Place.Error(taskEvent.TaskId), taskEvent.Error, asJson: false);
+    public void Open(TaskEvent taskEvent) => taskEvent.Error = OpenError(taskEvent.TaskId, taskEvent.Error);
+
+    /// <summary>Decrypts an error; a text that cannot be decrypted is replaced by the reason.</summary>
+    public string? OpenError(Guid id, string? error) => _cipher.OpenOrExplain(Place.Error(id), error, asJson: false);
 
     /// <summary>Encrypts a payload for storage with the existing task that has the same dedupe key.</summary>
     public string SealPayload(Guid id, string payload) => _cipher.Seal(All[0].At(id), payload);

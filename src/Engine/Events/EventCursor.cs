@@ -9,7 +9,7 @@ namespace TaskQueue.Engine.Events;
 /// </summary>
 public static class EventCursor
 {
-    private const int MaxBytes = 10 * (TaskEvent.Streams + 2);
+    private const int MaxBytes = 10 * (TaskEvent.Partitions + 2);
 
     /// <summary>Formats a position.</summary>
     public static string ToText(ReadOnlySpan<long> cursors)
@@ -18,10 +18,10 @@ public static class EventCursor
         var (length, highest) = (0, 0L);
         foreach (var cursor in cursors)
             highest = Math.Max(highest, cursor);
-        var streams = cursors.LastIndexOfAnyExcept(0) + 1;
+        var partitions = cursors.LastIndexOfAnyExcept(0) + 1;
         Write(bytes, ref length, highest);
-        Write(bytes, ref length, streams);
-        foreach (var cursor in cursors[..streams])
+        Write(bytes, ref length, partitions);
+        foreach (var cursor in cursors[..partitions])
             Write(bytes, ref length, highest - cursor);
         return Base64Url.EncodeToString(bytes[..length]);
     }
@@ -34,10 +34,10 @@ public static class EventCursor
         if (text.Length > 2 * MaxBytes || !Base64Url.IsValid(text) || !Base64Url.TryDecodeFromChars(text, buffer, out var length))
             return null;
         ReadOnlySpan<byte> bytes = buffer[..length];
-        if (Read(ref bytes) is not { } highest || Read(ref bytes) is not { } streams || streams > TaskEvent.Streams)
+        if (Read(ref bytes) is not { } highest || Read(ref bytes) is not { } partitions || partitions > TaskEvent.Partitions)
             return null;
-        var cursors = new long[TaskEvent.Streams];
-        for (var i = 0; i < streams; i++)
+        var cursors = new long[TaskEvent.Partitions];
+        for (var i = 0; i < partitions; i++)
         {
             if (Read(ref bytes) is not { } behind || behind > highest)
                 return null;

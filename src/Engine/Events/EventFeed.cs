@@ -7,7 +7,7 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Engine.Events;
 
 /// <summary>
-/// Streams task events as they occur. One reader for all listeners of this process reads the event table while there are any. Events of one
+/// Streams task events as they occur. One reader for all listeners of this process reads the outbox while there are any. Events of one
 /// task arrive in order, and none is skipped between the start and the end of a listener.
 /// </summary>
 public sealed class EventFeed(ITaskStore store, ITaskQueries queries, PostCommitNotifier postCommit, PollingServices services)
@@ -126,7 +126,7 @@ public sealed class EventFeed(ITaskStore store, ITaskQueries queries, PostCommit
                 return 0;
             var owners = _listeners.Keys.Any(l => l.Filter.NeedsOwners) ? await OwnersAsync(page, cancellationToken) : NoOwners;
             _read = [.. _read];
-            Array.ForEach([.. page], e => _read[e.Stream] = e.Id);
+            Array.ForEach([.. page], e => _read[e.Partition] = e.Id);
             foreach (var listener in _listeners.Keys)
                 listener.Hear(page, owners, _read);
             return page.Count;
@@ -184,9 +184,9 @@ public sealed class EventFeed(ITaskStore store, ITaskQueries queries, PostCommit
         var events = new List<StreamedEvent>(page.Count);
         foreach (var e in page)
         {
-            if (e.Id <= at[e.Stream])
+            if (e.Id <= at[e.Partition])
                 continue;
-            at[e.Stream] = e.Id;
+            at[e.Partition] = e.Id;
             if (passes(e))
                 events.Add(new StreamedEvent(e, EventCursor.ToText(at)));
         }

@@ -71,8 +71,6 @@ public static class EngineRegistration
         services.TryAddSingleton<NumberedTaskIds>();
         services.AddMediator(x => x.ConfigureMediator((context, cfg) =>
         {
-            cfg.StateMachineSaga(context.GetRequiredService<TaskStateMachine>(),
-                new SagaRepository<TaskState>(context.GetRequiredService<ISagaRepositoryContextFactory<TaskState>>()));
             cfg.StateMachineSaga(context.GetRequiredService<BatchStateMachine>(),
                 new SagaRepository<BatchState>(context.GetRequiredService<ISagaRepositoryContextFactory<BatchState>>()));
         }));

@@ -5,7 +5,8 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Engine.Quarantine;
 
 /// <summary>
-/// Quarantines events that the broker rejects or that cannot be serialized. Subject: partition and id; the row stays in <c>task_events</c>.
+/// Quarantines events that the broker rejects or that cannot be serialized. Subject: partition and id; the outbox keeps the event for its
+/// retention.
 /// </summary>
 internal sealed class EventQuarantine(IParkingStore store, QuarantineWriter quarantine, IEventPublisher publisher, TimeProvider time)
     : IQuarantineKind
@@ -20,7 +21,7 @@ internal sealed class EventQuarantine(IParkingStore store, QuarantineWriter quar
         await quarantine.AddAsync(new QuarantinedItem
         {
             Kind = QuarantineKinds.Event,
-            Subject = string.Create(CultureInfo.InvariantCulture, $"{e.Stream}:{e.Id}"),
+            Subject = string.Create(CultureInfo.InvariantCulture, $"{e.Partition}:{e.Id}"),
             Queue = e.Queue,
             Owner = await store.OwnerOfTaskAsync(e.TaskId, cancellationToken),
             Reason = $"{e.Type} of task {e.TaskId}: {PoisonRules.Reason(reason)}",
@@ -29,12 +30,12 @@ internal sealed class EventQuarantine(IParkingStore store, QuarantineWriter quar
     /// <summary>Publishes the event now, after later ones of its task.</summary>
     public async Task<string?> ReleaseAsync(QuarantinedItem item, CancellationToken cancellationToken)
     {
-        if (item.Subject.Split(':') is not [var streamText, var idText]
-            || !int.TryParse(streamText, CultureInfo.InvariantCulture, out var stream)
+        if (item.Subject.Split(':') is not [var partitionText, var idText]
+            || !int.TryParse(partitionText, CultureInfo.InvariantCulture, out var partition)
                 || !long.TryParse(idText, CultureInfo.InvariantCulture, out var id))
             return $"{item.Subject} is not the number of an event: drop the item";
-        if (await store.FindEventAsync(stream, id, cancellationToken) is not { } found)
-            return "the event is gone with its task: drop the item";
+        if (await store.FindEventAsync(partition, id, cancellationToken) is not { } found)
+            return "the event is gone: its retention is over; drop the item";
         try
         {
             // After a timeout the publish may still arrive: all messages are delivered at least once.

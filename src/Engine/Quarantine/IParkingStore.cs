@@ -65,8 +65,8 @@ public interface IParkingStore
     /// <summary>Sets the next tick of a parked schedule, unless it was changed after it was read.</summary>
     Task UnparkScheduleAsync(ScheduleRecord schedule, DateTime? next, CancellationToken cancellationToken);
 
-    /// <summary>Finds an event in the outbox; null if it is gone with its task.</summary>
-    Task<TaskEvent?> FindEventAsync(int stream, long id, CancellationToken cancellationToken);
+    /// <summary>Finds an event in the outbox; null if its retention is over.</summary>
+    Task<TaskEvent?> FindEventAsync(int partition, long id, CancellationToken cancellationToken);
 
     /// <summary>Owner of a task; null if it has none or is gone.</summary>
     Task<string?> OwnerOfTaskAsync(Guid id, CancellationToken cancellationToken);

@@ -1,15 +1,20 @@
 namespace TaskQueue.Engine.Tasks;
 
-/// <summary>The transaction of a command group; rolled back if disposed without a save.</summary>
+/// <summary>The transaction of a command group; nothing is written if it is disposed without a save.</summary>
 public interface ITaskSession : IAsyncDisposable
 {
-    /// <summary>Loads and locks rows in id order, without payload and headers.</summary>
+    /// <summary>
+    /// Loads tasks without payload and headers. They are locked, or the save finds out whether somebody has changed them in the meantime.
+    /// </summary>
     Task<Dictionary<Guid, TaskState>> LoadAsync(IReadOnlyList<Guid> ids);
 
     /// <summary>Writes the group and commits.</summary>
+    /// <returns>
+    /// Ids of updates that were not written, because another transaction holds the task or has changed it: their commands must run again.
+    /// </returns>
     /// <exception cref="TaskIdTakenException">The id of an insert exists; nothing was written.</exception>
     /// <exception cref="DedupeKeyTakenException">The dedupe key of an update is held by another task; nothing was written.</exception>
-    Task SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates);
+    Task<IReadOnlySet<Guid>> SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates);
 }
 
 /// <summary>The id of an insert in a group exists: load the row and run the state machine again.</summary>

@@ -32,6 +32,14 @@ public interface ITaskStore
     /// <summary>Unlocks a queue and tier for sequential claims, whether or not its task still runs.</summary>
     Task UnlockAsync(QueueTier tier);
 
+    /// <summary>
+    /// Tells that another process has let tasks wait, so that claims of this one do not overlook them: a store may remember how far it has
+    /// claimed a queue.
+    /// </summary>
+    /// <param name="target">Where they wait.</param>
+    /// <param name="firstDue">When the first of them was due; null if tasks of all tiers may have been freed, due at any time.</param>
+    void NoteWaiting(QueueTier target, DateTime? firstDue);
+
     /// <summary>When the next waiting task of the targets becomes due after <paramref name="now"/>.</summary>
     Task<DateTime?> NextDueAsync(IReadOnlyList<QueueTier> targets, DateTime now);
 
@@ -59,13 +67,19 @@ public interface ITaskStore
     Task WakeDispatcherAsync();
 
     /// <summary>Loads the offsets that the outbox dispatcher last saved.</summary>
-    Task<long[]> LoadCursorsAsync();
+    Task<long[]> LoadOffsetsAsync();
 
     /// <summary>Saves the offsets of all partitions.</summary>
-    Task SaveCursorsAsync(long[] cursors);
+    Task SaveOffsetsAsync(long[] cursors);
 
     /// <summary>The current end of the event log, as offsets.</summary>
     Task<long[]> EndOfEventsAsync();
+
+    /// <summary>Removes published rows of the outbox.</summary>
+    /// <param name="before">Only rows written earlier.</param>
+    /// <param name="max">Largest number of rows.</param>
+    /// <returns>Number of rows removed.</returns>
+    Task<int> RemovePublishedAsync(DateTime before, int max);
 
     /// <summary>Reads the events after the offsets, ordered by id, complete for every task among them.</summary>
     Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max);

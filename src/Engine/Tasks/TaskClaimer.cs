@@ -49,8 +49,11 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
             if (isCut)
             {
                 // The claim locked more than it took, so concurrent claims found nothing.
-                foreach (var queue in open.Targets.Select(t => t.Queue).Distinct(StringComparer.Ordinal))
-                    workNotifier.NotifyAll(queue);
+                foreach (var target in open.Targets.DistinctBy(t => t.Queue, StringComparer.Ordinal))
+                {
+                    store.NoteWaiting(target, null);
+                    workNotifier.NotifyAll(target.Queue);
+                }
             }
 
             if (tasks.Count > 0 || waiter is null || wait <= time.GetElapsedTime(begin))

@@ -32,8 +32,8 @@ public enum CommandResult
 }
 
 /// <summary>
-/// An event of the task state machine. It is sent through the in-process mediator, so <see cref="CommandResult"/> is set when the send
-/// returns, which is after the commit.
+/// An event of the task state machine. <see cref="CommandResult"/> is set when <see cref="ITaskCommitter"/> returns, which is after the
+/// commit.
 /// </summary>
 /// <param name="taskId">The task.</param>
 /// <param name="at">Time of the event; the state machine uses no other clock.</param>

@@ -34,17 +34,21 @@ public enum TaskEventType
     Overwritten = 10,
 }
 
-/// <summary>
-/// A row of table <c>task_events</c>, which is both the timeline of tasks and the outbox. Rows are append-only; the outbox dispatcher keeps
-/// an offset for each partition.
-/// </summary>
+/// <summary>Something that happened to a task, as the outbox has it until it is published.</summary>
 public sealed class TaskEvent
 {
-    /// <summary>Number of partitions; a transaction locks one of them while it appends.</summary>
-    public const int Streams = 64;
+    /// <summary>Number of partitions of the outbox; a transaction locks one of them while it appends.</summary>
+    public const int Partitions = 64;
+
+    /// <summary>Characters of an error that are published; the task has the whole.</summary>
+    public const int MaxError = 1000;
+
+    /// <summary>An error as it is published.</summary>
+    internal static string? Cut(string? error) =>
+        error is not { Length: > MaxError } ? error : error[..(char.IsHighSurrogate(error[MaxError - 1]) ? MaxError - 1 : MaxError)];
 
     /// <summary>The partition: its rows commit in id order.</summary>
-    public int Stream { get; set; }
+    public int Partition { get; set; }
 
     /// <summary>Generated in ascending order over all partitions.</summary>
     public long Id { get; set; }

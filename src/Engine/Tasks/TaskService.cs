@@ -1,4 +1,4 @@
-using MassTransit.Mediator;
+using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Options;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Auth;
@@ -15,7 +15,7 @@ namespace TaskQueue.Engine.Tasks;
 /// committed.
 /// </summary>
 public sealed class TaskService(
-    IMediator mediator, ITaskStore store, PostCommitNotifier postCommit, QueueCatalog queues, ITaskQueries queries,
+    ITaskCommitter committer, ITaskStore store, PostCommitNotifier postCommit, QueueCatalog queues, ITaskQueries queries,
     InFlightLimiter inFlight, AdmissionLimiter admission, WaitingTaskQuota quota, TaskMetrics metrics, IOptions<EngineOptions> options,
     IOptions<WebhookOptions> webhooks, TimeProvider time)
 {
@@ -44,7 +44,8 @@ public sealed class TaskService(
         using var place = admission.Enter(one);
         using var send = TaskTrace.StartSend(one);
         var command = new SubmitTask((await PrepareAsync(one, TaskTrace.Sent(send)))[0].Task);
-        await mediator.Send(command);
+        if ((await committer.CommitAsync([command]))[0] is { } fault)
+            ExceptionDispatchInfo.Throw(fault);
         if (command.CommandResult == CommandResult.IdConflict)
             throw new TaskIdConflictException(submission.Id);
         if (command.CommandResult != CommandResult.Applied)
@@ -107,8 +108,9 @@ public sealed class TaskService(
         using var place = admission.Enter(commands);
         foreach (var command in commands)
             command.Access = access;
-        // Each send reaches the group's queue before the next begins, so order is kept.
-        await Task.WhenAll(commands.Select(c => mediator.Send((object)c, c.GetType())));
+        var faults = await committer.CommitAsync(commands);
+        if (faults.FirstOrDefault(fault => fault is not null) is { } first)
+            ExceptionDispatchInfo.Throw(first);
         return commands;
     }
 
@@ -117,20 +119,7 @@ public sealed class TaskService(
     internal async Task<IReadOnlyList<Exception?>> TryApplyAsync(IReadOnlyList<TaskCommand> commands)
     {
         using var place = admission.Enter(commands);
-        return await Task.WhenAll(commands.Select(async command =>
-        {
-            try
-            {
-                await mediator.Send((object)command, command.GetType());
-                return null;
-            }
-#pragma warning disable CA1031 // returned to the caller
-            catch (Exception fault)
-#pragma warning restore CA1031
-            {
-                return fault;
-            }
-        }));
+        return await committer.CommitAsync(commands);
     }
 
     /// <summary>Begins an attempt that was dispatched to a bus worker.</summary>

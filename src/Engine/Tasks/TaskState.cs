@@ -6,7 +6,7 @@ using TaskQueue.Engine.Queues;
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>
-/// A task: the instance of <see cref="TaskStateMachine"/> and the row of table <c>tasks</c>. Only the state machine and the claim
+/// A task: the instance of <see cref="TaskStateMachine"/>. Only the state machine and the claim
 /// statements change it. Times are UTC with microsecond precision.
 /// </summary>
 public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
@@ -128,13 +128,19 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
     /// <summary>JSON text of the progress last reported by its worker; null is none.</summary>
     public string? Progress { get; set; }
 
+    /// <summary>Bytes of payload and headers as they are stored, for claims with a limit; not read with a whole task.</summary>
+    internal int Octets { get; set; }
+
+    /// <summary>The stored row that a transition starts from; null for a new task. Not stored.</summary>
+    internal StoredRow? Row { get; set; }
+
     /// <summary>The current settings of its queue; not stored.</summary>
     internal QueueSettings Settings { get; set; } = QueueSettings.Default;
 
     /// <summary><see cref="CompletionActions"/> as parsed by <see cref="CompletionActionsJson.Of"/>; immutable. Not stored.</summary>
     internal CompletionActions? CompletionActionsRead { get; set; }
 
-    /// <summary>Events since the row was loaded, written to table <c>task_events</c> in the same transaction.</summary>
+    /// <summary>Events since the row was loaded, written to the outbox in the same transaction.</summary>
     internal IReadOnlyList<TaskEvent> Events => _events ?? [];
 
     /// <summary>Attempts of the current run, for APIs that count from the last retry by hand.</summary>
@@ -163,7 +169,17 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
     }
 
     /// <summary>Appends an event to the task.</summary>
-    internal void Record(TaskEventType type, DateTime at, bool dispatch = false, bool frees = false)
+    internal void Record(TaskEventType type, DateTime at, bool dispatch = false, bool frees = false) =>
+        (_events ??= []).Add(EventOf(type, at, dispatch, frees));
+
+    /// <summary>Appends the event of an accepted task.</summary>
+    internal void Accept() => (_events ??= []).Add(Submitted());
+
+    /// <summary>The event of an accepted task.</summary>
+    internal TaskEvent Submitted() =>
+        EventOf(TaskEventType.Submitted, CreatedAt, dispatch: DispatchAt > DueAt, frees: OrderingKey is not null);
+
+    private TaskEvent EventOf(TaskEventType type, DateTime at, bool dispatch, bool frees)
     {
         var silent = Settings.Events switch
         {
@@ -171,7 +187,7 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
             EventPolicy.Terminal => !TaskEvent.IsTerminal(type),
             _ => true,
         };
-        (_events ??= []).Add(new TaskEvent
+        return new TaskEvent
         {
             TaskId = CorrelationId,
             Type = silent && dispatch ? TaskEventType.Dispatched : type, // not published
@@ -190,6 +206,14 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
             IsWritten = !silent || dispatch,
             Line = BatchId is { } batch && TaskEvent.IsTerminal(type) ? (batch, CompletionActionsJson.LineEnd(type, Result)) : null,
             CallbackDue = type == TaskEventType.Completed && CompletionActionsJson.Of(this)?.CallbackUrl is not null,
-        });
+        };
     }
 }
+
+/// <summary>A row as a transition found it.</summary>
+/// <param name="State">Its state.</param>
+/// <param name="Version">Changes with every write, where the store needs it to notice other writers.</param>
+/// <param name="FinishedAt">When the task ended, if it had.</param>
+/// <param name="StartedAt">When its last attempt started.</param>
+/// <param name="Error">Its error, as stored.</param>
+internal sealed record StoredRow(int State, uint Version, DateTime? FinishedAt, DateTime? StartedAt, string? Error);

@@ -22,12 +22,6 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
         // The order defines the numbers in TaskStates.
         InstanceState(x => x.State, Pending, Running, Completed, Failed, Retrying, Cancelled, Expired);
 
-        Event(() => Submit, e =>
-        {
-            e.InsertOnInitial = true; // a new task needs no SELECT
-            e.SetSagaFactory(c => c.Message.Task.Copy());
-        });
-
         Initially(When(Submit).TransitionTo(Pending).Then(Accept));
         DuringAny(When(Submit).Then(c =>
             c.Message.CommandResult = c.Saga.Owner == c.Message.Task.Owner && !c.Saga.IsDeleted(c.Message.At) ? CommandResult.Duplicate

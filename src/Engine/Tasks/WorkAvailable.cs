@@ -14,7 +14,7 @@ public sealed record WorkAvailable(IReadOnlyList<AvailableWork> Arrivals)
         new([.. events.Where(e => e.ReleasesCapacity || (e.DueAt is not null && !e.Dispatch)).GroupBy(e => new QueueTier(e.Queue, e.Tier))
             .Select(queue => new AvailableWork(
             queue.Key.Queue, queue.Key.Tier, queue.Count(e => e.DueAt <= e.At),
-            queue.Where(e => e.DueAt > e.At).Min(e => e.DueAt), queue.Count(e => e.ReleasesCapacity)))]);
+            queue.Where(e => e.DueAt > e.At).Min(e => e.DueAt), queue.Count(e => e.ReleasesCapacity), queue.Min(e => e.DueAt)))]);
 }
 
 /// <summary>Available tasks of a queue and tier.</summary>
@@ -23,4 +23,5 @@ public sealed record WorkAvailable(IReadOnlyList<AvailableWork> Arrivals)
 /// <param name="Due">Number of due tasks.</param>
 /// <param name="NextDue">When the next other task becomes due.</param>
 /// <param name="Freed">Number of tasks that released an ordering key or capacity for tasks of any tier.</param>
-public sealed record AvailableWork(string Queue, int Tier, int Due, DateTime? NextDue, int Freed = 0);
+/// <param name="FirstDue">When the first of the tasks was due.</param>
+public sealed record AvailableWork(string Queue, int Tier, int Due, DateTime? NextDue, int Freed = 0, DateTime? FirstDue = null);

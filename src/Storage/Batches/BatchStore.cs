@@ -4,7 +4,6 @@ using Microsoft.EntityFrameworkCore.Infrastructure;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Encryption;
-using TaskQueue.Engine.Tasks;
 using TaskQueue.Storage.Encryption;
 
 namespace TaskQueue.Storage.Batches;
@@ -27,12 +26,8 @@ internal sealed class BatchStore(IDbContextFactory<TaskDbContext> databases, Tim
                 (b.State == BatchStates.InProgress && (b.DeadlineAt <= now || b.LinesDone < b.Total))
                 || (b.State == BatchStates.Cancelling && (b.CancellingAt <= graceOver || b.FinalizingAt != null))
                 || (b.State != BatchStates.InProgress && b.State != BatchStates.Cancelling)
-                || !db.Tasks.Any(t => t.BatchId == b.CorrelationId
-                    && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying))
-                || (b.State == BatchStates.Cancelling
-                    && db.Tasks.Any(t => t.BatchId == b.CorrelationId
-                        && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying)
-                            && t.State != TaskStates.Running)))
+                || !(db.Ready.Any(t => t.BatchId == b.CorrelationId) || db.Running.Any(t => t.BatchId == b.CorrelationId))
+                || (b.State == BatchStates.Cancelling && db.Ready.Any(t => t.BatchId == b.CorrelationId)))
             .OrderBy(b => b.CreatedAt).Select(b => b.CorrelationId).ToListAsync(cancellationToken);
     }
 
@@ -81,7 +76,7 @@ internal sealed class BatchStore(IDbContextFactory<TaskDbContext> databases, Tim
     public async Task<List<Guid>> LiveAsync(Guid id, bool alsoRunning, int max, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return await (alsoRunning ? BatchTasks.Live(db, id) : BatchTasks.Waiting(db, id)).Select(t => t.CorrelationId).Take(max)
+        return await (alsoRunning ? BatchTasks.Live(db, id) : BatchTasks.Waiting(db, id)).Take(max)
             .ToListAsync(cancellationToken);
     }
 
@@ -91,13 +86,15 @@ internal sealed class BatchStore(IDbContextFactory<TaskDbContext> databases, Tim
         var cipher = db.GetService<DataCipher>();
         for (var (after, count) = (Guid.Empty, Page); count == Page;)
         {
-            count = 0;
-            await foreach (var line in db.Tasks.AsNoTracking().Where(t => t.BatchId == id && t.CorrelationId > after)
-                .OrderBy(t => t.CorrelationId).Take(Page)
+            // By the index of items first: an order of a union would need all of them.
+            var page = await db.Submitted.Where(t => t.BatchId == id && t.CorrelationId > after).OrderBy(t => t.CorrelationId)
+                .Select(t => t.CorrelationId).Take(Page).ToListAsync(cancellationToken);
+            count = page.Count;
+            await foreach (var line in db.Tasks.AsNoTracking().Where(t => page.Contains(t.CorrelationId)).OrderBy(t => t.CorrelationId)
                 .Select(t => new EndedBatchItem(t.CorrelationId, t.State, t.Result, t.Error, t.Headers)).AsAsyncEnumerable()
                     .WithCancellation(cancellationToken))
             {
-                (after, count) = (line.Id, count + 1);
+                after = line.Id;
                 yield return TaskCipher.Open(cipher, line);
             }
         }
@@ -116,14 +113,13 @@ internal sealed class BatchStore(IDbContextFactory<TaskDbContext> databases, Tim
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         for (var after = Guid.Empty; ;)
         {
-            var page = db.Tasks.Where(t => t.BatchId == id && t.CorrelationId > after).OrderBy(t => t.CorrelationId)
+            var page = db.Submitted.Where(t => t.BatchId == id && t.CorrelationId > after).OrderBy(t => t.CorrelationId)
                 .Select(t => t.CorrelationId).Take(Page);
             if (await page.ToListAsync(cancellationToken) is not { Count: > 0 } ids)
                 break;
-            var last = ids[^1];
-            await db.Tasks.Where(t => t.BatchId == id && t.CorrelationId > after && t.CorrelationId <= last && t.DeleteAt == null)
+            await db.Outcomes.Where(t => ids.Contains(t.CorrelationId) && t.DeleteAt == null)
                 .ExecuteUpdateAsync(t => t.SetProperty(x => x.DeleteAt, deleteAt), cancellationToken);
-            after = last;
+            after = ids[^1];
         }
 
         await db.BatchBadLines.Where(l => l.BatchId == id).ExecuteDeleteAsync(cancellationToken);

@@ -1,18 +1,13 @@
-using TaskQueue.Engine.Tasks;
-
 namespace TaskQueue.Storage.Batches;
 
-/// <summary>
-/// Queries over the tasks of a batch. The conditions repeat those of the partial index literally, which SQLite requires to use it.
-/// </summary>
+/// <summary>Ids of the tasks of a batch that have not ended.</summary>
 internal static class BatchTasks
 {
     /// <summary>Waiting and running tasks.</summary>
-    public static IQueryable<TaskState> Live(TaskDbContext db, Guid batchId) =>
-        db.Tasks.Where(t => t.BatchId == batchId
-            && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying));
+    public static IQueryable<Guid> Live(TaskDbContext db, Guid batchId) =>
+        Waiting(db, batchId).Concat(db.Running.Where(t => t.BatchId == batchId).Select(t => t.CorrelationId));
 
     /// <summary>Waiting tasks.</summary>
-    public static IQueryable<TaskState> Waiting(TaskDbContext db, Guid batchId) =>
-        Live(db, batchId).Where(t => t.State != TaskStates.Running);
+    public static IQueryable<Guid> Waiting(TaskDbContext db, Guid batchId) =>
+        db.Ready.Where(t => t.BatchId == batchId).Select(t => t.CorrelationId);
 }

@@ -32,6 +32,9 @@ public static class EncryptedReads
             case TaskState task when Array.Exists(TaskCipher.All, text => DataCipher.IsMarked(text.Get(task))):
                 new TaskCipher(db.GetService<DataCipher>()).Open(task);
                 break;
+            case AttemptRow attempt when DataCipher.IsMarked(attempt.Error):
+                attempt.Error = new TaskCipher(db.GetService<DataCipher>()).OpenError(attempt.TaskId, attempt.Error);
+                break;
             case TaskEvent taskEvent when DataCipher.IsMarked(taskEvent.Error):
                 new TaskCipher(db.GetService<DataCipher>()).Open(taskEvent);
                 break;

@@ -13,11 +13,11 @@ using TaskQueue.Engine.Telemetry;
 namespace TaskQueue.Storage.GroupCommit;
 
 /// <summary>
-/// Commits waiting commands in groups: one SELECT … FOR UPDATE in id order, the state machine on each row, one write, one commit. There
-/// is no timer: a group is whatever arrived while the last one committed. Partitions work concurrently; a task always maps to the same
-/// partition, so its commands are applied in order of arrival.
+/// Commits waiting commands in groups: one read, the state machine on each task, one write. There is no timer: a group is whatever arrived
+/// while the last one committed. Partitions work concurrently; a task always maps to the same partition, so its commands are applied in
+/// order of arrival. A task that another transaction holds leaves its group, and delays nobody else.
 /// </summary>
-internal sealed partial class GroupCommitter : IHostedService
+internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, IDisposable
 {
     private const int MaxGroup = 256;
 
@@ -31,6 +31,7 @@ internal sealed partial class GroupCommitter : IHostedService
     private const int MaxRaces = 20;
 
     private readonly ITaskStore _store;
+    private readonly TaskTransitions _transitions;
     private readonly QueueCatalog _queues;
     private readonly PostCommitNotifier _postCommit;
     private readonly IReplySender _replies;
@@ -39,20 +40,24 @@ internal sealed partial class GroupCommitter : IHostedService
     private readonly TimeSpan _maxWait;
     private readonly ILogger<GroupCommitter> _logger;
     private readonly Channel<GroupEntry>[] _partitions;
+    private readonly HeldTasks _held;
     private readonly Task _running;
     private long _groups;
 
-    public GroupCommitter(ITaskStore store, QueueCatalog queues, PostCommitNotifier postCommit, IReplySender replies, TaskMetrics metrics,
-        GroupCommitOptions options, LoopHeartbeats heartbeats, DependencyHealth dependencies, IOptions<EngineOptions> engine,
-        ILogger<GroupCommitter> logger)
+    public GroupCommitter(ITaskStore store, TaskStateMachine machine, QueueCatalog queues, PostCommitNotifier postCommit,
+        IReplySender replies, TaskMetrics metrics, GroupCommitOptions options, LoopHeartbeats heartbeats,
+        DependencyHealth dependencies, IOptions<EngineOptions> engine,
+        TimeProvider time, ILogger<GroupCommitter> logger)
     {
         _store = store;
+        _transitions = new TaskTransitions(machine);
         _queues = queues;
         _postCommit = postCommit;
         _replies = replies;
         _metrics = metrics;
         _dependencies = dependencies;
         _maxWait = TimeSpan.FromSeconds(engine.Value.MaxWaitSeconds);
+        _held = new HeldTasks(group => CommitGroupAsync(group), time);
         _logger = logger;
         _partitions = [.. Enumerable.Range(0, options.Partitions)
             .Select(_ => Channel.CreateBounded<GroupEntry>(new BoundedChannelOptions(PartitionCapacity) { SingleReader = true }))];
@@ -62,11 +67,19 @@ internal sealed partial class GroupCommitter : IHostedService
     /// <summary>Number of transactions so far.</summary>
     public long Groups => Interlocked.Read(ref _groups);
 
-    /// <summary>Queues a command. From here on its caller's cancellation is ignored: the group decides.</summary>
-    public async Task CommitAsync(GroupEntry entry)
+    /// <inheritdoc />
+    public async Task<IReadOnlyList<Exception?>> CommitAsync(IReadOnlyList<TaskCommand> commands)
     {
-        await _partitions[(uint)entry.TaskId.GetHashCode() % (uint)_partitions.Length].Writer.WriteAsync(entry);
-        await entry.Committed;
+        if (commands.Count == 0)
+            return [];
+        var list = new CommandList(commands.Count);
+        for (var i = 0; i < commands.Count; i++)
+        {
+            var partition = _partitions[(uint)commands[i].CorrelationId.GetHashCode() % (uint)_partitions.Length];
+            await partition.Writer.WriteAsync(new GroupEntry(commands[i], list, i));
+        }
+
+        return await list.Ends;
     }
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -78,7 +91,11 @@ internal sealed partial class GroupCommitter : IHostedService
             partition.Writer.TryComplete();
         // If the database does not answer, no caller was told that anything is committed.
         await _running.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _held.Drained.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
+
+    /// <inheritdoc />
+    public void Dispose() => _held.Dispose();
 
     private async Task RunAsync(ChannelReader<GroupEntry> reader, LoopHeartbeat heartbeat)
     {
@@ -98,25 +115,27 @@ internal sealed partial class GroupCommitter : IHostedService
         var group = new List<GroupEntry>();
         for (var chars = 0L; group.Count < MaxGroup && chars < MaxChars && reader.TryRead(out var entry);)
         {
-            if (Stopwatch.GetElapsedTime(entry.Came) <= _maxWait)
-            {
-                group.Add(entry);
-                chars += entry.Chars;
-            }
-            else
+            if (_held.TryQueue(entry))
+                continue;
+            if (Stopwatch.GetElapsedTime(entry.Came) > _maxWait)
             {
                 entry.Fail(new OverloadedException($"the database took nothing for {_maxWait.TotalSeconds:0} s; nothing of this request "
                     + "was done: try again"));
+                continue;
             }
+
+            group.Add(entry);
+            chars += entry.Chars;
         }
 
         if (group.Count > 0)
-            await CommitGroupAsync(group);
+            _held.Hold(await CommitGroupAsync(group));
     }
 
-    private async Task CommitGroupAsync(List<GroupEntry> group, int races = 0)
+    /// <returns>The commands of tasks that another transaction holds or has changed: nothing of them is done.</returns>
+    private async Task<List<GroupEntry>> CommitGroupAsync(List<GroupEntry> group, int races = 0)
     {
-        IReadOnlyList<TaskState> written;
+        Written written;
         try
         {
             written = await WriteGroupAsync(group);
@@ -124,18 +143,16 @@ internal sealed partial class GroupCommitter : IHostedService
         catch (TaskIdTakenException)
         {
             group.ForEach(e => e.InsertsBlindly = false);
-            await CommitGroupAsync(group, races);
-            return;
+            return await CommitGroupAsync(group, races);
         }
         catch (Exception race) when (StorageFaults.IsRace(race) && races < MaxRaces)
         {
-            await CommitGroupAsync(group, races + 1);
-            return;
+            return await CommitGroupAsync(group, races + 1);
         }
         catch (DedupeKeyTakenException) when (group.Count == 1)
         {
             group[0].Refuse(CommandResult.KeyTaken);
-            return;
+            return [];
         }
 #pragma warning disable CA1031 // rethrown to the callers
         catch (Exception fault)
@@ -148,17 +165,28 @@ internal sealed partial class GroupCommitter : IHostedService
                 if (!_dependencies.TryHandle(fault))
                     LogGroupFailed(fault, group.Count);
                 group.ForEach(e => e.Fail(fault));
-                return;
+                return [];
             }
 
-            await CommitGroupAsync(group[..(group.Count / 2)]);
-            await CommitGroupAsync(group[(group.Count / 2)..]);
-            return;
+            var held = await CommitGroupAsync(group[..(group.Count / 2)]);
+            var tasks = held.Select(e => e.TaskId).ToHashSet();
+            held.AddRange(group.Skip(group.Count / 2).Where(e => tasks.Contains(e.TaskId))); // behind their task's first command
+            held.AddRange(await CommitGroupAsync([.. group.Skip(group.Count / 2).Where(e => !tasks.Contains(e.TaskId))]));
+            return held;
         }
 
         _dependencies.Database.ReportSuccess();
-        Tell(written);
-        group.ForEach(e => e.Release());
+        Tell(written.Tasks);
+        var missed = new List<GroupEntry>();
+        foreach (var entry in group)
+        {
+            if (written.Missed.Contains(entry))
+                missed.Add(entry);
+            else
+                entry.Release();
+        }
+
+        return missed;
     }
 
     /// <summary>A commit stands, whatever goes wrong here; and the partition must continue.</summary>
@@ -177,27 +205,36 @@ internal sealed partial class GroupCommitter : IHostedService
         }
     }
 
-    /// <returns>The written tasks.</returns>
-    private async Task<IReadOnlyList<TaskState>> WriteGroupAsync(List<GroupEntry> group)
+    private async Task<Written> WriteGroupAsync(List<GroupEntry> group)
     {
+        if (group.Count == 0)
+            return Written.Nothing;
         var begun = Stopwatch.GetTimestamp();
         var queues = await _queues.AllAsync();
         await using var session = await _store.BeginAsync();
         var slots = await LoadAsync(session, group, queues);
+        var later = new HashSet<GroupEntry>();
         foreach (var entry in group)
-            await entry.RunAsync(slots[entry.TaskId]);
+        {
+            var slot = slots[entry.TaskId];
+            if (slot.IsNew && entry.Command is not SubmitTask)
+                later.Add(entry); // a task waits before anything else happens to it
+            else
+                await entry.RunAsync(slot, _transitions);
+        }
 
         var inserts = slots.Values.Where(s => s is { IsChanged: true, IsNew: true }).Select(s => s.Task!).ToList();
         var updates = slots.Values.Where(s => s is { IsChanged: true, IsNew: false }).Select(s => s.Task!).ToList();
         if (inserts.Count + updates.Count == 0)
-            return [];
-        await session.SaveAsync(inserts, updates);
+            return new Written([], later);
+        var missed = await session.SaveAsync(inserts, updates);
         Interlocked.Increment(ref _groups);
-        IReadOnlyList<TaskState> written = [.. inserts, .. updates];
+        IReadOnlyList<TaskState> written = [.. inserts, .. updates.Where(t => missed.Count == 0 || !missed.Contains(t.CorrelationId))];
         _metrics.Committed(group.Count, Stopwatch.GetElapsedTime(begun), written);
-        foreach (var entry in group.Where(e => e.HasExpired))
+        foreach (var entry in group.Where(e => e.HasExpired && !missed.Contains(e.TaskId)))
             _metrics.LeaseExpired(slots[entry.TaskId].Task!.Queue);
-        return written;
+        later.UnionWith(group.Where(e => missed.Contains(e.TaskId)));
+        return new Written(written, later);
     }
 
     private static async Task<Dictionary<Guid, GroupSlot>> LoadAsync(
@@ -222,6 +259,13 @@ internal sealed partial class GroupCommitter : IHostedService
         }
 
         return slots;
+    }
+
+    /// <param name="Tasks">The written tasks.</param>
+    /// <param name="Missed">Commands that were not, and must run again.</param>
+    private sealed record Written(IReadOnlyList<TaskState> Tasks, IReadOnlySet<GroupEntry> Missed)
+    {
+        public static readonly Written Nothing = new([], new HashSet<GroupEntry>());
     }
 
     [LoggerMessage(LogLevel.Error, "Notifying of committed tasks failed; waiters find them by polling")]

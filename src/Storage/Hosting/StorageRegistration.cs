@@ -26,7 +26,7 @@ public static class StorageRegistration
         provider.AddStorage(services, address.ConnectionString);
         services.AddStores();
         services.TryAddSingleton(new LocalDatabaseFolder(null));
-        services.AddSingleton<GroupCommitter>();
+        services.AddSingleton<GroupCommitter>().AddSingleton<ITaskCommitter>(sp => sp.GetRequiredService<GroupCommitter>());
         services.AddHostedService(sp => sp.GetRequiredService<GroupCommitter>()).AddLoopHealth<GroupCommitter>();
         return services;
     }

@@ -17,7 +17,6 @@ using TaskQueue.Storage.Auth;
 using TaskQueue.Storage.Batches;
 using TaskQueue.Storage.Callbacks;
 using TaskQueue.Storage.Files;
-using TaskQueue.Storage.GroupCommit;
 using TaskQueue.Storage.Quarantine;
 using TaskQueue.Storage.Queues;
 using TaskQueue.Storage.Quotas;
@@ -38,7 +37,7 @@ internal static class StoreRegistration
         services.AddSingleton<IFileStore, FileStore>().AddSingleton(FileContents)
             .AddSingleton<IQueueRecordStore, QueueRecordStore>()
             .AddSingleton<IScheduleStore, ScheduleStore>();
-        services.AddSingleton<ITaskQueries, TaskQueries>().AddSingleton<ISagaRepositoryContextFactory<TaskState>, GroupCommitRepository>();
+        services.AddSingleton<ITaskQueries, TaskQueries>();
         services.AddSingleton<IBatchQueries, BatchQueries>().AddSingleton<IBatchStore, BatchStore>();
         services.AddSingleton<ISagaRepositoryContextFactory<BatchState>, BatchRepository>();
         services.AddSingleton<IWebhookStore, WebhookStore>();

@@ -13,11 +13,10 @@ internal sealed partial class ParkingStore
     public async Task<bool> IsTaskParkedAsync(string kind, Guid id, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var task = db.Tasks.Where(t => t.CorrelationId == id);
-        var waiting = Waiting(task);
+        var waiting = db.Ready.Where(t => t.CorrelationId == id);
         return await (kind switch
         {
-            QuarantineKinds.Lease => task.Where(t => t.State == TaskStates.Running && t.LeaseUntil == null),
+            QuarantineKinds.Lease => db.Running.Where(t => t.CorrelationId == id && t.LeaseUntil == null),
             QuarantineKinds.Dispatch => waiting.Where(t => t.DispatchAt == null),
             _ => waiting.Where(t => t.ExpiresAt == null && t.DueAt == ParkedTimes.Never),
         }).AnyAsync(cancellationToken);
@@ -26,11 +25,10 @@ internal sealed partial class ParkingStore
     public async Task<bool> UnparkTaskAsync(string kind, Guid id, ParkedTimes times, DateTime now, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var task = db.Tasks.Where(t => t.CorrelationId == id);
-        var waiting = Waiting(task);
+        var waiting = db.Ready.Where(t => t.CorrelationId == id);
         return await (kind switch
         {
-            QuarantineKinds.Lease => task.Where(t => t.State == TaskStates.Running && t.LeaseUntil == null)
+            QuarantineKinds.Lease => db.Running.Where(t => t.CorrelationId == id && t.LeaseUntil == null)
                 .ExecuteUpdateAsync(t => t.SetProperty(x => x.LeaseUntil, now), cancellationToken),
             QuarantineKinds.Dispatch =>
                 waiting.Where(t => t.DispatchAt == null).ExecuteUpdateAsync(t => t.SetProperty(x => x.DispatchAt, now), cancellationToken),
@@ -43,15 +41,20 @@ internal sealed partial class ParkingStore
     public async Task StripTaskAsync(Guid id, string error, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        await db.Tasks.Where(t => t.CorrelationId == id).ExecuteUpdateAsync(
-            t => t.SetProperty(x => x.CompletionActions, (string?)null).SetProperty(x => x.Retry, (string?)null)
-                .SetProperty(x => x.Result, (string?)null)
-                .SetProperty(x => x.Progress, (string?)null).SetProperty(x => x.Error, error),
+        await db.Submitted.Where(t => t.CorrelationId == id).ExecuteUpdateAsync(
+            t => t.SetProperty(x => x.CompletionActions, (string?)null).SetProperty(x => x.Retry, (string?)null), cancellationToken);
+        foreach (var live in (IQueryable<TaskState>[])[db.Ready, db.Running])
+        {
+            await live.Where(t => t.CorrelationId == id).ExecuteUpdateAsync(
+                t => t.SetProperty(x => x.CompletionActions, (string?)null).SetProperty(x => x.Retry, (string?)null)
+                    .SetProperty(x => x.Progress, (string?)null).SetProperty(x => x.Error, error),
+                cancellationToken);
+        }
+
+        await db.Outcomes.Where(t => t.CorrelationId == id).ExecuteUpdateAsync(
+            t => t.SetProperty(x => x.Result, (string?)null).SetProperty(x => x.Progress, (string?)null).SetProperty(x => x.Error, error),
             cancellationToken);
     }
-
-    private static IQueryable<TaskState> Waiting(IQueryable<TaskState> task) =>
-        task.Where(t => t.State == TaskStates.Pending || t.State == TaskStates.Retrying);
 
     private static async Task<bool> ParkAsync(TaskDbContext db, Sweep sweep, Guid id, QuarantinedItem item,
         CancellationToken cancellationToken)
@@ -61,15 +64,16 @@ internal sealed partial class ParkingStore
             .SingleOrDefaultAsync(cancellationToken) is not { } now)
             return false;
         (item.Queue, item.Owner) = (now.Queue, now.Owner);
+        var waiting = db.Ready.Where(t => t.CorrelationId == id);
         item.State = new ParkedTimes(now.LeaseUntil, now.DispatchAt, now.ExpiresAt, now.DueAt).ToText();
         return await (sweep switch
         {
-            Sweep.ExpiredLease => task.Where(t => t.State == TaskStates.Running && t.LeaseUntil != null && t.LeaseUntil == now.LeaseUntil)
+            Sweep.ExpiredLease => db.Running.Where(t => t.CorrelationId == id && t.LeaseUntil != null && t.LeaseUntil == now.LeaseUntil)
                 .ExecuteUpdateAsync(t => t.SetProperty(x => x.LeaseUntil, (DateTime?)null), cancellationToken),
-            Sweep.Dispatch => task.Where(t => t.DispatchAt != null && t.DispatchAt == now.DispatchAt)
+            Sweep.Dispatch => waiting.Where(t => t.DispatchAt != null && t.DispatchAt == now.DispatchAt)
                 .ExecuteUpdateAsync(t => t.SetProperty(x => x.DispatchAt, (DateTime?)null), cancellationToken),
             // A task that no longer expires must not be started.
-            _ => Waiting(task).Where(t => t.ExpiresAt != null && t.ExpiresAt == now.ExpiresAt)
+            _ => waiting.Where(t => t.ExpiresAt != null && t.ExpiresAt == now.ExpiresAt)
                 .ExecuteUpdateAsync(
                     t => t.SetProperty(x => x.ExpiresAt, (DateTime?)null).SetProperty(x => x.DueAt, ParkedTimes.Never)
                         .SetProperty(x => x.DispatchAt, (DateTime?)null), cancellationToken),

@@ -62,10 +62,12 @@ internal sealed partial class ParkingStore(IDbContextFactory<TaskDbContext> data
             .ExecuteUpdateAsync(s => s.SetProperty(x => x.NextAt, next), cancellationToken);
     }
 
-    public async Task<TaskEvent?> FindEventAsync(int stream, long id, CancellationToken cancellationToken)
+    public async Task<TaskEvent?> FindEventAsync(int partition, long id, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return db.Open(await db.TaskEvents.AsNoTracking().SingleOrDefaultAsync(e => e.Stream == stream && e.Id == id, cancellationToken));
+        var number = OutboxRows.RowOf(id);
+        var row = await db.Outbox.AsNoTracking().SingleOrDefaultAsync(o => o.Partition == partition && o.Id == number, cancellationToken);
+        return row is null ? null : db.Open(OutboxRows.Unpack(row).FirstOrDefault(e => e.Id == id));
     }
 
     public async Task<string?> OwnerOfTaskAsync(Guid id, CancellationToken cancellationToken)

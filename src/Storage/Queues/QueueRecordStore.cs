@@ -1,6 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage.Tasks;
 using TaskQueue.Storage.Quotas;
 
 namespace TaskQueue.Storage.Queues;
@@ -34,8 +34,11 @@ internal sealed class QueueRecordStore(IDbContextFactory<TaskDbContext> database
         await db.LockQueueAsync(BuiltInQueues.Tasks); // serializes the creation of queues, so the count stays valid
         if (await db.Queues.AnyAsync(q => q.Name == queue.Name))
             return new(QueueInsertStatus.NameTaken);
-        if (queue.Owner is { } tenant && await db.Tasks.AnyAsync(t => t.Queue == queue.Name && t.Owner != tenant
-            && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying || t.Dead)))
+        if (queue.Owner is { } tenant
+            && (await TaskLists.Claimable(db.Ready).AnyAsync(t => t.Queue == queue.Name && t.Owner != tenant)
+                || await TaskLists.Blocked(db.Ready).AnyAsync(t => t.Queue == queue.Name && t.Owner != tenant)
+                || await db.Running.AnyAsync(t => t.Queue == queue.Name && t.Owner != tenant)
+                || await db.EndedTasks.AnyAsync(t => t.Queue == queue.Name && t.Dead && t.Owner != tenant)))
             return new(QueueInsertStatus.HoldsForeignTasks);
         if (quota is not null && (await db.Queues.AsNoTracking().ToListAsync()).Count(quota.Counts) >= quota.Max)
             return new(QueueInsertStatus.QuotaReached);

@@ -3,21 +3,15 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
 using TaskQueue.Engine.Schedules;
-using TaskQueue.Storage.Tasks;
 
 namespace TaskQueue.Storage.Quotas;
 
 /// <summary>Queries that count what a tenant owns; to stay valid, counts need the caller's transaction.</summary>
 internal static class TenantCounts
 {
-    /// <summary>
-    /// The waiting tasks of an owner, at most <paramref name="max"/>, through the index of waiting tasks or that of owners.
-    /// </summary>
-    public static IQueryable<int> Waiting(TaskDbContext db, string owner, int max)
-    {
-        var owned = db.Tasks.Where(t => t.Owner == owner);
-        return TaskLists.Waiting(owned).Select(_ => 1).Concat(TaskLists.Blocked(owned).Select(_ => 1)).Take(max);
-    }
+    /// <summary>The waiting tasks of an owner, at most <paramref name="max"/>.</summary>
+    public static IQueryable<int> Waiting(TaskDbContext db, string owner, int max) =>
+        db.Ready.Where(t => t.Owner == owner).Select(_ => 1).Take(max);
 
     /// <summary>Queues that a tenant has declared.</summary>
     public static Task<long> QueuesAsync(TaskDbContext db, string tenant, CancellationToken cancellationToken = default) =>

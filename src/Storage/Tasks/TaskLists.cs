@@ -3,42 +3,37 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.Tasks;
 
-/// <summary>The queries of <see cref="TaskList"/>. Their conditions repeat those of the partial indexes.</summary>
+/// <summary>The queries of <see cref="TaskList"/>.</summary>
 internal static class TaskLists
 {
     /// <summary>Up to <paramref name="max"/> tasks after a position, or before it if <paramref name="back"/>.</summary>
-    public static IQueryable<TaskState> Page(IQueryable<TaskState> tasks, string queue, TaskList list, TaskCursor? from, int max, bool back)
+    public static IQueryable<SizedTask> Page(
+        TaskViewsOf tasks, string queue, TaskList list, TaskCursor? from, int max, bool back)
     {
-        tasks = tasks.Where(t => t.Queue == queue);
+        var waiting = tasks.Waiting.Where(t => t.Queue == queue);
+        var (claimable, blocked) = (Claimable(waiting), Blocked(waiting));
+        var running = tasks.Running.Where(t => t.Queue == queue);
+        var dead = tasks.Ended.Where(t => t.Queue == queue && t.Dead);
         return list switch
         {
-            TaskList.Waiting => Page(Waiting(tasks), list, from, max, back),
-            TaskList.Running => Page(Running(tasks), list, from, max, back),
-            TaskList.Dead => Page(Dead(tasks), list, from, max, back),
-            _ => Live(tasks, part => Page(part, list, from, max, back)),
+            TaskList.Waiting => Sized(claimable),
+            TaskList.Running => Sized(running),
+            TaskList.Dead => Sized(dead),
+            // Each part is cut by itself, so that none is read whole.
+            _ => Ordered(Sized(claimable).Concat(Sized(blocked)).Concat(Sized(running)).Concat(Sized(dead)), back).Take(max),
         };
+
+        IQueryable<SizedTask> Sized(IQueryable<TaskState> part) => Page(part, list, from, max, back).Select(SizedTask.Of);
     }
 
-    /// <summary>
-    /// A single condition would scan the whole table: each part has an index of its own. None is ordered by id for running tasks, so these
-    /// are looked up; otherwise SQLite scans all ids.
-    /// </summary>
-    private static IQueryable<TaskState> Live(IQueryable<TaskState> tasks, Func<IQueryable<TaskState>, IQueryable<TaskState>> page)
-    {
-        var running = Running(tasks).Select(t => t.CorrelationId);
-        return page(page(Waiting(tasks)).Concat(page(Blocked(tasks))).Concat(page(tasks.Where(t => running.Contains(t.CorrelationId))))
-            .Concat(page(Dead(tasks))));
-    }
+    private static IQueryable<SizedTask> Ordered(IQueryable<SizedTask> tasks, bool back) =>
+        back ? tasks.OrderByDescending(t => t.Id) : tasks.OrderBy(t => t.Id);
 
-    public static IQueryable<TaskState> Waiting(IQueryable<TaskState> tasks) =>
-        tasks.Where(t => (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && !t.Blocked);
+    /// <summary>Waiting tasks that are not blocked: the condition of an index.</summary>
+    public static IQueryable<TaskState> Claimable(IQueryable<TaskState> waiting) => waiting.Where(t => !t.Blocked);
 
-    public static IQueryable<TaskState> Blocked(IQueryable<TaskState> tasks) =>
-        tasks.Where(t => (t.State == TaskStates.Pending || t.State == TaskStates.Retrying) && t.Blocked && t.OrderingKey != null);
-
-    public static IQueryable<TaskState> Running(IQueryable<TaskState> tasks) => tasks.Where(t => t.State == TaskStates.Running);
-
-    private static IQueryable<TaskState> Dead(IQueryable<TaskState> tasks) => tasks.Where(t => t.Dead);
+    /// <summary>Waiting tasks behind the head of their ordering key: the condition of another.</summary>
+    public static IQueryable<TaskState> Blocked(IQueryable<TaskState> waiting) => waiting.Where(t => t.Blocked && t.OrderingKey != null);
 
     private static IQueryable<TaskState> Page(IQueryable<TaskState> tasks, TaskList list, TaskCursor? from, int max, bool back) =>
         Ordered(tasks, list, from, back).Take(max);
@@ -81,3 +76,6 @@ internal static class TaskLists
         Func<DateTime, Guid, Expression<Func<TaskState, bool>>> before) =>
         from is null ? null : back ? before(from.At, from.Id) : behind(from.At, from.Id);
 }
+
+/// <summary>The tasks that a caller sees, by where they are now.</summary>
+internal sealed record TaskViewsOf(IQueryable<TaskState> Waiting, IQueryable<TaskState> Running, IQueryable<TaskState> Ended);

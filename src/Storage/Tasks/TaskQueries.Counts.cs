@@ -12,25 +12,28 @@ internal sealed partial class TaskQueries
     public async Task<List<TierStats>> TierStatsAsync(QueueTier? only, Access access, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var tasks = access.Filter(db.Tasks.AsNoTracking());
+        var (waiting, running, ended) = (access.Filter(db.Ready.AsNoTracking()), access.Filter(db.Running.AsNoTracking()),
+            access.Filter(db.EndedTasks.AsNoTracking()));
         var counts = db.Set<QueueCount>().AsNoTracking();
         if (only is { } tier)
         {
-            tasks = tasks.Where(t => t.Queue == tier.Queue && t.Tier == tier.Tier);
+            waiting = waiting.Where(t => t.Queue == tier.Queue && t.Tier == tier.Tier);
+            running = running.Where(t => t.Queue == tier.Queue && t.Tier == tier.Tier);
+            ended = ended.Where(t => t.Queue == tier.Queue && t.Tier == tier.Tier);
             counts = counts.Where(c => c.Queue == tier.Queue && c.Tier == tier.Tier);
         }
 
-        var waiting = await CountAsync(TaskLists.Waiting(tasks), cancellationToken);
-        var blocked = await CountAsync(TaskLists.Blocked(tasks), cancellationToken);
-        var running = await CountAsync(TaskLists.Running(tasks), cancellationToken);
+        var claimable = await CountAsync(TaskLists.Claimable(waiting), cancellationToken);
+        var blocked = await CountAsync(TaskLists.Blocked(waiting), cancellationToken);
+        var runs = await CountAsync(running, cancellationToken);
         var completed = access.SeesAllTenants ? await SumAsync(counts.Where(c => c.Type == TaskEventType.Completed), cancellationToken)
-            : await CountAsync(tasks.Where(t => t.State == TaskStates.Completed), cancellationToken);
-        var ended = access.SeesAllTenants ? await SumAsync(counts, cancellationToken) : await CountAsync(Ended(tasks), cancellationToken);
+            : await CountAsync(ended.Where(t => t.State == TaskStates.Completed), cancellationToken);
+        var ends = access.SeesAllTenants ? await SumAsync(counts, cancellationToken) : await CountAsync(ended, cancellationToken);
         return
         [
-            .. waiting.Keys.Concat(blocked.Keys).Concat(running.Keys).Concat(ended.Keys).Distinct().Select(at => new TierStats(
-                at, waiting.GetValueOrDefault(at) + blocked.GetValueOrDefault(at), running.GetValueOrDefault(at),
-                completed.GetValueOrDefault(at), ended.GetValueOrDefault(at))),
+            .. claimable.Keys.Concat(blocked.Keys).Concat(runs.Keys).Concat(ends.Keys).Distinct().Select(at => new TierStats(
+                at, claimable.GetValueOrDefault(at) + blocked.GetValueOrDefault(at), runs.GetValueOrDefault(at),
+                completed.GetValueOrDefault(at), ends.GetValueOrDefault(at))),
         ];
     }
 
@@ -38,29 +41,26 @@ internal sealed partial class TaskQueries
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var now = Micros.Now(time);
-        var tasks = Tasks(db, access).Where(t => t.Queue == queue);
-        var waiting = TaskLists.Waiting(tasks);
+        var waiting = access.Filter(db.Ready.AsNoTracking()).Where(t => t.Queue == queue);
+        var claimable = TaskLists.Claimable(waiting);
+        var ended = Views(db, access).Ended.Where(t => t.Queue == queue);
         return new QueueStats(
-            await waiting.LongCountAsync(cancellationToken) + await TaskLists.Blocked(tasks).LongCountAsync(cancellationToken),
-            await TaskLists.Running(tasks).LongCountAsync(cancellationToken),
-            await tasks.LongCountAsync(t => t.Dead, cancellationToken),
-            await tasks.LongCountAsync(t => t.State == TaskStates.Completed, cancellationToken),
-            await tasks.LongCountAsync(t => t.State == TaskStates.Expired, cancellationToken),
-            await waiting.Where(t => t.DueAt <= now && (t.ExpiresAt == null || t.ExpiresAt > now))
+            await claimable.LongCountAsync(cancellationToken)
+                + await TaskLists.Blocked(waiting).LongCountAsync(cancellationToken),
+            await access.Filter(db.Running.AsNoTracking()).LongCountAsync(t => t.Queue == queue, cancellationToken),
+            await ended.LongCountAsync(t => t.Dead, cancellationToken),
+            await ended.LongCountAsync(t => t.State == TaskStates.Completed, cancellationToken),
+            await ended.LongCountAsync(t => t.State == TaskStates.Expired, cancellationToken),
+            await claimable.Where(t => t.DueAt <= now && (t.ExpiresAt == null || t.ExpiresAt > now))
                 .MinAsync(t => (DateTime?)t.DueAt, cancellationToken));
     }
 
     public async Task<List<string>> QueuesAsync(Access access, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var tasks = Tasks(db, access);
-        return await tasks.Where(t => t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying)
-            .Select(t => t.Queue).Distinct().ToListAsync(cancellationToken);
+        return await access.Filter(db.Ready.AsNoTracking()).Select(t => t.Queue)
+            .Union(access.Filter(db.Running.AsNoTracking()).Select(t => t.Queue)).ToListAsync(cancellationToken);
     }
-
-    private static IQueryable<TaskState> Ended(IQueryable<TaskState> tasks) =>
-        tasks.Where(t => t.State == TaskStates.Completed || t.State == TaskStates.Failed || t.State == TaskStates.Cancelled
-            || t.State == TaskStates.Expired);
 
     private static Task<Dictionary<QueueTier, long>> SumAsync(IQueryable<QueueCount> counts, CancellationToken cancellationToken) =>
         counts.GroupBy(c => new { c.Queue, c.Tier }).Select(g => new { g.Key, Count = g.Sum(c => c.Count) })

@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
@@ -13,56 +14,72 @@ internal sealed partial class TaskQueries
         ReserveAnswer? reserve = null)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var tasks = Tasks(db, access);
-        if (state is { } wanted)
-            tasks = tasks.Where(t => t.State == EF.Constant(wanted)); // a partial index needs a constant the planner sees
-        var sizes = await tasks.OrderByDescending(t => t.CorrelationId).Take(max).Select(SizedTask.Of).ToListAsync(cancellationToken);
-        return await ReadAsync(db, access, SizedTask.Cut(sizes, memory.Value.MaxAnswerBytes, out var bytes), bytes, reserve,
+        var sizes = await (state is null ? await NewestAsync(db, max, access, cancellationToken) : InState(Views(db, access), state.Value))
+            .OrderByDescending(t => t.CorrelationId).Take(max).Select(SizedTask.Of).ToListAsync(cancellationToken);
+        return await ReadAsync(db, SizedTask.Cut(sizes, memory.Value.MaxAnswerBytes, out var bytes), bytes, reserve,
             cancellationToken);
     }
+
+    /// <summary>In the order of <c>tasks</c>, since a union of the others would have to be sorted as a whole.</summary>
+    private async Task<IQueryable<TaskState>> NewestAsync(TaskDbContext db, int max, Access access, CancellationToken cancellationToken)
+    {
+        var now = Micros.Now(time);
+        var ids = await access.Filter(db.Submitted.AsNoTracking())
+            .Where(t => !db.Outcomes.Any(o => o.CorrelationId == t.CorrelationId && o.DeleteAt <= now))
+            .OrderByDescending(t => t.CorrelationId).Select(t => t.CorrelationId).Take(max).ToListAsync(cancellationToken);
+        return Tasks(db, Access.All).Where(t => ids.Contains(t.CorrelationId));
+    }
+
+    private static IQueryable<TaskState> InState(TaskViewsOf tasks, int state) => state switch
+    {
+        TaskStates.Running => tasks.Running,
+        TaskStates.Pending or TaskStates.Retrying => tasks.Waiting.Where(t => t.State == state),
+        _ => tasks.Ended.Where(t => t.State == EF.Constant(state)), // a partial index needs a constant the planner sees
+    };
 
     public async Task<TaskPage> ListAsync(
         string queue, TaskList list, TaskCursor? from, int max, Access access, CancellationToken cancellationToken, bool back = false,
         ReserveAnswer? reserve = null)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var found = await TaskLists.Page(Tasks(db, access), queue, list, from, max + 1, back).Select(SizedTask.Of)
+        var found = await TaskLists.Page(Views(db, access), queue, list, from, max + 1, back)
             .ToListAsync(cancellationToken); // one more tells whether there are more
         var page = SizedTask.Cut(found.Count > max ? found[..max] : found, memory.Value.MaxAnswerBytes, out var bytes);
         var hasMore = page.Count < found.Count;
         if (back)
             page.Reverse();
         return new TaskPage(
-            await ReadAsync(db, access, page, bytes, reserve, cancellationToken), page.FirstOrDefault()?.Cursor(list),
+            await ReadAsync(db, page, bytes, reserve, cancellationToken), page.FirstOrDefault()?.Cursor(list),
             page.LastOrDefault()?.Cursor(list), hasMore);
     }
 
     public async Task<List<TaskCursor>> DeadAsync(string queue, TaskCursor? from, int max, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return await TaskLists.Page(Tasks(db, Access.All), queue, TaskList.Dead, from, max, back: false)
-            .Select(t => new TaskCursor(t.FinishedAt ?? DateTime.UnixEpoch, t.CorrelationId)).ToListAsync(cancellationToken);
+        return await TaskLists.Page(Views(db, Access.All), queue, TaskList.Dead, from, max, back: false)
+            .Select(t => new TaskCursor(t.FinishedAt ?? DateTime.UnixEpoch, t.Id)).ToListAsync(cancellationToken);
     }
 
     public async Task<List<Guid>> WaitingIdsAsync(QueueTier tier, DateTime before, int max, Access access,
         CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var here = access.Filter(db.Tasks.AsNoTracking())
+        var here = access.Filter(db.Ready.AsNoTracking())
             .Where(t => t.Queue == tier.Queue && t.Tier == tier.Tier && t.CreatedAt <= before);
-        return await TaskLists.Waiting(here).Concat(TaskLists.Blocked(here)).Select(t => t.CorrelationId).Take(max)
+        return await TaskLists.Claimable(here).Concat(TaskLists.Blocked(here)).Select(t => t.CorrelationId).Take(max)
             .ToListAsync(cancellationToken);
     }
 
-    private async Task<IReadOnlyList<TaskState>> ReadAsync(TaskDbContext db, Access access, List<SizedTask> page, long bytes,
-        ReserveAnswer? reserve, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<TaskState>> ReadAsync(
+        TaskDbContext db, List<SizedTask> page, long bytes, ReserveAnswer? reserve, CancellationToken cancellationToken)
     {
         if (page.Count == 0)
             return [];
         if (reserve is not null)
             await reserve(bytes, page.Count, cancellationToken);
         var ids = page.ConvertAll(t => t.Id);
-        var tasks = await Tasks(db, access).Where(t => ids.Contains(t.CorrelationId))
+        // They have passed the filter: another would make the planner look for all tasks of the owner.
+        var tasks = await Tasks(db, Access.All).Where(t => ids.Contains(t.CorrelationId))
             .ToDictionaryAsync(t => t.CorrelationId, cancellationToken);
         return db.Open(ids.Where(tasks.ContainsKey).Select(id => tasks[id]).ToList());
     }

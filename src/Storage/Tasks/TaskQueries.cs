@@ -44,10 +44,9 @@ internal sealed partial class TaskQueries(IDbContextFactory<TaskDbContext> datab
     public async Task<bool> HasEndedAsync(Guid id, Access access, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return !await Tasks(db, access).AnyAsync(
-            t => t.CorrelationId == id
-                && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying),
-            cancellationToken);
+        return !await access.Filter(db.Ready.AsNoTracking()).Where(t => t.CorrelationId == id).Select(t => t.CorrelationId)
+            .Concat(access.Filter(db.Running.AsNoTracking()).Where(t => t.CorrelationId == id).Select(t => t.CorrelationId))
+            .AnyAsync(cancellationToken);
     }
 
     public async Task<List<TaskState>> FindManyAsync(IReadOnlyList<Guid> ids, Access access, CancellationToken cancellationToken,
@@ -112,17 +111,20 @@ internal sealed partial class TaskQueries(IDbContextFactory<TaskDbContext> datab
     public async Task<List<Guid>> EndedAsync(IReadOnlyList<Guid> ids, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var open = await Tasks(db, Access.All)
-            .Where(t => ids.Contains(t.CorrelationId)
-                && (t.State == TaskStates.Pending || t.State == TaskStates.Running || t.State == TaskStates.Retrying))
-            .Select(t => t.CorrelationId).ToListAsync(cancellationToken);
+        var open = await db.Ready.Where(t => ids.Contains(t.CorrelationId)).Select(t => t.CorrelationId)
+            .Concat(db.Running.Where(t => ids.Contains(t.CorrelationId)).Select(t => t.CorrelationId)).ToListAsync(cancellationToken);
         return [.. ids.Except(open)];
     }
 
-    public async Task<List<TaskEvent>> TimelineAsync(Guid id, CancellationToken cancellationToken)
+    public async Task<List<TaskEvent>> TimelineAsync(TaskState task, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(task);
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return db.Open(await db.TaskEvents.AsNoTracking().Where(e => e.TaskId == id).OrderBy(e => e.Id).ToListAsync(cancellationToken));
+        var attempts = await db.Attempts.AsNoTracking().Where(a => a.TaskId == task.CorrelationId).OrderBy(a => a.Id)
+            .ToListAsync(cancellationToken);
+        var firstDueAt = await db.Submitted.AsNoTracking().Where(t => t.CorrelationId == task.CorrelationId)
+            .Select(t => (DateTime?)t.DueAt).SingleOrDefaultAsync(cancellationToken);
+        return AttemptRows.Timeline(task, firstDueAt ?? task.DueAt, db.Open(attempts));
     }
 
     public async Task<List<Callback>> CallbacksAsync(Guid id, CancellationToken cancellationToken)
@@ -134,7 +136,13 @@ internal sealed partial class TaskQueries(IDbContextFactory<TaskDbContext> datab
     private IQueryable<TaskState> Tasks(TaskDbContext db, Access access)
     {
         var now = Micros.Now(time);
-        var tasks = db.Tasks.AsNoTracking().Where(t => t.DeleteAt == null || t.DeleteAt > now);
-        return access.Filter(tasks);
+        return access.Filter(db.Tasks.AsNoTracking().Where(t => t.DeleteAt == null || t.DeleteAt > now));
+    }
+
+    private TaskViewsOf Views(TaskDbContext db, Access access)
+    {
+        var now = Micros.Now(time);
+        return new(access.Filter(db.WaitingTasks.AsNoTracking()), access.Filter(db.RunningTasks.AsNoTracking()),
+            access.Filter(db.EndedTasks.AsNoTracking().Where(t => t.DeleteAt == null || t.DeleteAt > now)));
     }
 }

@@ -14,49 +14,71 @@ internal static class PlanRows
     private const int Waiting = Queues * WaitingPerQueue;
     private const int Running = 2_000;
 
-    private const string Columns =
-        "id, state, queue, tier, priority, push, name, payload, attempt, attempts_left, max_attempts, lease_ms, default_lease_ms, "
-            + "created_at, due_at";
+    private const string Columns = "id, queue, tier, priority, push, name, max_attempts, default_lease_ms, created_at, due_at";
 
     // Every twentieth failed, half of them dead letters; a hundredth is past its retention.
     private static readonly string InsertFinished =
         $$"""
-        insert into tasks ({{Columns}}, started_at, finished_at, result, dead, delete_at, blocked, limited)
-        select gen_random_uuid(), case when n % 20 = 0 then 6 when n % 50 = 1 then 8 when n % 50 = 2 then 9 else 5 end,
-            'q' || n % {{Queues}}, n % 2, 1 + n % 4,
-            false, 'work', '{"text":"hello world"}', 1, 3, 4, 15000, 15000, t, t, t, t, '"done"', n % 40 = 0,
-            case when n % 100 = 7 then now() - interval '1 minute' else now() + interval '6 days' end, false, false
-        from generate_series(1, {{Finished}}) as n cross join lateral (select now() - n * interval '1 second' as t) as at
+        with submitted as (
+            insert into tasks ({{Columns}}, payload)
+            select gen_random_uuid(), 'q' || n % {{Queues}}, n % 2, 1 + n % 4, false, 'work', 4, 15000, t, t, '{"text":"hello world"}'
+            from generate_series(1, {{Finished}}) as n cross join lateral (select now() - n * interval '1 second' as t) as at
+            returning *),
+        numbered as (select row_number() over () as n, * from submitted)
+        insert into outcomes (id, state, queue, tier, attempt, attempts_left, lease_ms, due_at, started_at, finished_at, result, dead,
+            delete_at)
+        select id, case when n % 20 = 0 then 6 when n % 50 = 1 then 8 when n % 50 = 2 then 9 else 5 end, queue, tier, 1, 3, 15000, due_at,
+            created_at, created_at, '"done"', n % 40 = 0,
+            case when n % 200 = 40 then now() - interval '1 hour' when n % 100 = 7 then now() - interval '30 minutes'
+                else now() + interval '6 days' end
+        from numbered
         """;
 
     private static readonly string InsertWaiting =
         $$"""
-        insert into tasks ({{Columns}}, expires_at, dispatch_at, dedupe_key, ordering_key, blocked, dead, limited)
-        select gen_random_uuid(), case when n % 7 = 0 then 7 else 3 end, 'q' || q, n % 2, 1 + n % 4, q % 10 = 9, 'work',
-            '{"text":"hello world"}', 0, 4, 4, 0, 15000, t, t,
-            case when n % 10 = 0 then t + interval '1 day' end, case when q % 10 = 9 then t end,
-            case when q % 3 = 1 then 'k' || m end, case when q % 3 = 0 and q % 10 < 9 then 't' || m / 5 end,
-            q % 3 = 0 and q % 10 < 9 and m % 5 > 0, false, false
-        from generate_series(0, {{Waiting - 1}}) as n
-        cross join lateral (select n % {{Queues}} as q, n / {{Queues}} as m) as place
-        cross join lateral (select now() - interval '1 hour' + n * interval '0.2 seconds' as t) as at
+        with submitted as (
+            insert into tasks ({{Columns}}, payload, dedupe_key, ordering_key)
+            select gen_random_uuid(), 'q' || q, n % 2, 1 + n % 4, q % 10 = 9, 'work', 4, 15000, t, t, '{"text":"hello world"}',
+                case when q % 3 = 1 then 'k' || m end, case when q % 3 = 0 and q % 10 < 9 then 't' || m / 5 end
+            from generate_series(0, {{Waiting - 1}}) as n
+            cross join lateral (select n % {{Queues}} as q, n / {{Queues}} as m) as place
+            cross join lateral (select now() - interval '1 hour' + n * interval '0.2 seconds' as t) as at
+            returning *),
+        numbered as (
+            select row_number() over (order by due_at) - 1 as n,
+                row_number() over (partition by queue, ordering_key order by due_at, id) as place, * from submitted),
+        keys as (
+            insert into dedupe_keys (queue, dedupe_key, task_id) select queue, dedupe_key, id from submitted where dedupe_key is not null)
+        insert into ready (state, attempt, attempts_left, lease_ms, octets, expires_at, dispatch_at, dedupe_key, ordering_key, blocked,
+            {{Columns}})
+        select case when n % 7 = 0 then 7 else 3 end, 0, 4, 0, 22, case when n % 10 = 0 then due_at + interval '1 day' end,
+            case when push then due_at end, dedupe_key, ordering_key, ordering_key is not null and place > 1, {{Columns}}
+        from numbered
         """;
 
     private static readonly string InsertRunning =
         $$"""
-        insert into tasks ({{Columns}}, started_at, lease_until, worker, limited, blocked, dead)
-        select gen_random_uuid(), 4, 'q' || n % {{Queues}}, n % 2, 1 + n % 4, false, 'work', '{"text":"hello world"}',
-            1, 3, 4, 15000, 15000, now(), now(), now(), now() + (n - 100) * interval '0.1 seconds', 'w', n % {{Queues}} < 100, false, false
-        from generate_series(0, {{Running - 1}}) as n
+        with submitted as (
+            insert into tasks ({{Columns}}, payload)
+            select gen_random_uuid(), 'q' || n % {{Queues}}, n % 2, 1 + n % 4, false, 'work', 4, 15000, now(), now(),
+                '{"text":"hello world"}'
+            from generate_series(0, {{Running - 1}}) as n
+            returning *),
+        numbered as (select row_number() over () - 1 as n, * from submitted)
+        insert into running (attempt, attempts_left, lease_ms, octets, started_at, lease_until, worker, limited, {{Columns}})
+        select 1, 3, 15000, 22, now(), now() + (n - 100) * interval '0.1 seconds', 'w', n % {{Queues}} < 100, {{Columns}} from numbered
         """;
 
-    // Two events per task; the last thousand are not published yet.
+    // Two events per task, of 50 tasks a row; the last thousand rows are not published yet.
     private const string InsertEvents =
         """
-        insert into task_events (stream, task_id, type, queue, tier, attempt, at, dispatch, frees)
-        select (random() * 63)::int, id, type, queue, tier, attempt, created_at, false, false
-        from tasks cross join (values (1), (3)) as e(type);
-        update event_streams s set cursor = (select max(id) - 1000 from task_events);
+        insert into outbox (partition_id, at, type, queue, tier, dispatch, frees, ids, attempts)
+        select (random() * 63)::int, max(created_at), type, queue, 0, false, false, array_agg(id), array_agg(0)
+        from tasks cross join (values (1), (3)) as e(type) group by queue, type, extract(epoch from created_at)::bigint / 50
+        order by 2;
+        update outbox_partitions set published_to = (select max(id) - 1000 from outbox);
+        insert into attempts (task_id, attempt, type, started_at, ended_at)
+        select id, 1, 5, created_at, created_at from tasks where tier = 1;
         """;
 
     // One in a hundred is due.
@@ -81,13 +103,14 @@ internal static class PlanRows
     private static readonly string InsertQueues =
         $"""
         insert into queue_limits (queue, bucket_base) select 'q' || n, 0 from generate_series(0, 99) as n;
-        insert into queue_counts (queue, tier, stream, type, count)
+        insert into queue_counts (queue, tier, partition_id, type, count)
         select 'q' || n, 0, s, 3, 10 from generate_series(0, {Queues - 1}) as n cross join generate_series(0, 3) as s;
         """;
 
     // No other job gathers statistics while plans are read, and ours cover all rows instead of a random sample.
-    private const string StandStill = "alter table tasks set (autovacuum_enabled = false); "
-        + "alter table task_events set (autovacuum_enabled = false); alter table callbacks set (autovacuum_enabled = false)";
+    private static readonly string StandStill = string.Join("; ",
+        new[] { "tasks", "ready", "running", "outcomes", "outbox", "attempts", "callbacks" }
+            .Select(table => $"alter table {table} set (autovacuum_enabled = false)"));
 
     private const string AllRows = "-c default_statistics_target=1000";
 

@@ -20,14 +20,15 @@ internal sealed class PlanWatch : ILoggerProvider, ILogger
     private readonly LoggerFactory _loggers = new();
 
     /// <param name="connectionString">The database, as a superuser.</param>
+    /// <param name="options">Options of the sessions.</param>
     /// <param name="planCacheMode">force_custom_plan or force_generic_plan: what a prepared statement gets.</param>
-    public PlanWatch(string connectionString, string planCacheMode)
+    public PlanWatch(string connectionString, string options, string planCacheMode)
     {
         _loggers.AddProvider(this);
         var builder = new NpgsqlDataSourceBuilder(connectionString).UseLoggerFactory(_loggers);
         builder.ConnectionStringBuilder.MaxAutoPrepare = PostgresProvider.MaxAutoPrepare;
         builder.ConnectionStringBuilder.Options =
-            $"{PostgresProvider.SessionOptions} -c plan_cache_mode={planCacheMode}"
+            $"{options} -c plan_cache_mode={planCacheMode}"
             + " -c session_preload_libraries=auto_explain -c auto_explain.log_min_duration=0 -c client_min_messages=log";
         Source = builder.Build();
     }

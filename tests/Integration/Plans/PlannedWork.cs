@@ -26,8 +26,7 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
 
     private async Task InsertAsync()
     {
-        var gone = Task("q0", t => (t.State, t.DeleteAt) = (TaskStates.Completed, now.AddDays(-1)));
-        await store.InsertAsync([new(gone), .. Enumerable.Range(0, 600).Select(n => new NewTask(Task($"q{n}")))]);
+        await store.InsertAsync([.. Enumerable.Range(0, 600).Select(n => new NewTask(Task($"q{n}")))]);
         // Waiting tasks hold half of the keys; those with an ordering key come before its head.
         var duplicates = Enumerable.Range(0, 300).Select(n => new NewTask(
             Task($"q{(3 * n) + 1}", t => t.DedupeKey = n % 2 == 0 ? "k1" : $"k{t.CorrelationId}"), OverwriteFields.Payload));
@@ -96,17 +95,18 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
         }
 
         await store.RedispatchAllAsync(now);
-        await store.RemoveDeletedAsync(now, 500);
+        await store.RemoveDeletedAsync(now.AddDays(8), 500);
+        await store.RemovePublishedAsync(now.AddHours(-1), 500);
     }
 
     private async Task ReadAsync()
     {
-        var cursors = await store.LoadCursorsAsync();
-        var events = await store.ReadEventsAsync(cursors, 1000);
+        var offsets = await store.LoadOffsetsAsync();
+        var events = await store.ReadEventsAsync(offsets, 1000);
         await store.ReadForDispatchAsync([.. events.Select(e => e.TaskId).Distinct().Take(100)], int.MaxValue);
         foreach (var e in events)
-            cursors[e.Stream] = Math.Max(cursors[e.Stream], e.Id);
-        await store.SaveCursorsAsync(cursors);
+            offsets[e.Partition] = Math.Max(offsets[e.Partition], e.Id);
+        await store.SaveOffsetsAsync(offsets);
     }
 
     private async Task QueuesAsync()

@@ -13,8 +13,10 @@ public sealed class FaultTests
 {
     private const string DuplicateKey = "Violation of PRIMARY KEY constraint 'PK_tasks'. Cannot insert duplicate key in object "
         + "'dbo.tasks'.";
-    private const string DuplicateRow = "Cannot insert duplicate key row in object 'dbo.tasks' with unique index '{0}'. The duplicate key "
-        + "value is (q, 1).";
+    private const string DuplicateDedupeKey = "Violation of PRIMARY KEY constraint 'PK_dedupe_keys'. Cannot insert duplicate key in object "
+        + "'dbo.dedupe_keys'. The duplicate key value is (q, 0x6B00).";
+    private const string DuplicateHead = "Cannot insert duplicate key row in object 'dbo.ready' with unique index 'ix_ready_head'. The "
+        + "duplicate key value is (q, 0x6B00).";
 
     [Theory]
     [InlineData(1205)] // the victim of a deadlock
@@ -51,7 +53,8 @@ public sealed class FaultTests
     {
         SqlServerFaults.IsDuplicateOf(Fault(2627, DuplicateKey), "PK_tasks").ShouldBeTrue();
         SqlServerFaults.IsDuplicateOf(Fault(2627, DuplicateKey), TaskDbContext.DedupeIndex).ShouldBeFalse();
-        SqlServerFaults.IsDuplicateOf(Duplicate(TaskDbContext.DedupeIndex), TaskDbContext.DedupeIndex).ShouldBeTrue();
+        SqlServerFaults.IsDuplicateOf(Fault(2627, DuplicateDedupeKey), TaskDbContext.DedupeIndex).ShouldBeTrue();
+        SqlServerFaults.IsDuplicateOf(Fault(2601, DuplicateHead), TaskDbContext.HeadIndex).ShouldBeTrue();
         SqlServerFaults.IsDuplicateOf(Fault(50000, DuplicateKey), "PK_tasks").ShouldBeFalse();
         SqlServerFaults.IsDuplicate(Fault(2601)).ShouldBeTrue();
         SqlServerFaults.IsDuplicate(Fault(1205)).ShouldBeFalse();
@@ -61,8 +64,8 @@ public sealed class FaultTests
     [Fact]
     public void A_second_head_of_an_ordering_key_is_a_lost_race()
     {
-        SqlServerFaults.IsRace(Duplicate(TaskDbContext.HeadIndex)).ShouldBeTrue();
-        SqlServerFaults.IsRace(Duplicate(TaskDbContext.DedupeIndex)).ShouldBeFalse();
+        SqlServerFaults.IsRace(Fault(2601, DuplicateHead)).ShouldBeTrue();
+        SqlServerFaults.IsRace(Fault(2627, DuplicateDedupeKey)).ShouldBeFalse();
     }
 
     /// <summary>The engine asks the provider, whose driver it does not know.</summary>
@@ -88,8 +91,6 @@ public sealed class FaultTests
 
         StorageFaults.IsOfRow(Fault(number)).ShouldBe(isOfRow);
     }
-
-    private static SqlException Duplicate(string index) => Fault(2601, DuplicateRow.Replace("{0}", index, StringComparison.Ordinal));
 
     /// <summary>Only the driver can create these.</summary>
     private static SqlException Fault(int number, string message = "broken")

@@ -1,4 +1,3 @@
-using System.Reflection;
 using Microsoft.EntityFrameworkCore;
 using Shouldly;
 using TaskQueue.Storage;
@@ -19,37 +18,55 @@ public sealed class ProvidersTests
     /// <summary>An operation of the stores, with the names of its statements on PostgreSQL, SQLite and SQL Server.</summary>
     private static readonly (string Verb, string Postgres, string Sqlite, string SqlServer)[] Verbs =
     [
-        ("Claim", "ClaimSql", "DueSql ClaimRowSql AppendSql", "ClaimSql"),
+        ("Claim", "ClaimSql", "DueSql ClaimRowSql LeaveSql.Ready AppendSql", "ClaimSql AppendSql"),
         ("ClaimTogether", "LockTargetsSql LockLimitsSql LimitedClaimSql StrictClaimSql",
-            "DueSql ClaimRowSql AppendSql IsLockedSql LockSql RunningSql BucketSql SpendSql",
-            "LockTargetSql LockLimitsSql LimitedClaimSql StrictClaimSql"),
+            "DueSql ClaimRowSql LeaveSql.Ready AppendSql IsLockedSql LockSql RunningSql BucketSql SpendSql",
+            "LockTargetSql LockLimitsSql LimitedClaimSql StrictClaimSql AppendSql"),
         ("Unlock", "UnlockSql", "UnlockSql", "UnlockSql"),
         ("NextDue", "NextDueSql", "NextDueSql", "NextDueSql"),
-        ("Insert", "InsertWithEventsSql", "InsertTaskSql AppendSql", "InsertWithEventsSql"),
-        ("InsertOrdered", "InsertTasksSql ExistingSql HoldersSql OverwriteSql", "InsertTaskSql ExistingSql HolderSql OverwriteSql",
-            "InsertTasksSql ExistingSql HoldersSql OverwriteSql"),
+        ("Insert", "Inserts.Write", "InsertTaskSql EnterSql.Ready AppendSql", "InsertWithEventsSql"),
+        ("InsertInGroup", "Inserts.Write", "InsertTaskSql EnterSql.Ready AppendSql", "InsertNewSql AppendSql"),
+        ("InsertOrdered",
+            "Inserts.TakeKeys Inserts.WriteNew ReleaseKeysSql ExistingSql HoldersSql OverwriteTasksSql OverwriteReadySql "
+                + "Moves.WriteHistory OutboxWrites.Append",
+            "TakeKeySql InsertTaskSql EnterSql.Ready ReleaseKeySql ExistingSql HolderSql OverwriteTaskSql OverwriteReadySql HistorySql "
+                + "AppendSql",
+            "InsertTasksSql ExistingSql HoldersSql OverwriteTasksSql OverwriteReadySql AddHistorySql AppendSql"),
         ("TakeTick", "TakeTickSql", "TakeTickSql", "TakeTickSql"),
         ("TakeLines", "TakeLinesSql BadLinesSql", "TakeLinesSql BadLinesSql", "TakeLinesSql BadLinesSql"),
         ("Load", "LoadSql", "LoadSql", "LoadSql"),
-        ("Save", "UpdateSql", "UpdateSql", "UpdateSql"),
-        ("Append", "AppendSql CountSql CountLinesSql", "AppendSql CountSql CountLinesSql", "AppendSql CountSql CountLinesSql"),
-        ("AddCallbacks", "AddCallbacksSql", "AddCallbacksSql", "AddCallbacksSql"),
+        ("StayReady", "Ready>Ready", "StaySql.Ready", "UpdateReadySql"),
+        ("StayRunning", "Running>Running", "StaySql.Running", "UpdateRunningSql"),
+        ("StayEnded", "Outcomes>Outcomes", "StaySql.Outcomes", "UpdateOutcomesSql"),
+        ("Start", "Ready>Running", "LeaveSql.Ready EnterSql.Running", "StartSql"),
+        ("EndWaiting", "Ready>Outcomes", "LeaveSql.Ready EnterSql.Outcomes", "EndReadySql"),
+        ("Wait", "Running>Ready", "LeaveSql.Running EnterSql.Ready", "WaitSql"),
+        ("End", "Running>Outcomes", "LeaveSql.Running EnterSql.Outcomes", "EndSql"),
+        ("Resume", "Outcomes>Ready", "LeaveSql.Outcomes EnterSql.Ready", "ResumeSql"),
+        ("Save", "Moves.Write",
+            "StaySql.Ready StaySql.Running StaySql.Outcomes LeaveSql.Ready LeaveSql.Running LeaveSql.Outcomes EnterSql.Ready "
+                + "EnterSql.Running EnterSql.Outcomes TakeKeySql ReleaseKeySql HistorySql AddCallbacksSql AppendSql CountSql CountItemsSql",
+            "UpdateReadySql UpdateRunningSql UpdateOutcomesSql StartSql EndReadySql WaitSql EndSql ResumeSql HoldKeysSql ReleaseKeysSql "
+                + "AddHistorySql AddCallbacksSql AppendSql CountSql CountItemsSql"),
         ("Evict", "EvictSql", "EvictSql", "EvictSql"),
-        ("Promote", "LockHeadsSql BlockSql PromoteSql HeadlessSql", "BlockSql PromoteSql", "LockOrderingKeysSql PromoteSql"),
-        ("Adopt", "AdoptSql", "AdoptSql", "AdoptSql"),
+        ("Promote", "LockKeysSql BlockSql PromoteSql HeadlessSql ForgetKeysSql", "BlockSql PromoteSql", "LockOrderingKeysSql PromoteSql"),
+        ("Adopt", "AdoptSql", "AdoptTasksSql AdoptSql", "AdoptSql"),
         ("ApplyLimits", "AddLimitSql LimitRunningSql", "AddLimitSql LimitRunningSql", "AddLimitSql LimitRunningSql"),
         ("Rearm", "RearmSql", "RearmSql", "RearmSql"),
-        ("Purge", "PurgeSql CancelledEventsSql", "PurgedSql CancelAllSql CancelledEventsSql DropDeadLettersSql",
-            "PurgeSql CancelledEventsSql"),
+        ("Purge", "PurgeSql OutboxWrites.Append",
+            "PurgedSql CancelWaitingSql CancelRunningSql LeaveWaitingSql LeaveRunningSql DropDeadLettersSql ReleaseKeySql AppendSql",
+            "PurgeSql AppendSql"),
         ("Reset", "FillBucketSql ForgetCountsSql", "FillBucketSql ForgetCountsSql", "FillBucketSql ForgetCountsSql"),
         ("Stats", "StatsSql", "StatsSql", "StatsSql"),
-        ("RemoveDeleted", "RemoveSql", "RemoveSql RemoveEventsSql RemoveTaskSql", "RemoveSql"),
+        ("RemoveDeleted", "RemoveSql CountExpiredSql", "RemoveSql RemoveHistorySql RemoveOutcomeSql RemoveTaskSql CountSql",
+            "RemoveSql CountSql"),
         ("FollowClock", "FollowLeasesSql FollowDuesSql", "FollowLeasesSql FollowDuesSql", "FollowLeasesSql FollowDuesSql"),
         ("RedispatchAll", "RedispatchSql", "RedispatchSql", "RedispatchSql"),
-        ("LoadCursors", "LoadCursorsSql", "LoadCursorsSql", "LoadCursorsSql"),
-        ("SaveCursors", "SaveCursorsSql", "SaveCursorsSql", "SaveCursorsSql"),
+        ("LoadOffsets", "LoadOffsetsSql", "LoadOffsetsSql", "LoadOffsetsSql"),
+        ("SaveOffsets", "SaveOffsetsSql", "SaveOffsetsSql", "SaveOffsetsSql"),
         ("EndOfEvents", "EndOfEventsSql", "EndOfEventsSql", "EndOfEventsSql"),
         ("ReadEvents", "ReadEventsSql", "ReadEventsSql", "ReadEventsSql"),
+        ("RemovePublished", "RemovePublishedSql", "RemovePublishedSql", "RemovePublishedSql"),
         ("ReadForDispatch", "ReadForDispatchSql", "ReadForDispatchSql", "ReadForDispatchSql"),
         ("ReadBacklog", "BacklogSql OutboxSql FinishedSql", "BacklogSql OutboxSql FinishedSql", "BacklogSql OutboxSql FinishedSql"),
         ("TakeCallbacks", "TakeCallbacksSql", "DueCallbacksSql TakeCallbackSql", "TakeCallbacksSql"),
@@ -62,29 +79,38 @@ public sealed class ProvidersTests
     /// SQL Server only: locks, the outbox dispatcher's query, and the sweeps, whose column and condition are one text in each provider.
     /// </summary>
     private const string Others =
-        "LeadSql LookSql LockStreamSql LockDeadLettersSql SelectDispatchSql SelectExpiredLeasesSql SelectExpiredSql NextDispatchSql "
+        "LeadSql LookSql LockPartitionSql LockDeadLettersSql SelectDispatchSql SelectExpiredLeasesSql SelectExpiredSql NextDispatchSql "
             + "NextExpiredLeaseSql NextExpiredSql";
-
-    /// <summary>SQLite appends every event with one statement, which has the columns of all.</summary>
-    private const string AnyEvent = "insert task_events: at, attempt, dispatch, due_at, error, frees, queue, stream, task_id, tier, type, "
-        + "worker";
-
-    private const string Started = "insert task_events: at, attempt, dispatch, frees, queue, stream, task_id, tier, type, worker";
-
-    private const string Submitted = "insert task_events: at, attempt, dispatch, due_at, frees, queue, stream, task_id, tier, type";
 
     /// <summary>
     /// What the statements of one provider have for an operation and those of PostgreSQL do not ("+"), or the other way round ("-").
     /// </summary>
     private static readonly Dictionary<(string Provider, string Verb), string[]> Known = new()
     {
-        [("SQLite", "Claim")] = [$"+ {AnyEvent}", $"- {Started}"],
-        [("SQLite", "ClaimTogether")] = [$"+ {AnyEvent}", $"- {Started}"],
-        [("SQLite", "Insert")] = [$"+ {AnyEvent}", $"- {Submitted}"],
-        // There is no "on conflict": an insert looks for the holder of a key itself, and a lock is removed and created again.
-        [("SQL Server", "Insert")] = ["+ ask state in (3, 4, 7)"],
+        // There is no "on conflict" that updates: a lock is removed and created again.
         [("SQL Server", "ClaimTogether")] = ["+ delete queue_locks", "- update queue_locks: attempt, task_id, until"],
+        // A key is taken together with its task, so none is left without.
+        [("SQL Server", "InsertOrdered")] = ["- delete dedupe_keys"],
+        // Blocked tasks are read through their index.
+        [("SQL Server", "ReadBacklog")] = ["+ name ordering_key"],
+        [("SQLite", "ReadBacklog")] = ["+ name ordering_key"],
+        // The lock of an ordering key is no row.
+        [("SQL Server", "Promote")] = OrderingKeyRows,
+        [("SQLite", "Promote")] = OrderingKeyRows,
+        // PostgreSQL is sent whole rows, of which it changes what a transition may change.
+        [("SQL Server", "StayReady")] = Unchanged(TaskTable.Ready),
+        [("SQLite", "StayReady")] = Unchanged(TaskTable.Ready),
+        [("SQL Server", "StayRunning")] = Unchanged(TaskTable.Running),
+        [("SQLite", "StayRunning")] = Unchanged(TaskTable.Running),
+        [("SQL Server", "StayEnded")] = Unchanged(TaskTable.Outcomes),
+        [("SQLite", "StayEnded")] = Unchanged(TaskTable.Outcomes),
     };
+
+    private static string[] OrderingKeyRows =>
+        ["- delete ordering_keys", "- insert ordering_keys: ordering_key, queue", "- update ordering_keys: queue"];
+
+    private static string[] Unchanged(TaskTable table) =>
+        [.. TaskColumn.Of(table).Where(c => c.IsIn(TaskTable.Tasks) && c.Name is not ("id" or "due_at")).Select(c => $"- name {c.Name}")];
 
     public static TheoryData<string> Names() => [.. Verbs.Select(v => v.Verb)];
 
@@ -103,44 +129,45 @@ public sealed class ProvidersTests
 
     [Fact]
     public void Every_SQL_Server_statement_belongs_to_a_store_method() =>
-        Texts(typeof(SqlServerTaskStore)).Keys.Where(name => name.EndsWith("Sql", StringComparison.Ordinal))
+        StoreStatements.Of(typeof(SqlServerTaskStore)).Keys.Where(name => name.EndsWith("Sql", StringComparison.Ordinal))
             .ShouldBe(Verbs.SelectMany(v => v.SqlServer.Split(' ')).Concat(Others.Split(' ')).Distinct(), ignoreOrder: true);
 
     [Fact]
     public void Files_of_statements_have_the_same_names()
     {
-        string[] postgres = FilesOf("Postgres"), sqlServer = FilesOf("SqlServer"), sqlite = FilesOf("Sqlite");
+        // What one of them has as a class of its own may be a part of the store of another.
+        var postgres = FilesOf("Postgres").Select(f => Path.GetFileName(f)).ToList();
 
-        postgres.Except(sqlServer).ShouldBe(["PostgresTaskStore.cs"]);
+        StoreFilesOf("Postgres").Except(StoreFilesOf("SqlServer")).ShouldBe(["PostgresTaskStore.cs"]);
+        StoreFilesOf("SqlServer").Except(postgres).ShouldBe(["SqlServerTaskStore.cs"]);
         // With one connection at a time inserts need no order, and its limits are code.
-        sqlite.Except(postgres).ShouldBe(["Limits.cs", "SqliteTaskStore.cs"]);
+        StoreFilesOf("Sqlite").Except(postgres).ShouldBe(["Limits.cs", "SqliteTaskStore.cs"]);
     }
 
     /// <summary>The files of a provider's store.</summary>
-    private static string[] FilesOf(string provider) =>
-        [.. Directory.GetFiles(Repository.FileAt("src", $"Storage.{provider}"), "*.cs")
-            .Where(f => File.ReadAllText(f).Contains($"class {provider}TaskStore", StringComparison.Ordinal))
+    private static List<string> StoreFilesOf(string provider) =>
+        [.. FilesOf(provider).Where(f => File.ReadAllText(f).Contains($"class {provider}TaskStore", StringComparison.Ordinal))
             .Select(f => Path.GetFileName(f)).Order(StringComparer.Ordinal)];
+
+    private static string[] FilesOf(string provider) => Directory.GetFiles(Repository.FileAt("src", $"Storage.{provider}"), "*.cs");
 
     private static IEnumerable<string> Difference(List<string> expected, List<string> actual) =>
         [.. actual.Except(expected).Select(e => $"+ {e}"), .. expected.Except(actual).Select(e => $"- {e}")];
 
     private static List<string> Of(Type store, string names)
     {
-        var texts = names.Split(' ').Select(name => Texts(store)[name]).ToList();
+        var texts = names.Split(' ').Select(name => StoreStatements.Of(store)[name]).ToList();
         return [.. StatementEffects.Of(texts), .. StatementEffects.NamesOf(texts, Columns())];
     }
 
-    private static Dictionary<string, string> Texts(Type store) =>
-        store.GetFields(BindingFlags.Static | BindingFlags.NonPublic)
-            .Select(f => (f.Name, Text: f.GetValue(null) switch { string text => text, Statement statement => statement.Text, _ => null }))
-            .Where(f => f.Text is not null).ToDictionary(f => f.Name, f => f.Text!);
-
-    /// <summary>Excludes the columns by which each database finds rows in its own way, and functions and lists.</summary>
+    /// <summary>
+    /// Excludes the columns by which each database finds rows in its own way, functions and lists, and names that statements also give to
+    /// something else.
+    /// </summary>
     private static HashSet<string> Columns()
     {
         using var db = TestDatabase.CreateContext(DatabaseProvider.Postgres);
-        string[] mechanics = ["id", "stream", "cursor", "count", "ready", "at", "number"];
+        string[] mechanics = ["id", "partition_id", "count", "ready", "at", "number", "before", "version"];
         return [.. db.Model.GetEntityTypes().SelectMany(e => e.GetProperties()).Select(p => p.GetColumnName()).Except(mechanics)];
     }
 }

@@ -10,7 +10,7 @@ internal static partial class StatementEffects
     private const int Timeout = 1000;
 
     /// <summary>
-    /// Sorted, and each once: "insert task_events: at, …", "update tasks: state, …", "delete tasks", "ask state in (3, 7)".
+    /// Sorted, and each once: "insert outbox: at, …", "update ready: due_at, …", "delete running", "ask state in (3, 7)".
     /// </summary>
     public static List<string> Of(IEnumerable<string> statements) =>
         [.. statements.SelectMany(Of).Distinct().Order(StringComparer.Ordinal)];
@@ -22,20 +22,21 @@ internal static partial class StatementEffects
 
     private static IEnumerable<string> Of(string statement)
     {
-        var text = Spaces().Replace(statement.Replace("[cursor]", "cursor", StringComparison.Ordinal), " ");
+        var text = Spaces().Replace(statement, " ");
         foreach (Match insert in Inserts().Matches(text))
         {
             yield return $"insert {insert.Groups["table"].Value}: {Columns(insert.Groups["columns"].Value.Split(','))}";
             // An insert that updates existing rows is an update elsewhere.
-            if (Conflict().Match(text, insert.Index) is { Success: true } conflict)
+            var end = insert.NextMatch() is { Success: true } next ? next.Index : text.Length;
+            if (Conflict().Match(text, insert.Index, end - insert.Index) is { Success: true } conflict)
                 yield return $"update {insert.Groups["table"].Value}: {Columns(Assignments(text[(conflict.Index + conflict.Length)..]))}";
         }
 
         foreach (Match update in Updates().Matches(text))
-            yield return $"update {Table(text, update.Groups["target"].Value)}: "
+            yield return $"update {Table(text, update)}: "
                 + $"{Columns(Assignments(text[(update.Index + update.Length)..]))}";
         // Not from a table variable of the statement.
-        foreach (var table in Deletes().Matches(text).Select(d => Table(text, d.Groups["target"].Value)).Where(t => t.Length > 1))
+        foreach (var table in Deletes().Matches(text).Select(d => Table(text, d)).Where(t => t.Length > 1))
             yield return $"delete {table}";
         foreach (Match state in States().Matches(text))
             yield return $"ask state {state.Groups["test"].Value}";
@@ -44,9 +45,13 @@ internal static partial class StatementEffects
     private static string Columns(IEnumerable<string> names) =>
         string.Join(", ", names.Select(n => n.Trim()).Order(StringComparer.Ordinal));
 
-    /// <summary>The table behind an alias.</summary>
-    private static string Table(string text, string target) =>
-        Aliases().Matches(text).FirstOrDefault(a => a.Groups["alias"].Value == target) is { } alias ? alias.Groups["table"].Value : target;
+    /// <summary>The table behind the alias that is the target of an update or a delete; the from clause that says so follows.</summary>
+    private static string Table(string text, Match change)
+    {
+        var target = change.Groups["target"].Value;
+        var alias = Aliases().Matches(text).FirstOrDefault(a => a.Index > change.Index && a.Groups["alias"].Value == target);
+        return alias?.Groups["table"].Value ?? target;
+    }
 
     /// <summary>The columns that a set clause, which text begins with, assigns to.</summary>
     private static IEnumerable<string> Assignments(string text)
@@ -86,7 +91,7 @@ internal static partial class StatementEffects
     [GeneratedRegex(@"(?<!do )update (?<target>\w+)(?: \w+)? set ", RegexOptions.None, Timeout)]
     private static partial Regex Updates();
 
-    [GeneratedRegex(@"delete (?:(?<target>\w) from|from (?<target>\w+))", RegexOptions.None, Timeout)]
+    [GeneratedRegex(@"delete (?:(?<target>\w) (?:from|output)|from (?<target>\w+))", RegexOptions.None, Timeout)]
     private static partial Regex Deletes();
 
     [GeneratedRegex(@"\bstate (?<test>in \([\d, ]*\)|= \d)(?!,| *\w* *=)", RegexOptions.None, Timeout)]

@@ -66,6 +66,8 @@ internal sealed class StatementNames : TSqlFragmentVisitor
 
     public override void Visit(UpdateSpecification node) => Add("inserted", _model.Values.SelectMany(c => c));
 
+    public override void Visit(DeleteSpecification node) => Add("deleted", _model.Values.SelectMany(c => c));
+
     private bool IsKnown(ColumnReferenceExpression column)
     {
         var parts = column.MultiPartIdentifier.Identifiers;

@@ -1,9 +1,11 @@
 using System.Reflection;
+using System.Text;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.SqlServer.TransactSql.ScriptDom;
 using Shouldly;
+using TaskQueue.Engine.Tasks;
 using TaskQueue.Storage;
 using TaskQueue.Storage.SqlServer;
 using TaskQueue.Tests.Servers;
@@ -46,8 +48,7 @@ public sealed class StatementTests
     [MemberData(nameof(Names))]
     public void Every_statement_uses_existing_tables_and_columns(string name)
     {
-        var names = new StatementNames(Parse(Statements()[name].Text),
-            Tables().ToDictionary(t => t.GetTableName()!, t => t.GetProperties().Select(p => p.GetColumnName()).ToHashSet()));
+        var names = new StatementNames(Parse(Statements()[name].Text), Columns());
 
         names.Missing.ShouldBeEmpty();
         names.DefinedTwice.ShouldBeEmpty();
@@ -59,6 +60,35 @@ public sealed class StatementTests
                     && !p.TryGetDefaultValue(out _))
                 .Select(p => p.GetColumnName()).Except(columns).ShouldBeEmpty();
         }
+    }
+
+    [Fact]
+    public void Every_view_parses_and_selects_existing_columns()
+    {
+        var columns = Columns();
+        foreach (var view in TaskViews.Names)
+            columns[view] = [.. TaskColumn.Visible.Select(c => c.Name)];
+        foreach (var view in TaskViewTests.ViewsOf(DatabaseProvider.SqlServer))
+        {
+            using var text = new StringReader(view);
+            var script = new TSql150Parser(initialQuotedIdentifiers: true).Parse(text, out var errors);
+
+            errors.Select(e => $"{e.Line}:{e.Column} {e.Message}").ShouldBeEmpty();
+            new StatementNames(script, columns).Missing.ShouldBeEmpty();
+        }
+    }
+
+    /// <summary>Statements count the events of an outbox row by the length of its ids.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(OutboxRows.MaxEvents)]
+    public void The_number_of_events_of_a_row_follows_from_the_length_of_its_ids(int events)
+    {
+        var row = OutboxRows.Pack(Enumerable.Range(0, events).Select(_ => new TaskEvent { TaskId = Guid.NewGuid() }))
+            .ShouldHaveSingleItem();
+
+        (Encoding.Unicode.GetByteCount(OutboxJson.Write(row.Ids)) / SqlServerTaskStore.BytesOfId).ShouldBe(events);
     }
 
     [Fact]
@@ -87,8 +117,12 @@ public sealed class StatementTests
         return new TSql150Parser(initialQuotedIdentifiers: true).Parse(text, out _);
     }
 
+    private static Dictionary<string, HashSet<string>> Columns() =>
+        Tables().ToDictionary(t => t.GetTableName()!, t => t.GetProperties().Select(p => p.GetColumnName()).ToHashSet());
+
     private static IEnumerable<IEntityType> Tables() =>
-        TestDatabase.CreateContext(DatabaseProvider.SqlServer).GetService<IDesignTimeModel>().Model.GetEntityTypes();
+        TestDatabase.CreateContext(DatabaseProvider.SqlServer).GetService<IDesignTimeModel>().Model.GetEntityTypes()
+            .Where(e => e.GetTableName() is not null); // views are read by EF Core only
 
     private sealed class Variables : TSqlFragmentVisitor
     {

@@ -3,6 +3,12 @@ insert into callbacks (subject_id, url, body, state, attempts, due_at, log, crea
 select o.subject_id, o.url, o.body, 0, 0, o.at, N'[]', o.at, o.owner, o.origin
 from (select convert(binary(16), j.subject_id, 2) as subject_id, j.url collate Latin1_General_100_BIN2 as url, j.body collate Latin1_General_100_BIN2 as body, j.at, convert(varbinary(800), j.owner) as owner, j.origin collate Latin1_General_100_BIN2 as origin from openjson(@owed) with (subject_id char(32) '$[0]', url nvarchar(max) '$[1]', body nvarchar(max) '$[2]', at datetime2(6) '$[3]', owner nvarchar(400) '$[4]', origin nvarchar(300) '$[5]') as j) as o
 
+-- AddHistorySql(@rows NVarChar -1 0)
+insert into attempts (task_id, attempt, type, started_at, ended_at, due_at, resumed_at, worker, error)
+select a.task_id, a.attempt, a.type, a.started_at, a.ended_at, a.due_at, a.resumed_at, a.worker, a.error
+from (select convert(binary(16), j.task_id, 2) as task_id, j.attempt, j.type, j.started_at, j.ended_at, j.due_at, j.resumed_at, j.worker collate Latin1_General_100_BIN2 as worker, j.error collate Latin1_General_100_BIN2 as error, j.ord from openjson(@rows) with (task_id char(32) '$[0]', attempt int '$[1]', type int '$[2]', started_at datetime2(6) '$[3]', ended_at datetime2(6) '$[4]', due_at datetime2(6) '$[5]', resumed_at datetime2(6) '$[6]', worker nvarchar(max) '$[7]', error nvarchar(max) '$[8]', ord int '$[9]') as j) as a
+order by a.ord
+
 -- AddLimitSql(@queue NVarChar 128 0)
 insert into queue_limits (queue, bucket_base) select @queue, 0 where not exists (select 1 from queue_limits where queue = @queue)
 
@@ -11,17 +17,23 @@ set xact_abort on;
 declare @found table (id binary(16) primary key);
 declare @locked table (id binary(16) primary key);
 begin transaction;
-insert into @found select distinct t.id from tasks t where t.push = 0 and t.state in (3, 7) and t.id in (select t.id from tasks t where t.queue = @queue and t.state in (3, 7) and t.blocked = 0 union all select t.id from tasks t where t.queue = @queue and t.ordering_key is not null and t.state in (3, 7));
-insert into @locked select t.id from (select top (2147483647) id from @found order by id) as i inner loop join tasks t with (updlock, rowlock, forceseek) on t.id = i.id
-where t.push = 0 and t.state in (3, 7) order by i.id option (force order, maxdop 1);
-update t set push = 1, dispatch_at = due_at, ordering_key = null, blocked = 0 from @locked l inner loop join tasks t with (rowlock, forceseek) on t.id = l.id;
+insert into @found select t.id from ready t where t.queue = @queue and t.blocked = 0 and t.push = 0 union select t.id from ready t where t.queue = @queue and t.ordering_key is not null and t.blocked = 1 and t.push = 0;
+insert into @locked select t.id from (select top (2147483647) id from @found order by id) as i
+inner loop join ready t with (updlock, rowlock, forceseek) on t.id = i.id
+where t.push = 0 order by i.id option (force order, maxdop 1);
+update r set push = 1, dispatch_at = due_at, ordering_key = null, blocked = 0 from @locked l inner loop join ready r with (rowlock, forceseek) on r.id = l.id;
+update c set push = 1, ordering_key = null from @locked l inner loop join tasks c with (rowlock, forceseek) on c.id = l.id;
 commit;
 
--- AppendSql(@stream Int 0 0, @events NVarChar -1 0)
-insert into task_events (stream, task_id, type, queue, tier, attempt, worker, error, at, due_at, dispatch, frees)
-select @stream, e.task_id, e.type, e.queue, e.tier, e.attempt, e.worker, e.error, e.at, e.due_at, e.dispatch, e.frees
-from (select convert(binary(16), j.task_id, 2) as task_id, j.type, j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.attempt, j.worker collate Latin1_General_100_BIN2 as worker, j.error collate Latin1_General_100_BIN2 as error, j.at, j.due_at, j.dispatch, j.frees, j.ord from openjson(@events) with (task_id char(32) '$[0]', type int '$[1]', queue nvarchar(128) '$[2]', tier int '$[3]', attempt int '$[4]', worker nvarchar(max) '$[5]', error nvarchar(max) '$[6]', at datetime2(6) '$[7]', due_at datetime2(6) '$[8]', dispatch bit '$[9]', frees bit '$[10]', ord int '$[11]') as j) as e
-order by e.ord
+-- AppendSql(@partition Int 0 0, @events NVarChar -1 0)
+set xact_abort on;
+declare @granted int, @resource nvarchar(255) = concat(N'taskqueue:partition:', @partition);
+exec @granted = sp_getapplock @Resource = @resource, @LockMode = 'Exclusive', @LockOwner = 'Transaction';
+if @granted < 0 throw 51205, 'a lock was not granted', 1;
+insert into outbox (partition_id, at, type, queue, tier, worker, dispatch, frees, ids, attempts, earlier, due_times, errors)
+select @partition, e.at, e.type, e.queue, e.tier, e.worker, e.dispatch, e.frees, e.ids, e.attempts, e.earlier, e.due_times, e.errors
+from (select j.at, j.type, j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.worker collate Latin1_General_100_BIN2 as worker, j.dispatch, j.frees, j.ids collate Latin1_General_100_BIN2 as ids, j.attempts collate Latin1_General_100_BIN2 as attempts, j.earlier collate Latin1_General_100_BIN2 as earlier, j.due_times collate Latin1_General_100_BIN2 as due_times, j.errors collate Latin1_General_100_BIN2 as errors, j.ord from openjson(@events) with (at datetime2(6) '$[0]', type int '$[1]', queue nvarchar(128) '$[2]', tier int '$[3]', worker nvarchar(max) '$[4]', dispatch bit '$[5]', frees bit '$[6]', ids nvarchar(max) '$[7]', attempts nvarchar(max) '$[8]', earlier nvarchar(max) '$[9]', due_times nvarchar(max) '$[10]', errors nvarchar(max) '$[11]', ord int '$[12]') as j) as e
+order by e.ord;
 
 -- BacklogSql(@now DateTime2 0 6)
 select queue, tier, sum(due), sum(later), sum(blocked), sum(running), min(oldest)
@@ -29,13 +41,11 @@ from (
     select queue, tier, count_big(case when due_at <= @now then 1 end) as due, count_big(case when due_at > @now
         then 1 end) as later,
         cast(0 as bigint) as blocked, cast(0 as bigint) as running, min(case when due_at <= @now then due_at end) as oldest
-    from tasks where state in (3, 7) and blocked = 0 group by queue, tier
+    from ready where blocked = 0 group by queue, tier
     union all
-    select queue, tier, 0, 0, count_big(*), 0, null from tasks where ordering_key is not null and state in (3, 7)
-        and blocked = 1
-        group by queue, tier
+    select queue, tier, 0, 0, count_big(*), 0, null from ready where ordering_key is not null and blocked = 1 group by queue, tier
     union all
-    select queue, tier, 0, 0, 0, count_big(*), null from tasks where state = 4 group by queue, tier) as parts
+    select queue, tier, 0, 0, 0, count_big(*), null from running group by queue, tier) as parts
 group by queue, tier
 
 -- BadLinesSql(@id Binary 16 0, @lines NVarChar -1 0)
@@ -43,24 +53,18 @@ insert into batch_bad_lines (batch_id, line, custom_id, code, message)
 select @id, l.line, l.custom_id, l.code, l.message
 from (select j.line, j.custom_id collate Latin1_General_100_BIN2 as custom_id, j.code collate Latin1_General_100_BIN2 as code, j.message collate Latin1_General_100_BIN2 as message from openjson(@lines) with (line int '$[0]', custom_id nvarchar(max) '$[1]', code nvarchar(64) '$[2]', message nvarchar(max) '$[3]') as j) as l
 
--- CancelledEventsSql(@stream Int 0 0, @now DateTime2 0 6, @ids NVarChar -1 0)
-insert into task_events (stream, task_id, type, queue, tier, attempt, worker, at, dispatch, frees)
-select @stream, t.id, 6, t.queue, t.tier, t.attempt, t.worker, @now, 0, 0
-from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as k inner loop join tasks t with (rowlock, forceseek) on t.id = k.id
-
--- ClaimSql(@targets NVarChar -1 0, @max Int 0 0, @worker NVarChar 4000 0, @claimed_by NVarChar 4000 0, @lease Int 0 0, @now DateTime2 0 6, @due DateTime2 0 6, @retries Int 0 0, @stream Int 0 0, @silent NVarChar -1 0, @max_octets BigInt 0 0)
+-- ClaimSql(@targets NVarChar -1 0, @max Int 0 0, @worker NVarChar 4000 0, @claimed_by NVarChar 4000 0, @lease Int 0 0, @now DateTime2 0 6, @due DateTime2 0 6, @retries Int 0 0, @max_octets BigInt 0 0)
 set xact_abort on;
-declare @claimed table (id binary(16), queue nvarchar(128) collate Latin1_General_100_BIN2, tier int, attempt int,
-    worker nvarchar(max));
+declare @taken table (id binary(16), queue nvarchar(128) collate Latin1_General_100_BIN2, tier int, priority int, push bit, name varbinary(800), dedupe_key varbinary(800), ordering_key varbinary(800), error nvarchar(max) collate Latin1_General_100_BIN2, attempt int, attempts_left int, max_attempts int, retry nvarchar(max) collate Latin1_General_100_BIN2, default_lease_ms int, lease_ms int, worker nvarchar(max) collate Latin1_General_100_BIN2, claimed_by nvarchar(max) collate Latin1_General_100_BIN2, created_at datetime2(6), due_at datetime2(6), expires_at datetime2(6), started_at datetime2(6), ending nvarchar(max) collate Latin1_General_100_BIN2, batch_id binary(16), owner varbinary(800), progress nvarchar(max) collate Latin1_General_100_BIN2, octets int,
+    place bigint, share int, new_worker nvarchar(max) collate Latin1_General_100_BIN2, new_claimed_by nvarchar(max) collate Latin1_General_100_BIN2,
+    new_lease int);
 with found as (
     select top (@max) c.id, c.octets, row_number() over (order by q.ord, p.priority desc, c.due_at, c.id) as place
     from (select j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.ord from openjson(@targets) with (queue nvarchar(128) '$[0]', tier int '$[1]', ord int '$[2]') as j) as q cross join (values (4), (3), (2), (1)) as p(priority)
-    cross apply (select top (@max) t.id, t.due_at, (datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as octets
-    from tasks t with (updlock, readpast, rowlock, readcommittedlock)
-where t.queue = q.queue and t.tier = q.tier and t.priority = p.priority
-  and t.state in (3, 7) and t.blocked = 0 and t.push = 0 and t.due_at <= @due
-  and (t.expires_at is null or t.expires_at > @now)
-order by t.due_at, t.id) as c
+    cross apply (select top (@max) r.id, r.due_at, cast(r.octets as bigint) as octets from ready r with (updlock, readpast, rowlock, readcommittedlock)
+where r.queue = q.queue and r.tier = q.tier and r.priority = p.priority and r.blocked = 0 and r.push = 0 and r.due_at <= @due
+  and (r.expires_at is null or r.expires_at > @now)
+order by r.due_at, r.id) as c
     order by place),
 summed as (
     select f.id, f.place, f.octets, sum(f.octets) over (order by f.place rows unbounded preceding) as octets_so_far
@@ -68,67 +72,71 @@ summed as (
 due as (
     select s.id, s.place, 0 as share, @worker as worker, @claimed_by as claimed_by, @lease as lease from summed s
         where s.octets_so_far <= @max_octets or s.octets_so_far = s.octets)
-update t
-set state = 4, attempt = t.attempt + 1, worker = d.worker, claimed_by = d.claimed_by,
-    attempts_left = case when @retries is null then t.attempts_left - 1 when t.tier = 0 then 0 when @retries < 0 then 100
-        when @retries > t.attempt then @retries - t.attempt else 0 end,
-    lease_ms = case when d.lease <> 0 then d.lease when d.lease is null then t.default_lease_ms
-        when datediff_big(microsecond, @now, coalesce(t.expires_at, dateadd(day, 24, @now))) / 1000 > 2147483647 then 2147483647
-        else datediff_big(microsecond, @now, coalesce(t.expires_at, dateadd(day, 24, @now))) / 1000 end,
-    lease_until = case when d.lease = 0 then coalesce(t.expires_at, dateadd(day, 24, @now)) else dateadd(millisecond, coalesce(d.lease, t.default_lease_ms), @now) end,
-    started_at = @now, dispatch_at = null, limited = 0
-output inserted.id, inserted.queue, inserted.tier, inserted.attempt, inserted.worker into @claimed
-output d.share, d.place, inserted.id, inserted.state, inserted.queue, inserted.tier, inserted.priority, inserted.push, cast(inserted.name as nvarchar(400)) as name, cast(inserted.dedupe_key as nvarchar(400)) as dedupe_key, cast(inserted.ordering_key as nvarchar(400)) as ordering_key, inserted.blocked, inserted.payload, inserted.headers, inserted.result, inserted.error, inserted.attempt, inserted.attempts_left, inserted.max_attempts, inserted.retry, inserted.default_lease_ms, inserted.lease_ms, inserted.lease_until, inserted.worker, inserted.claimed_by, inserted.created_at, inserted.due_at, inserted.expires_at, inserted.started_at, inserted.finished_at, inserted.limited, inserted.dead, inserted.delete_at, inserted.dispatch_at, inserted.ending, inserted.batch_id, cast(inserted.owner as nvarchar(400)) as owner, inserted.progress
-from due d inner loop join tasks t with (rowlock, forceseek) on t.id = d.id
-where t.state in (3, 7) and t.blocked = 0
+delete r
+output deleted.id, deleted.queue, deleted.tier, deleted.priority, deleted.push, deleted.name, deleted.dedupe_key, deleted.ordering_key, deleted.error, deleted.attempt, deleted.attempts_left, deleted.max_attempts, deleted.retry, deleted.default_lease_ms, deleted.lease_ms, deleted.worker, deleted.claimed_by, deleted.created_at, deleted.due_at, deleted.expires_at, deleted.started_at, deleted.ending, deleted.batch_id, deleted.owner, deleted.progress, deleted.octets, d.place, d.share, d.worker, d.claimed_by, d.lease into @taken
+from due d inner loop join ready r with (rowlock, forceseek) on r.id = d.id
+where r.blocked = 0
 option (maxdop 1, optimize for (@max = 1));
 if @@rowcount = 0 return;
-declare @granted int, @resource nvarchar(255) = concat(N'taskqueue:stream:', @stream);
-exec @granted = sp_getapplock @Resource = @resource, @LockMode = 'Exclusive', @LockOwner = 'Transaction';
-if @granted < 0 throw 51205, 'a lock was not granted', 1;
-insert into task_events (stream, task_id, type, queue, tier, attempt, worker, at, dispatch, frees)
-select @stream, id, 2, queue, tier, attempt, worker, @now, 0, 0 from @claimed
-where queue not in (select queue from (select j.queue collate Latin1_General_100_BIN2 as queue from openjson(@silent) with (queue nvarchar(128) '$[0]') as j) as s);
+insert into running (id, queue, tier, priority, push, name, dedupe_key, ordering_key, error, attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at, due_at, expires_at, started_at, limited, ending, batch_id, owner, progress, octets)
+select t.id, t.queue, t.tier, t.priority, t.push, t.name, t.dedupe_key, t.ordering_key, t.error, t.attempt + 1, case when @retries is null then t.attempts_left - 1 when t.tier = 0 then 0 when @retries < 0 then 100 when @retries > t.attempt then @retries - t.attempt else 0 end, t.max_attempts, t.retry, t.default_lease_ms, case when t.new_lease <> 0 then t.new_lease when t.new_lease is null then t.default_lease_ms when datediff_big(microsecond, @now, coalesce(t.expires_at, dateadd(day, 24, @now))) / 1000 > 2147483647 then 2147483647 else datediff_big(microsecond, @now, coalesce(t.expires_at, dateadd(day, 24, @now))) / 1000 end, case when t.new_lease = 0 then coalesce(t.expires_at, dateadd(day, 24, @now)) else dateadd(millisecond, coalesce(t.new_lease, t.default_lease_ms), @now) end, t.new_worker, t.new_claimed_by, t.created_at, t.due_at, t.expires_at, @now, 0, t.ending, t.batch_id, t.owner, t.progress, t.octets from @taken t;
+select k.share, k.place, r.id, 4 as state, r.queue, r.tier, r.priority, r.push, cast(r.name as nvarchar(400)) as name, cast(r.dedupe_key as nvarchar(400)) as dedupe_key, cast(r.ordering_key as nvarchar(400)) as ordering_key, cast(0 as bit) as blocked, t.payload, t.headers, cast(null as nvarchar(max)) collate Latin1_General_100_BIN2 as result, r.error, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, r.lease_until, r.worker, r.claimed_by, r.created_at, r.due_at, r.expires_at, r.started_at, cast(null as datetime2(6)) as finished_at, r.limited, cast(0 as bit) as dead, cast(null as datetime2(6)) as delete_at, cast(null as datetime2(6)) as dispatch_at, r.ending, r.batch_id, cast(r.owner as nvarchar(400)) as owner, r.progress
+from @taken k inner loop join running r with (rowlock, forceseek) on r.id = k.id inner loop join tasks t with (rowlock, forceseek) on t.id = r.id;
 
--- CountLinesSql(@stream Int 0 0, @rows NVarChar -1 0)
+-- CountItemsSql(@partition Int 0 0, @rows NVarChar -1 0)
 set xact_abort on;
 declare @counts table (batch_id binary(16), line_end int, count int, primary key (batch_id, line_end));
 insert into @counts select batch_id, line_end, count
     from (select convert(binary(16), j.batch_id, 2) as batch_id, j.line_end, j.count from openjson(@rows) with (batch_id char(32) '$[0]', line_end int '$[1]', count int '$[2]') as j) as r;
 update c set count = c.count + n.count from @counts n
-inner loop join batch_counts c with (rowlock, forceseek) on c.batch_id = n.batch_id and c.stream = @stream and c.line_end = n.line_end;
-insert into batch_counts (batch_id, stream, line_end, count)
-select n.batch_id, @stream, n.line_end, n.count from @counts n
-where not exists (select 1 from batch_counts c with (forceseek) where c.batch_id = n.batch_id and c.stream = @stream
+inner loop join batch_counts c with (rowlock, forceseek) on c.batch_id = n.batch_id and c.partition_id = @partition and c.line_end = n.line_end;
+insert into batch_counts (batch_id, partition_id, line_end, count)
+select n.batch_id, @partition, n.line_end, n.count from @counts n
+where not exists (select 1 from batch_counts c with (forceseek) where c.batch_id = n.batch_id and c.partition_id = @partition
     and c.line_end = n.line_end);
 
--- CountSql(@stream Int 0 0, @rows NVarChar -1 0)
+-- CountSql(@partition Int 0 0, @rows NVarChar -1 0)
 set xact_abort on;
 declare @counts table (queue nvarchar(128) collate Latin1_General_100_BIN2, tier int, type int, count bigint,
     primary key (queue, tier, type));
 insert into @counts select queue, tier, type, count
     from (select j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.type, j.count from openjson(@rows) with (queue nvarchar(128) '$[0]', tier int '$[1]', type int '$[2]', count bigint '$[3]') as j) as r;
 update c set count = c.count + n.count from @counts n
-inner loop join queue_counts c with (rowlock, forceseek) on c.queue = n.queue and c.tier = n.tier and c.stream = @stream and c.type = n.type;
-insert into queue_counts (queue, tier, stream, type, count)
-select n.queue, n.tier, @stream, n.type, n.count from @counts n
-where not exists (select 1 from queue_counts c with (forceseek) where c.queue = n.queue and c.tier = n.tier and c.stream = @stream
-    and c.type = n.type);
+inner loop join queue_counts c with (rowlock, forceseek) on c.queue = n.queue and c.tier = n.tier and c.partition_id = @partition
+    and c.type = n.type;
+insert into queue_counts (queue, tier, partition_id, type, count)
+select n.queue, n.tier, @partition, n.type, n.count from @counts n
+where not exists (select 1 from queue_counts c with (forceseek) where c.queue = n.queue and c.tier = n.tier
+    and c.partition_id = @partition and c.type = n.type);
 
 -- EndOfEventsSql()
-declare @end bigint = cast(ident_current(N'task_events') as bigint);
-select s.id, coalesce((select max(e.id) from task_events e where e.stream = s.id and e.id <= @end), 0) from event_streams s
+declare @end bigint = cast(ident_current(N'outbox') as bigint);
+select s.id, coalesce((select max(o.id) from outbox o where o.partition_id = s.id and o.id <= @end), s.published_to)
+from outbox_partitions s
+
+-- EndReadySql(@ids NVarChar -1 0, @rows NVarChar -1 0)
+set xact_abort on;
+delete r from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as k inner loop join ready r with (rowlock, forceseek) on r.id = k.id;
+insert into outcomes (id, state, queue, tier, result, error, attempt, attempts_left, lease_ms, worker, claimed_by, due_at, expires_at, started_at, finished_at, dead, delete_at, progress)
+select u.id, u.state, u.queue, u.tier, u.result, u.error, u.attempt, u.attempts_left, u.lease_ms, u.worker, u.claimed_by, u.due_at, u.expires_at, u.started_at, u.finished_at, u.dead, u.delete_at, u.progress from (select convert(binary(16), j.id, 2) as id, j.state, j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.result collate Latin1_General_100_BIN2 as result, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.lease_ms, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.due_at, j.expires_at, j.started_at, j.finished_at, j.dead, j.delete_at, j.progress collate Latin1_General_100_BIN2 as progress from openjson(@rows) with (id char(32) '$[0]', state int '$[1]', queue nvarchar(128) '$[2]', tier int '$[3]', result nvarchar(max) '$[4]', error nvarchar(max) '$[5]', attempt int '$[6]', attempts_left int '$[7]', lease_ms int '$[8]', worker nvarchar(max) '$[9]', claimed_by nvarchar(max) '$[10]', due_at datetime2(6) '$[11]', expires_at datetime2(6) '$[12]', started_at datetime2(6) '$[13]', finished_at datetime2(6) '$[14]', dead bit '$[15]', delete_at datetime2(6) '$[16]', progress nvarchar(max) '$[17]') as j) as u order by u.id;
+
+-- EndSql(@ids NVarChar -1 0, @rows NVarChar -1 0)
+set xact_abort on;
+delete r from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as k inner loop join running r with (rowlock, forceseek) on r.id = k.id;
+insert into outcomes (id, state, queue, tier, result, error, attempt, attempts_left, lease_ms, worker, claimed_by, due_at, expires_at, started_at, finished_at, dead, delete_at, progress)
+select u.id, u.state, u.queue, u.tier, u.result, u.error, u.attempt, u.attempts_left, u.lease_ms, u.worker, u.claimed_by, u.due_at, u.expires_at, u.started_at, u.finished_at, u.dead, u.delete_at, u.progress from (select convert(binary(16), j.id, 2) as id, j.state, j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.result collate Latin1_General_100_BIN2 as result, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.lease_ms, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.due_at, j.expires_at, j.started_at, j.finished_at, j.dead, j.delete_at, j.progress collate Latin1_General_100_BIN2 as progress from openjson(@rows) with (id char(32) '$[0]', state int '$[1]', queue nvarchar(128) '$[2]', tier int '$[3]', result nvarchar(max) '$[4]', error nvarchar(max) '$[5]', attempt int '$[6]', attempts_left int '$[7]', lease_ms int '$[8]', worker nvarchar(max) '$[9]', claimed_by nvarchar(max) '$[10]', due_at datetime2(6) '$[11]', expires_at datetime2(6) '$[12]', started_at datetime2(6) '$[13]', finished_at datetime2(6) '$[14]', dead bit '$[15]', delete_at datetime2(6) '$[16]', progress nvarchar(max) '$[17]') as j) as u order by u.id;
 
 -- EvictSql(@queue NVarChar 128 0, @max Int 0 0, @now DateTime2 0 6)
 set xact_abort on;
 declare @old table (id binary(16) primary key);
 insert into @old
-select id from tasks with (readcommittedlock) where queue = @queue and dead = 1 and delete_at > @now
+select id from outcomes with (readcommittedlock) where queue = @queue and dead = 1 and delete_at > @now
     order by finished_at desc, id desc offset @max rows;
-update t set delete_at = @now, dead = 0 from @old o inner loop join tasks t with (rowlock, forceseek) on t.id = o.id where t.dead = 1;
+update t set delete_at = @now, dead = 0 from @old o inner loop join outcomes t with (rowlock, forceseek) on t.id = o.id where t.dead = 1;
 
 -- ExistingSql(@ids NVarChar -1 0)
-select t.id, cast(t.owner as nvarchar(400)) as owner, t.delete_at from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as k inner loop join tasks t with (rowlock, forceseek) on t.id = k.id
+select t.id, cast(t.owner as nvarchar(400)) as owner, o.delete_at from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as k
+inner loop join tasks t with (rowlock, forceseek) on t.id = k.id left loop join outcomes o with (rowlock, forceseek) on o.id = t.id
 
 -- FillBucketSql(@queue NVarChar 128 0)
 update queue_limits set bucket_base = 0 where queue = @queue
@@ -143,12 +151,13 @@ set xact_abort on;
 declare @found table (id binary(16) primary key);
 declare @locked table (id binary(16) primary key);
 begin transaction;
-insert into @found select distinct t.id from tasks t where t.state in (3, 7) and t.due_at > @now and case when t.started_at > t.created_at then t.started_at
-    else t.created_at end > @now
+insert into @found select t.id from ready t
+where t.due_at > @now and case when t.started_at > t.created_at then t.started_at else t.created_at end > @now
   and t.due_at < dateadd(hour, 1, case when t.started_at > t.created_at then t.started_at else t.created_at end);
-insert into @locked select t.id from (select top (2147483647) id from @found order by id) as i inner loop join tasks t with (updlock, rowlock, forceseek) on t.id = i.id
-where t.state in (3, 7) and t.due_at > @now order by i.id option (force order, maxdop 1);
-update t set due_at = @now, dispatch_at = case when dispatch_at is null then null else @now end from @locked l inner loop join tasks t with (rowlock, forceseek) on t.id = l.id;
+insert into @locked select t.id from (select top (2147483647) id from @found order by id) as i
+inner loop join ready t with (updlock, rowlock, forceseek) on t.id = i.id
+where t.due_at > @now order by i.id option (force order, maxdop 1);
+update r set due_at = @now, dispatch_at = case when dispatch_at is null then null else @now end from @locked l inner loop join ready r with (rowlock, forceseek) on r.id = l.id;
 commit;
 
 -- FollowLeasesSql(@now DateTime2 0 6)
@@ -156,27 +165,32 @@ set xact_abort on;
 declare @found table (id binary(16) primary key);
 declare @locked table (id binary(16) primary key);
 begin transaction;
-insert into @found select distinct t.id from tasks t where t.state = 4 and (t.lease_until <> t.expires_at or (t.lease_until is null and t.expires_at is not null)
+insert into @found select t.id from running t
+where (t.lease_until <> t.expires_at or (t.lease_until is null and t.expires_at is not null)
     or (t.lease_until is not null and t.expires_at is null))
   and (t.lease_until <= @now or t.lease_until > dateadd(millisecond, t.lease_ms, @now));
-insert into @locked select t.id from (select top (2147483647) id from @found order by id) as i inner loop join tasks t with (updlock, rowlock, forceseek) on t.id = i.id
-where t.state = 4 order by i.id option (force order, maxdop 1);
-update t set lease_until = dateadd(millisecond, lease_ms, @now) from @locked l inner loop join tasks t with (rowlock, forceseek) on t.id = l.id;
+insert into @locked select t.id from (select top (2147483647) id from @found order by id) as i
+inner loop join running t with (updlock, rowlock, forceseek) on t.id = i.id
+order by i.id option (force order, maxdop 1);
+update r set lease_until = dateadd(millisecond, lease_ms, @now) from @locked l inner loop join running r with (rowlock, forceseek) on r.id = l.id;
 commit;
 
 -- ForgetCountsSql(@queue NVarChar 128 0)
 delete from queue_counts where queue = @queue
 
+-- HoldKeysSql(@keys NVarChar -1 0)
+insert into dedupe_keys (queue, dedupe_key, task_id)
+select k.queue, k.dedupe_key, k.id from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.dedupe_key) as dedupe_key, convert(binary(16), j.id, 2) as id from openjson(@keys) with (queue nvarchar(128) '$[0]', dedupe_key nvarchar(400) '$[1]', id char(32) '$[2]') as j) as k order by k.queue, k.dedupe_key
+
 -- HoldersSql(@keys NVarChar -1 0)
 set xact_abort on;
-declare @found table (id binary(16) primary key);
-insert into @found
-select t.id from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.dedupe_key) as dedupe_key from openjson(@keys) with (queue nvarchar(128) '$[0]', dedupe_key nvarchar(400) '$[1]') as j) as k
-inner loop join tasks t on t.queue = k.queue and t.dedupe_key = k.dedupe_key
-where t.dedupe_key is not null and t.state in (3, 4, 7);
+declare @wanted table (id binary(16) primary key);
+insert into @wanted
+select d.task_id from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.dedupe_key) as dedupe_key from openjson(@keys) with (queue nvarchar(128) '$[0]', dedupe_key nvarchar(400) '$[1]') as j) as k
+inner loop join dedupe_keys d with (rowlock, forceseek) on d.queue = k.queue and d.dedupe_key = k.dedupe_key;
 declare @bucket int = -1, @granted int, @resource nvarchar(255);
 declare @buckets table (bucket int primary key);
-insert into @buckets select distinct binary_checksum(cast(k.queue as varbinary(256)), k.ordering_key) & 1048575 from @found f inner loop join tasks k with (rowlock, forceseek) on k.id = f.id where k.ordering_key is not null;
+insert into @buckets select distinct binary_checksum(cast(k.queue as varbinary(256)), k.ordering_key) & 1048575 from @wanted w inner loop join tasks k with (rowlock, forceseek) on k.id = w.id where k.ordering_key is not null;
 while 1 = 1
 begin
     set @bucket = (select min(bucket) from @buckets where bucket > @bucket);
@@ -185,41 +199,74 @@ begin
     exec @granted = sp_getapplock @Resource = @resource, @LockMode = 'Exclusive', @LockOwner = 'Transaction';
     if @granted < 0 throw 51205, 'a lock was not granted', 1;
 end;
-select t.id, t.state, t.queue, t.tier, t.priority, t.push, cast(t.name as nvarchar(400)) as name, cast(t.dedupe_key as nvarchar(400)) as dedupe_key, cast(t.ordering_key as nvarchar(400)) as ordering_key, t.blocked, t.payload, t.headers, t.result, t.error, t.attempt, t.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, t.lease_ms, t.lease_until, t.worker, t.claimed_by, t.created_at, t.due_at, t.expires_at, t.started_at, t.finished_at, t.limited, t.dead, t.delete_at, t.dispatch_at, t.ending, t.batch_id, cast(t.owner as nvarchar(400)) as owner, t.progress from (select top (2147483647) id from @found order by id) as i inner loop join tasks t with (updlock, rowlock, forceseek) on t.id = i.id
-where t.dedupe_key is not null and t.state in (3, 4, 7) order by i.id option (force order, maxdop 1);
+declare @found table (id binary(16) primary key, place int);
+declare @looks int = 0;
+while exists (select 1 from @wanted)
+begin
+    insert into @found select t.id, 2 from (select top (2147483647) id from @wanted order by id) as i
+inner loop join ready t with (updlock, rowlock, forceseek) on t.id = i.id
+order by i.id option (force order, maxdop 1);
+    delete w from @wanted w inner join @found f on f.id = w.id;
+    insert into @found select t.id, 4 from (select top (2147483647) id from @wanted order by id) as i
+inner loop join running t with (updlock, rowlock, forceseek) on t.id = i.id
+order by i.id option (force order, maxdop 1);
+    delete w from @wanted w inner join @found f on f.id = w.id;
+    insert into @found select t.id, 8 from (select top (2147483647) id from @wanted order by id) as i
+inner loop join outcomes t with (updlock, rowlock, forceseek) on t.id = i.id
+order by i.id option (force order, maxdop 1);
+    delete w from @wanted w inner join @found f on f.id = w.id;
+    delete w from @wanted w where not exists (select 1 from tasks t with (readcommittedlock, forceseek) where t.id = w.id);
+    set @looks += 1;
+    if @looks = 20 and exists (select 1 from @wanted)
+        throw 51205, 'a task moves too fast', 1;
+end;
+select r.id, r.state, r.queue, r.tier, r.priority, r.push, cast(r.name as nvarchar(400)) as name, cast(r.dedupe_key as nvarchar(400)) as dedupe_key, cast(r.ordering_key as nvarchar(400)) as ordering_key, r.blocked, t.payload, t.headers, cast(null as nvarchar(max)) collate Latin1_General_100_BIN2 as result, r.error, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, cast(null as datetime2(6)) as lease_until, r.worker, r.claimed_by, r.created_at, r.due_at, r.expires_at, r.started_at, cast(null as datetime2(6)) as finished_at, cast(0 as bit) as limited, cast(0 as bit) as dead, cast(null as datetime2(6)) as delete_at, r.dispatch_at, r.ending, r.batch_id, cast(r.owner as nvarchar(400)) as owner, r.progress, r.octets from @found f inner loop join ready r with (rowlock, forceseek) on r.id = f.id inner loop join tasks t with (rowlock, forceseek) on t.id = r.id
+where f.place = 2;
+select r.id, 4 as state, r.queue, r.tier, r.priority, r.push, cast(r.name as nvarchar(400)) as name, cast(r.dedupe_key as nvarchar(400)) as dedupe_key, cast(r.ordering_key as nvarchar(400)) as ordering_key, cast(0 as bit) as blocked, t.payload, t.headers, cast(null as nvarchar(max)) collate Latin1_General_100_BIN2 as result, r.error, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, r.lease_until, r.worker, r.claimed_by, r.created_at, r.due_at, r.expires_at, r.started_at, cast(null as datetime2(6)) as finished_at, r.limited, cast(0 as bit) as dead, cast(null as datetime2(6)) as delete_at, cast(null as datetime2(6)) as dispatch_at, r.ending, r.batch_id, cast(r.owner as nvarchar(400)) as owner, r.progress, r.octets from @found f inner loop join running r with (rowlock, forceseek) on r.id = f.id inner loop join tasks t with (rowlock, forceseek) on t.id = r.id
+where f.place = 4;
 
--- InsertTasksSql(@rows NVarChar -1 0)
-insert into tasks (id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error, attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at, due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner, progress)
-output inserted.id
-select r.id, r.state, r.queue, r.tier, r.priority, r.push, r.name, r.dedupe_key, r.ordering_key, r.blocked, r.payload, r.headers, r.result, r.error, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, r.lease_until, r.worker, r.claimed_by, r.created_at, r.due_at, r.expires_at, r.started_at, r.finished_at, r.limited, r.dead, r.delete_at, r.dispatch_at, r.ending, r.batch_id, r.owner, r.progress from (select convert(binary(16), j.id, 2) as id, j.state, j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.priority, j.push, convert(varbinary(800), j.name) as name, convert(varbinary(800), j.dedupe_key) as dedupe_key, convert(varbinary(800), j.ordering_key) as ordering_key, j.blocked, j.payload collate Latin1_General_100_BIN2 as payload, j.headers collate Latin1_General_100_BIN2 as headers, j.result collate Latin1_General_100_BIN2 as result, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.max_attempts, j.retry collate Latin1_General_100_BIN2 as retry, j.default_lease_ms, j.lease_ms, j.lease_until, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.created_at, j.due_at, j.expires_at, j.started_at, j.finished_at, j.limited, j.dead, j.delete_at, j.dispatch_at, j.ending collate Latin1_General_100_BIN2 as ending, convert(binary(16), j.batch_id, 2) as batch_id, convert(varbinary(800), j.owner) as owner, j.progress collate Latin1_General_100_BIN2 as progress from openjson(@rows) with (id char(32) '$[0]', state int '$[1]', queue nvarchar(128) '$[2]', tier int '$[3]', priority int '$[4]', push bit '$[5]', name nvarchar(400) '$[6]', dedupe_key nvarchar(400) '$[7]', ordering_key nvarchar(400) '$[8]', blocked bit '$[9]', payload nvarchar(max) '$[10]', headers nvarchar(max) '$[11]', result nvarchar(max) '$[12]', error nvarchar(max) '$[13]', attempt int '$[14]', attempts_left int '$[15]', max_attempts int '$[16]', retry nvarchar(max) '$[17]', default_lease_ms int '$[18]', lease_ms int '$[19]', lease_until datetime2(6) '$[20]', worker nvarchar(max) '$[21]', claimed_by nvarchar(max) '$[22]', created_at datetime2(6) '$[23]', due_at datetime2(6) '$[24]', expires_at datetime2(6) '$[25]', started_at datetime2(6) '$[26]', finished_at datetime2(6) '$[27]', limited bit '$[28]', dead bit '$[29]', delete_at datetime2(6) '$[30]', dispatch_at datetime2(6) '$[31]', ending nvarchar(max) '$[32]', batch_id char(32) '$[33]', owner nvarchar(400) '$[34]', progress nvarchar(max) '$[35]') as j) as r
-where not exists (select 1 from tasks t where t.id = r.id)
-  and not exists (
-    select 1 from tasks h where h.queue = r.queue and h.dedupe_key = r.dedupe_key and h.dedupe_key is not null
-        and h.state in (3, 4, 7))
-order by r.queue, r.dedupe_key, r.id;
-
--- InsertWithEventsSql(@rows NVarChar -1 0, @stream Int 0 0, @silent NVarChar -1 0)
+-- InsertNewSql(@tasks NVarChar -1 0, @ready NVarChar -1 0)
 set xact_abort on;
-declare @inserted table (id binary(16), queue nvarchar(128) collate Latin1_General_100_BIN2, tier int, attempt int,
-    created_at datetime2(6), due_at datetime2(6), dispatch_at datetime2(6));
-insert into tasks (id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error, attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at, due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner, progress)
-output inserted.id, inserted.queue, inserted.tier, inserted.attempt, inserted.created_at, inserted.due_at, inserted.dispatch_at into @inserted
-select r.id, r.state, r.queue, r.tier, r.priority, r.push, r.name, r.dedupe_key, r.ordering_key, r.blocked, r.payload, r.headers, r.result, r.error, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, r.lease_until, r.worker, r.claimed_by, r.created_at, r.due_at, r.expires_at, r.started_at, r.finished_at, r.limited, r.dead, r.delete_at, r.dispatch_at, r.ending, r.batch_id, r.owner, r.progress from (select convert(binary(16), j.id, 2) as id, j.state, j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.priority, j.push, convert(varbinary(800), j.name) as name, convert(varbinary(800), j.dedupe_key) as dedupe_key, convert(varbinary(800), j.ordering_key) as ordering_key, j.blocked, j.payload collate Latin1_General_100_BIN2 as payload, j.headers collate Latin1_General_100_BIN2 as headers, j.result collate Latin1_General_100_BIN2 as result, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.max_attempts, j.retry collate Latin1_General_100_BIN2 as retry, j.default_lease_ms, j.lease_ms, j.lease_until, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.created_at, j.due_at, j.expires_at, j.started_at, j.finished_at, j.limited, j.dead, j.delete_at, j.dispatch_at, j.ending collate Latin1_General_100_BIN2 as ending, convert(binary(16), j.batch_id, 2) as batch_id, convert(varbinary(800), j.owner) as owner, j.progress collate Latin1_General_100_BIN2 as progress from openjson(@rows) with (id char(32) '$[0]', state int '$[1]', queue nvarchar(128) '$[2]', tier int '$[3]', priority int '$[4]', push bit '$[5]', name nvarchar(400) '$[6]', dedupe_key nvarchar(400) '$[7]', ordering_key nvarchar(400) '$[8]', blocked bit '$[9]', payload nvarchar(max) '$[10]', headers nvarchar(max) '$[11]', result nvarchar(max) '$[12]', error nvarchar(max) '$[13]', attempt int '$[14]', attempts_left int '$[15]', max_attempts int '$[16]', retry nvarchar(max) '$[17]', default_lease_ms int '$[18]', lease_ms int '$[19]', lease_until datetime2(6) '$[20]', worker nvarchar(max) '$[21]', claimed_by nvarchar(max) '$[22]', created_at datetime2(6) '$[23]', due_at datetime2(6) '$[24]', expires_at datetime2(6) '$[25]', started_at datetime2(6) '$[26]', finished_at datetime2(6) '$[27]', limited bit '$[28]', dead bit '$[29]', delete_at datetime2(6) '$[30]', dispatch_at datetime2(6) '$[31]', ending nvarchar(max) '$[32]', batch_id char(32) '$[33]', owner nvarchar(400) '$[34]', progress nvarchar(max) '$[35]') as j) as r
-where not exists (select 1 from tasks t where t.id = r.id)
+insert into tasks (id, queue, tier, priority, push, name, dedupe_key, ordering_key, payload, headers, max_attempts, retry, default_lease_ms, created_at, due_at, ending, batch_id, owner)
+select n.id, n.queue, n.tier, n.priority, n.push, n.name, n.dedupe_key, n.ordering_key, n.payload, n.headers, n.max_attempts, n.retry, n.default_lease_ms, n.created_at, n.due_at, n.ending, n.batch_id, n.owner from (select convert(binary(16), j.id, 2) as id, j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.priority, j.push, convert(varbinary(800), j.name) as name, convert(varbinary(800), j.dedupe_key) as dedupe_key, convert(varbinary(800), j.ordering_key) as ordering_key, j.payload collate Latin1_General_100_BIN2 as payload, j.headers collate Latin1_General_100_BIN2 as headers, j.max_attempts, j.retry collate Latin1_General_100_BIN2 as retry, j.default_lease_ms, j.created_at, j.due_at, j.ending collate Latin1_General_100_BIN2 as ending, convert(binary(16), j.batch_id, 2) as batch_id, convert(varbinary(800), j.owner) as owner from openjson(@tasks) with (id char(32) '$[0]', queue nvarchar(128) '$[1]', tier int '$[2]', priority int '$[3]', push bit '$[4]', name nvarchar(400) '$[5]', dedupe_key nvarchar(400) '$[6]', ordering_key nvarchar(400) '$[7]', payload nvarchar(max) '$[8]', headers nvarchar(max) '$[9]', max_attempts int '$[10]', retry nvarchar(max) '$[11]', default_lease_ms int '$[12]', created_at datetime2(6) '$[13]', due_at datetime2(6) '$[14]', ending nvarchar(max) '$[15]', batch_id char(32) '$[16]', owner nvarchar(400) '$[17]') as j) as n order by n.id;
+insert into ready (id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, error, attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, worker, claimed_by, created_at, due_at, expires_at, started_at, dispatch_at, ending, batch_id, owner, progress, octets)
+select n.id, n.state, n.queue, n.tier, n.priority, n.push, n.name, n.dedupe_key, n.ordering_key, n.blocked, n.error, n.attempt, n.attempts_left, n.max_attempts, n.retry, n.default_lease_ms, n.lease_ms, n.worker, n.claimed_by, n.created_at, n.due_at, n.expires_at, n.started_at, n.dispatch_at, n.ending, n.batch_id, n.owner, n.progress, n.octets from (select convert(binary(16), j.id, 2) as id, j.state, j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.priority, j.push, convert(varbinary(800), j.name) as name, convert(varbinary(800), j.dedupe_key) as dedupe_key, convert(varbinary(800), j.ordering_key) as ordering_key, j.blocked, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.max_attempts, j.retry collate Latin1_General_100_BIN2 as retry, j.default_lease_ms, j.lease_ms, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.created_at, j.due_at, j.expires_at, j.started_at, j.dispatch_at, j.ending collate Latin1_General_100_BIN2 as ending, convert(binary(16), j.batch_id, 2) as batch_id, convert(varbinary(800), j.owner) as owner, j.progress collate Latin1_General_100_BIN2 as progress, j.octets from openjson(@ready) with (id char(32) '$[0]', state int '$[1]', queue nvarchar(128) '$[2]', tier int '$[3]', priority int '$[4]', push bit '$[5]', name nvarchar(400) '$[6]', dedupe_key nvarchar(400) '$[7]', ordering_key nvarchar(400) '$[8]', blocked bit '$[9]', error nvarchar(max) '$[10]', attempt int '$[11]', attempts_left int '$[12]', max_attempts int '$[13]', retry nvarchar(max) '$[14]', default_lease_ms int '$[15]', lease_ms int '$[16]', worker nvarchar(max) '$[17]', claimed_by nvarchar(max) '$[18]', created_at datetime2(6) '$[19]', due_at datetime2(6) '$[20]', expires_at datetime2(6) '$[21]', started_at datetime2(6) '$[22]', dispatch_at datetime2(6) '$[23]', ending nvarchar(max) '$[24]', batch_id char(32) '$[25]', owner nvarchar(400) '$[26]', progress nvarchar(max) '$[27]', octets int '$[28]') as j) as n order by n.id;
+
+-- InsertTasksSql(@tasks NVarChar -1 0, @ready NVarChar -1 0)
+set xact_abort on;
+declare @free table (id binary(16) primary key);
+insert into @free
+select r.id from (select convert(binary(16), j.id, 2) as id, j.state, j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.priority, j.push, convert(varbinary(800), j.name) as name, convert(varbinary(800), j.dedupe_key) as dedupe_key, convert(varbinary(800), j.ordering_key) as ordering_key, j.blocked, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.max_attempts, j.retry collate Latin1_General_100_BIN2 as retry, j.default_lease_ms, j.lease_ms, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.created_at, j.due_at, j.expires_at, j.started_at, j.dispatch_at, j.ending collate Latin1_General_100_BIN2 as ending, convert(binary(16), j.batch_id, 2) as batch_id, convert(varbinary(800), j.owner) as owner, j.progress collate Latin1_General_100_BIN2 as progress, j.octets from openjson(@ready) with (id char(32) '$[0]', state int '$[1]', queue nvarchar(128) '$[2]', tier int '$[3]', priority int '$[4]', push bit '$[5]', name nvarchar(400) '$[6]', dedupe_key nvarchar(400) '$[7]', ordering_key nvarchar(400) '$[8]', blocked bit '$[9]', error nvarchar(max) '$[10]', attempt int '$[11]', attempts_left int '$[12]', max_attempts int '$[13]', retry nvarchar(max) '$[14]', default_lease_ms int '$[15]', lease_ms int '$[16]', worker nvarchar(max) '$[17]', claimed_by nvarchar(max) '$[18]', created_at datetime2(6) '$[19]', due_at datetime2(6) '$[20]', expires_at datetime2(6) '$[21]', started_at datetime2(6) '$[22]', dispatch_at datetime2(6) '$[23]', ending nvarchar(max) '$[24]', batch_id char(32) '$[25]', owner nvarchar(400) '$[26]', progress nvarchar(max) '$[27]', octets int '$[28]') as j) as r
+where not exists (select 1 from tasks t with (forceseek) where t.id = r.id)
   and not exists (
-    select 1 from tasks h where h.queue = r.queue and h.dedupe_key = r.dedupe_key and h.dedupe_key is not null
-        and h.state in (3, 4, 7))
-order by r.id;
-select id from @inserted;
-if not exists (select 1 from @inserted) return;
-declare @granted int, @resource nvarchar(255) = concat(N'taskqueue:stream:', @stream);
+    select 1 from dedupe_keys d with (forceseek) where d.queue = r.queue and d.dedupe_key = r.dedupe_key);
+insert into dedupe_keys (queue, dedupe_key, task_id)
+select r.queue, r.dedupe_key, r.id from (select convert(binary(16), j.id, 2) as id, j.state, j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.priority, j.push, convert(varbinary(800), j.name) as name, convert(varbinary(800), j.dedupe_key) as dedupe_key, convert(varbinary(800), j.ordering_key) as ordering_key, j.blocked, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.max_attempts, j.retry collate Latin1_General_100_BIN2 as retry, j.default_lease_ms, j.lease_ms, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.created_at, j.due_at, j.expires_at, j.started_at, j.dispatch_at, j.ending collate Latin1_General_100_BIN2 as ending, convert(binary(16), j.batch_id, 2) as batch_id, convert(varbinary(800), j.owner) as owner, j.progress collate Latin1_General_100_BIN2 as progress, j.octets from openjson(@ready) with (id char(32) '$[0]', state int '$[1]', queue nvarchar(128) '$[2]', tier int '$[3]', priority int '$[4]', push bit '$[5]', name nvarchar(400) '$[6]', dedupe_key nvarchar(400) '$[7]', ordering_key nvarchar(400) '$[8]', blocked bit '$[9]', error nvarchar(max) '$[10]', attempt int '$[11]', attempts_left int '$[12]', max_attempts int '$[13]', retry nvarchar(max) '$[14]', default_lease_ms int '$[15]', lease_ms int '$[16]', worker nvarchar(max) '$[17]', claimed_by nvarchar(max) '$[18]', created_at datetime2(6) '$[19]', due_at datetime2(6) '$[20]', expires_at datetime2(6) '$[21]', started_at datetime2(6) '$[22]', dispatch_at datetime2(6) '$[23]', ending nvarchar(max) '$[24]', batch_id char(32) '$[25]', owner nvarchar(400) '$[26]', progress nvarchar(max) '$[27]', octets int '$[28]') as j) as r
+where r.dedupe_key is not null and r.id in (select id from @free) order by r.queue, r.dedupe_key;
+insert into tasks (id, queue, tier, priority, push, name, dedupe_key, ordering_key, payload, headers, max_attempts, retry, default_lease_ms, created_at, due_at, ending, batch_id, owner)
+output inserted.id
+select n.id, n.queue, n.tier, n.priority, n.push, n.name, n.dedupe_key, n.ordering_key, n.payload, n.headers, n.max_attempts, n.retry, n.default_lease_ms, n.created_at, n.due_at, n.ending, n.batch_id, n.owner from (select convert(binary(16), j.id, 2) as id, j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.priority, j.push, convert(varbinary(800), j.name) as name, convert(varbinary(800), j.dedupe_key) as dedupe_key, convert(varbinary(800), j.ordering_key) as ordering_key, j.payload collate Latin1_General_100_BIN2 as payload, j.headers collate Latin1_General_100_BIN2 as headers, j.max_attempts, j.retry collate Latin1_General_100_BIN2 as retry, j.default_lease_ms, j.created_at, j.due_at, j.ending collate Latin1_General_100_BIN2 as ending, convert(binary(16), j.batch_id, 2) as batch_id, convert(varbinary(800), j.owner) as owner from openjson(@tasks) with (id char(32) '$[0]', queue nvarchar(128) '$[1]', tier int '$[2]', priority int '$[3]', push bit '$[4]', name nvarchar(400) '$[5]', dedupe_key nvarchar(400) '$[6]', ordering_key nvarchar(400) '$[7]', payload nvarchar(max) '$[8]', headers nvarchar(max) '$[9]', max_attempts int '$[10]', retry nvarchar(max) '$[11]', default_lease_ms int '$[12]', created_at datetime2(6) '$[13]', due_at datetime2(6) '$[14]', ending nvarchar(max) '$[15]', batch_id char(32) '$[16]', owner nvarchar(400) '$[17]') as j) as n where n.id in (select id from @free) order by n.id;
+insert into ready (id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, error, attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, worker, claimed_by, created_at, due_at, expires_at, started_at, dispatch_at, ending, batch_id, owner, progress, octets)
+select n.id, n.state, n.queue, n.tier, n.priority, n.push, n.name, n.dedupe_key, n.ordering_key, n.blocked, n.error, n.attempt, n.attempts_left, n.max_attempts, n.retry, n.default_lease_ms, n.lease_ms, n.worker, n.claimed_by, n.created_at, n.due_at, n.expires_at, n.started_at, n.dispatch_at, n.ending, n.batch_id, n.owner, n.progress, n.octets from (select convert(binary(16), j.id, 2) as id, j.state, j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.priority, j.push, convert(varbinary(800), j.name) as name, convert(varbinary(800), j.dedupe_key) as dedupe_key, convert(varbinary(800), j.ordering_key) as ordering_key, j.blocked, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.max_attempts, j.retry collate Latin1_General_100_BIN2 as retry, j.default_lease_ms, j.lease_ms, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.created_at, j.due_at, j.expires_at, j.started_at, j.dispatch_at, j.ending collate Latin1_General_100_BIN2 as ending, convert(binary(16), j.batch_id, 2) as batch_id, convert(varbinary(800), j.owner) as owner, j.progress collate Latin1_General_100_BIN2 as progress, j.octets from openjson(@ready) with (id char(32) '$[0]', state int '$[1]', queue nvarchar(128) '$[2]', tier int '$[3]', priority int '$[4]', push bit '$[5]', name nvarchar(400) '$[6]', dedupe_key nvarchar(400) '$[7]', ordering_key nvarchar(400) '$[8]', blocked bit '$[9]', error nvarchar(max) '$[10]', attempt int '$[11]', attempts_left int '$[12]', max_attempts int '$[13]', retry nvarchar(max) '$[14]', default_lease_ms int '$[15]', lease_ms int '$[16]', worker nvarchar(max) '$[17]', claimed_by nvarchar(max) '$[18]', created_at datetime2(6) '$[19]', due_at datetime2(6) '$[20]', expires_at datetime2(6) '$[21]', started_at datetime2(6) '$[22]', dispatch_at datetime2(6) '$[23]', ending nvarchar(max) '$[24]', batch_id char(32) '$[25]', owner nvarchar(400) '$[26]', progress nvarchar(max) '$[27]', octets int '$[28]') as j) as n where n.id in (select id from @free) order by n.id;
+
+-- InsertWithEventsSql(@tasks NVarChar -1 0, @ready NVarChar -1 0, @partition Int 0 0, @events NVarChar -1 0)
+set xact_abort on;
+begin transaction;
+insert into tasks (id, queue, tier, priority, push, name, dedupe_key, ordering_key, payload, headers, max_attempts, retry, default_lease_ms, created_at, due_at, ending, batch_id, owner)
+select n.id, n.queue, n.tier, n.priority, n.push, n.name, n.dedupe_key, n.ordering_key, n.payload, n.headers, n.max_attempts, n.retry, n.default_lease_ms, n.created_at, n.due_at, n.ending, n.batch_id, n.owner from (select convert(binary(16), j.id, 2) as id, j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.priority, j.push, convert(varbinary(800), j.name) as name, convert(varbinary(800), j.dedupe_key) as dedupe_key, convert(varbinary(800), j.ordering_key) as ordering_key, j.payload collate Latin1_General_100_BIN2 as payload, j.headers collate Latin1_General_100_BIN2 as headers, j.max_attempts, j.retry collate Latin1_General_100_BIN2 as retry, j.default_lease_ms, j.created_at, j.due_at, j.ending collate Latin1_General_100_BIN2 as ending, convert(binary(16), j.batch_id, 2) as batch_id, convert(varbinary(800), j.owner) as owner from openjson(@tasks) with (id char(32) '$[0]', queue nvarchar(128) '$[1]', tier int '$[2]', priority int '$[3]', push bit '$[4]', name nvarchar(400) '$[5]', dedupe_key nvarchar(400) '$[6]', ordering_key nvarchar(400) '$[7]', payload nvarchar(max) '$[8]', headers nvarchar(max) '$[9]', max_attempts int '$[10]', retry nvarchar(max) '$[11]', default_lease_ms int '$[12]', created_at datetime2(6) '$[13]', due_at datetime2(6) '$[14]', ending nvarchar(max) '$[15]', batch_id char(32) '$[16]', owner nvarchar(400) '$[17]') as j) as n order by n.id;
+insert into ready (id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, error, attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, worker, claimed_by, created_at, due_at, expires_at, started_at, dispatch_at, ending, batch_id, owner, progress, octets)
+select n.id, n.state, n.queue, n.tier, n.priority, n.push, n.name, n.dedupe_key, n.ordering_key, n.blocked, n.error, n.attempt, n.attempts_left, n.max_attempts, n.retry, n.default_lease_ms, n.lease_ms, n.worker, n.claimed_by, n.created_at, n.due_at, n.expires_at, n.started_at, n.dispatch_at, n.ending, n.batch_id, n.owner, n.progress, n.octets from (select convert(binary(16), j.id, 2) as id, j.state, j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.priority, j.push, convert(varbinary(800), j.name) as name, convert(varbinary(800), j.dedupe_key) as dedupe_key, convert(varbinary(800), j.ordering_key) as ordering_key, j.blocked, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.max_attempts, j.retry collate Latin1_General_100_BIN2 as retry, j.default_lease_ms, j.lease_ms, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.created_at, j.due_at, j.expires_at, j.started_at, j.dispatch_at, j.ending collate Latin1_General_100_BIN2 as ending, convert(binary(16), j.batch_id, 2) as batch_id, convert(varbinary(800), j.owner) as owner, j.progress collate Latin1_General_100_BIN2 as progress, j.octets from openjson(@ready) with (id char(32) '$[0]', state int '$[1]', queue nvarchar(128) '$[2]', tier int '$[3]', priority int '$[4]', push bit '$[5]', name nvarchar(400) '$[6]', dedupe_key nvarchar(400) '$[7]', ordering_key nvarchar(400) '$[8]', blocked bit '$[9]', error nvarchar(max) '$[10]', attempt int '$[11]', attempts_left int '$[12]', max_attempts int '$[13]', retry nvarchar(max) '$[14]', default_lease_ms int '$[15]', lease_ms int '$[16]', worker nvarchar(max) '$[17]', claimed_by nvarchar(max) '$[18]', created_at datetime2(6) '$[19]', due_at datetime2(6) '$[20]', expires_at datetime2(6) '$[21]', started_at datetime2(6) '$[22]', dispatch_at datetime2(6) '$[23]', ending nvarchar(max) '$[24]', batch_id char(32) '$[25]', owner nvarchar(400) '$[26]', progress nvarchar(max) '$[27]', octets int '$[28]') as j) as n order by n.id;
+if @events is not null
+begin
+    declare @granted int, @resource nvarchar(255) = concat(N'taskqueue:partition:', @partition);
 exec @granted = sp_getapplock @Resource = @resource, @LockMode = 'Exclusive', @LockOwner = 'Transaction';
 if @granted < 0 throw 51205, 'a lock was not granted', 1;
-insert into task_events (stream, task_id, type, queue, tier, attempt, at, due_at, dispatch, frees)
-select @stream, id, case when s.queue is null then 1 else 8 end,
-    i.queue, tier, attempt, created_at, due_at, case when dispatch_at > due_at then 1 else 0 end, 0
-from @inserted i left join (select j.queue collate Latin1_General_100_BIN2 as queue from openjson(@silent) with (queue nvarchar(128) '$[0]') as j) as s on s.queue = i.queue
-where s.queue is null or dispatch_at > due_at;
+insert into outbox (partition_id, at, type, queue, tier, worker, dispatch, frees, ids, attempts, earlier, due_times, errors)
+select @partition, e.at, e.type, e.queue, e.tier, e.worker, e.dispatch, e.frees, e.ids, e.attempts, e.earlier, e.due_times, e.errors
+from (select j.at, j.type, j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.worker collate Latin1_General_100_BIN2 as worker, j.dispatch, j.frees, j.ids collate Latin1_General_100_BIN2 as ids, j.attempts collate Latin1_General_100_BIN2 as attempts, j.earlier collate Latin1_General_100_BIN2 as earlier, j.due_times collate Latin1_General_100_BIN2 as due_times, j.errors collate Latin1_General_100_BIN2 as errors, j.ord from openjson(@events) with (at datetime2(6) '$[0]', type int '$[1]', queue nvarchar(128) '$[2]', tier int '$[3]', worker nvarchar(max) '$[4]', dispatch bit '$[5]', frees bit '$[6]', ids nvarchar(max) '$[7]', attempts nvarchar(max) '$[8]', earlier nvarchar(max) '$[9]', due_times nvarchar(max) '$[10]', errors nvarchar(max) '$[11]', ord int '$[12]') as j) as e
+order by e.ord;
+end;
+commit;
 
 -- LeadSql()
 declare @granted int; exec @granted = sp_getapplock @Resource = N'taskqueue:dispatcher', @LockMode = 'Exclusive', @LockOwner = 'Session', @LockTimeout = 0; select @granted;
@@ -229,16 +276,18 @@ set xact_abort on;
 declare @found table (id binary(16) primary key);
 declare @locked table (id binary(16) primary key);
 begin transaction;
-insert into @found select distinct t.id from tasks t where t.queue = @queue and t.state = 4 and t.limited = 0;
-insert into @locked select t.id from (select top (2147483647) id from @found order by id) as i inner loop join tasks t with (updlock, rowlock, forceseek) on t.id = i.id
-where t.state = 4 and t.limited = 0 order by i.id option (force order, maxdop 1);
-update t set limited = 1 from @locked l inner loop join tasks t with (rowlock, forceseek) on t.id = l.id;
+insert into @found select t.id from running t where t.queue = @queue and t.limited = 0;
+insert into @locked select t.id from (select top (2147483647) id from @found order by id) as i
+inner loop join running t with (updlock, rowlock, forceseek) on t.id = i.id
+where t.limited = 0 order by i.id option (force order, maxdop 1);
+update r set limited = 1 from @locked l inner loop join running r with (rowlock, forceseek) on r.id = l.id;
 commit;
 
--- LimitedClaimSql(@targets NVarChar -1 0, @max Int 0 0, @shares NVarChar -1 0, @now DateTime2 0 6, @due DateTime2 0 6, @retries Int 0 0, @stream Int 0 0, @silent NVarChar -1 0, @limits NVarChar -1 0, @ns BigInt 0 0, @order Int 0 0, @hold Int 0 0, @max_octets BigInt 0 0)
+-- LimitedClaimSql(@targets NVarChar -1 0, @max Int 0 0, @shares NVarChar -1 0, @now DateTime2 0 6, @due DateTime2 0 6, @retries Int 0 0, @limits NVarChar -1 0, @ns BigInt 0 0, @order Int 0 0, @hold Int 0 0, @max_octets BigInt 0 0)
 set xact_abort on;
-declare @claimed table (id binary(16), queue nvarchar(128) collate Latin1_General_100_BIN2, tier int, attempt int,
-    worker nvarchar(max));
+declare @taken table (id binary(16), queue nvarchar(128) collate Latin1_General_100_BIN2, tier int, priority int, push bit, name varbinary(800), dedupe_key varbinary(800), ordering_key varbinary(800), error nvarchar(max) collate Latin1_General_100_BIN2, attempt int, attempts_left int, max_attempts int, retry nvarchar(max) collate Latin1_General_100_BIN2, default_lease_ms int, lease_ms int, worker nvarchar(max) collate Latin1_General_100_BIN2, claimed_by nvarchar(max) collate Latin1_General_100_BIN2, created_at datetime2(6), due_at datetime2(6), expires_at datetime2(6), started_at datetime2(6), ending nvarchar(max) collate Latin1_General_100_BIN2, batch_id binary(16), owner varbinary(800), progress nvarchar(max) collate Latin1_General_100_BIN2, octets int,
+    place bigint, share int, new_worker nvarchar(max) collate Latin1_General_100_BIN2, new_claimed_by nvarchar(max) collate Latin1_General_100_BIN2,
+    new_lease int);
 with allowances as (
     select g.queue, case when a.running < a.tokens then a.running else a.tokens end as allowed
     from (select j.queue collate Latin1_General_100_BIN2 as queue, j.max_running, j.period_ns, j.max_tokens from openjson(@limits) with (queue nvarchar(128) '$[0]', max_running int '$[1]', period_ns bigint '$[2]', max_tokens bigint '$[3]') as j) as g inner loop join queue_limits b with (forceseek) on b.queue = g.queue
@@ -246,8 +295,7 @@ with allowances as (
         else @ns - g.max_tokens * g.period_ns end as base) as k
     cross apply (select
         case when g.max_running = 0 then @max else g.max_running
-            - (select count(*) from tasks r with (readcommittedlock) where r.queue = g.queue and r.state = 4
-                and r.limited = 1) end as running,
+            - (select count(*) from running h with (readcommittedlock) where h.queue = g.queue and h.limited = 1) end as running,
         case when g.period_ns = 0 then @max else (@ns - k.base) / g.period_ns end as tokens) as a),
 limits as (
     select q.queue, q.tier, q.ord,
@@ -257,16 +305,13 @@ found as (
     select c.id, c.due_at, c.octets, q.queue, q.ord, p.priority, q.allowed,
         row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.id) as turn
     from limits q cross join (values (4), (3), (2), (1)) as p(priority)
-    cross apply (select top (case when @order = 4 and q.allowed > 1 then 1 else q.allowed end) t.id, t.due_at, (datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as octets
-    from tasks t with (updlock, readpast, rowlock, readcommittedlock)
-where t.queue = q.queue and t.tier = q.tier and t.priority = p.priority
-  and t.state in (3, 7) and t.blocked = 0 and t.push = 0 and t.due_at <= @due
-  and (t.expires_at is null or t.expires_at > @now)
-order by t.due_at, t.id) as c
+    cross apply (select top (case when @order = 4 and q.allowed > 1 then 1 else q.allowed end) r.id, r.due_at, cast(r.octets as bigint) as octets from ready r with (updlock, readpast, rowlock, readcommittedlock)
+where r.queue = q.queue and r.tier = q.tier and r.priority = p.priority and r.blocked = 0 and r.push = 0 and r.due_at <= @due
+  and (r.expires_at is null or r.expires_at > @now)
+order by r.due_at, r.id) as c
     where @order <> 4 or not exists (
-        select 1 from queue_locks l join tasks h on h.id = l.task_id
-        where l.queue = q.queue and l.tier = q.tier and l.until > @now and h.state = 4
-            and h.attempt = l.attempt)),
+        select 1 from queue_locks l join running h on h.id = l.task_id
+        where l.queue = q.queue and l.tier = q.tier and l.until > @now and h.attempt = l.attempt)),
 placed as (
     select f.id, f.allowed, f.octets, row_number() over (order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as place,
         row_number() over (partition by f.queue order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as number
@@ -281,41 +326,30 @@ due as (
         select top (1) s.share, s.worker, s.claimed_by, s.lease
         from (select j.share, j.up_to, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.lease from openjson(@shares) with (share int '$[0]', up_to int '$[1]', worker nvarchar(max) '$[2]', claimed_by nvarchar(128) '$[3]', lease int '$[4]') as j) as s where s.up_to >= n.taken order by s.up_to, s.share) as s
     where n.octets_so_far <= @max_octets or n.octets_so_far = n.octets)
-update t
-set state = 4, attempt = t.attempt + 1, worker = d.worker, claimed_by = d.claimed_by,
-    attempts_left = case when @retries is null then t.attempts_left - 1 when t.tier = 0 then 0 when @retries < 0 then 100
-        when @retries > t.attempt then @retries - t.attempt else 0 end,
-    lease_ms = case when d.lease <> 0 then d.lease when d.lease is null then t.default_lease_ms
-        when datediff_big(microsecond, @now, coalesce(t.expires_at, dateadd(day, 24, @now))) / 1000 > 2147483647 then 2147483647
-        else datediff_big(microsecond, @now, coalesce(t.expires_at, dateadd(day, 24, @now))) / 1000 end,
-    lease_until = case when d.lease = 0 then coalesce(t.expires_at, dateadd(day, 24, @now)) else dateadd(millisecond, coalesce(d.lease, t.default_lease_ms), @now) end,
-    started_at = @now, dispatch_at = null, limited = case when exists (select 1 from (select j.queue collate Latin1_General_100_BIN2 as queue, j.max_running, j.period_ns, j.max_tokens from openjson(@limits) with (queue nvarchar(128) '$[0]', max_running int '$[1]', period_ns bigint '$[2]', max_tokens bigint '$[3]') as j) as g where g.queue = t.queue) then 1 else 0 end
-output inserted.id, inserted.queue, inserted.tier, inserted.attempt, inserted.worker into @claimed
-output d.share, d.place, inserted.id, inserted.state, inserted.queue, inserted.tier, inserted.priority, inserted.push, cast(inserted.name as nvarchar(400)) as name, cast(inserted.dedupe_key as nvarchar(400)) as dedupe_key, cast(inserted.ordering_key as nvarchar(400)) as ordering_key, inserted.blocked, inserted.payload, inserted.headers, inserted.result, inserted.error, inserted.attempt, inserted.attempts_left, inserted.max_attempts, inserted.retry, inserted.default_lease_ms, inserted.lease_ms, inserted.lease_until, inserted.worker, inserted.claimed_by, inserted.created_at, inserted.due_at, inserted.expires_at, inserted.started_at, inserted.finished_at, inserted.limited, inserted.dead, inserted.delete_at, inserted.dispatch_at, inserted.ending, inserted.batch_id, cast(inserted.owner as nvarchar(400)) as owner, inserted.progress
-from due d inner loop join tasks t with (rowlock, forceseek) on t.id = d.id
-where t.state in (3, 7) and t.blocked = 0
+delete r
+output deleted.id, deleted.queue, deleted.tier, deleted.priority, deleted.push, deleted.name, deleted.dedupe_key, deleted.ordering_key, deleted.error, deleted.attempt, deleted.attempts_left, deleted.max_attempts, deleted.retry, deleted.default_lease_ms, deleted.lease_ms, deleted.worker, deleted.claimed_by, deleted.created_at, deleted.due_at, deleted.expires_at, deleted.started_at, deleted.ending, deleted.batch_id, deleted.owner, deleted.progress, deleted.octets, d.place, d.share, d.worker, d.claimed_by, d.lease into @taken
+from due d inner loop join ready r with (rowlock, forceseek) on r.id = d.id
+where r.blocked = 0
 option (maxdop 1, optimize for (@max = 1));
 if @@rowcount = 0 return;
+insert into running (id, queue, tier, priority, push, name, dedupe_key, ordering_key, error, attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at, due_at, expires_at, started_at, limited, ending, batch_id, owner, progress, octets)
+select t.id, t.queue, t.tier, t.priority, t.push, t.name, t.dedupe_key, t.ordering_key, t.error, t.attempt + 1, case when @retries is null then t.attempts_left - 1 when t.tier = 0 then 0 when @retries < 0 then 100 when @retries > t.attempt then @retries - t.attempt else 0 end, t.max_attempts, t.retry, t.default_lease_ms, case when t.new_lease <> 0 then t.new_lease when t.new_lease is null then t.default_lease_ms when datediff_big(microsecond, @now, coalesce(t.expires_at, dateadd(day, 24, @now))) / 1000 > 2147483647 then 2147483647 else datediff_big(microsecond, @now, coalesce(t.expires_at, dateadd(day, 24, @now))) / 1000 end, case when t.new_lease = 0 then coalesce(t.expires_at, dateadd(day, 24, @now)) else dateadd(millisecond, coalesce(t.new_lease, t.default_lease_ms), @now) end, t.new_worker, t.new_claimed_by, t.created_at, t.due_at, t.expires_at, @now, case when exists (select 1 from (select j.queue collate Latin1_General_100_BIN2 as queue, j.max_running, j.period_ns, j.max_tokens from openjson(@limits) with (queue nvarchar(128) '$[0]', max_running int '$[1]', period_ns bigint '$[2]', max_tokens bigint '$[3]') as j) as g where g.queue = t.queue) then 1 else 0 end, t.ending, t.batch_id, t.owner, t.progress, t.octets from @taken t;
 update b set bucket_base = n.tasks * g.period_ns
     + case when b.bucket_base > @ns - g.max_tokens * g.period_ns then b.bucket_base else @ns - g.max_tokens * g.period_ns end
 from (select j.queue collate Latin1_General_100_BIN2 as queue, j.max_running, j.period_ns, j.max_tokens from openjson(@limits) with (queue nvarchar(128) '$[0]', max_running int '$[1]', period_ns bigint '$[2]', max_tokens bigint '$[3]') as j) as g inner loop join queue_limits b with (rowlock, forceseek) on b.queue = g.queue
-join (select queue, count(*) as tasks from @claimed group by queue) as n on n.queue = b.queue
+join (select queue, count(*) as tasks from @taken group by queue) as n on n.queue = b.queue
 where g.period_ns > 0;
 if @order = 4
 begin
-    delete l from @claimed c inner loop join queue_locks l with (rowlock, forceseek) on l.queue = c.queue and l.tier = c.tier;
+    delete l from @taken c inner loop join queue_locks l with (rowlock, forceseek) on l.queue = c.queue and l.tier = c.tier;
     insert into queue_locks (queue, tier, task_id, attempt, until)
-    select queue, tier, id, attempt, dateadd(millisecond, @hold, @now) from @claimed;
+    select queue, tier, id, attempt + 1, dateadd(millisecond, @hold, @now) from @taken;
 end;
-declare @granted int, @resource nvarchar(255) = concat(N'taskqueue:stream:', @stream);
-exec @granted = sp_getapplock @Resource = @resource, @LockMode = 'Exclusive', @LockOwner = 'Transaction';
-if @granted < 0 throw 51205, 'a lock was not granted', 1;
-insert into task_events (stream, task_id, type, queue, tier, attempt, worker, at, dispatch, frees)
-select @stream, id, 2, queue, tier, attempt, worker, @now, 0, 0 from @claimed
-where queue not in (select queue from (select j.queue collate Latin1_General_100_BIN2 as queue from openjson(@silent) with (queue nvarchar(128) '$[0]') as j) as s);
+select k.share, k.place, r.id, 4 as state, r.queue, r.tier, r.priority, r.push, cast(r.name as nvarchar(400)) as name, cast(r.dedupe_key as nvarchar(400)) as dedupe_key, cast(r.ordering_key as nvarchar(400)) as ordering_key, cast(0 as bit) as blocked, t.payload, t.headers, cast(null as nvarchar(max)) collate Latin1_General_100_BIN2 as result, r.error, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, r.lease_until, r.worker, r.claimed_by, r.created_at, r.due_at, r.expires_at, r.started_at, cast(null as datetime2(6)) as finished_at, r.limited, cast(0 as bit) as dead, cast(null as datetime2(6)) as delete_at, cast(null as datetime2(6)) as dispatch_at, r.ending, r.batch_id, cast(r.owner as nvarchar(400)) as owner, r.progress
+from @taken k inner loop join running r with (rowlock, forceseek) on r.id = k.id inner loop join tasks t with (rowlock, forceseek) on t.id = r.id;
 
--- LoadCursorsSql()
-select id, [cursor] from event_streams
+-- LoadOffsetsSql()
+select id, published_to from outbox_partitions
 
 -- LoadSql(@ids NVarChar -1 0)
 set xact_abort on;
@@ -332,8 +366,33 @@ begin
     exec @granted = sp_getapplock @Resource = @resource, @LockMode = 'Exclusive', @LockOwner = 'Transaction';
     if @granted < 0 throw 51205, 'a lock was not granted', 1;
 end;
-select t.id, t.state, t.queue, t.tier, t.priority, t.push, cast(t.name as nvarchar(400)) as name, cast(t.dedupe_key as nvarchar(400)) as dedupe_key, cast(t.ordering_key as nvarchar(400)) as ordering_key, t.blocked, t.result, t.error, t.attempt, t.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, t.lease_ms, t.lease_until, t.worker, t.claimed_by, t.created_at, t.due_at, t.expires_at, t.started_at, t.finished_at, t.limited, t.dead, t.delete_at, t.dispatch_at, t.ending, t.batch_id, cast(t.owner as nvarchar(400)) as owner, t.progress from (select top (2147483647) id from @wanted order by id) as i inner loop join tasks t with (updlock, rowlock, forceseek) on t.id = i.id
+declare @found table (id binary(16) primary key, place int);
+declare @looks int = 0;
+while exists (select 1 from @wanted)
+begin
+    insert into @found select t.id, 2 from (select top (2147483647) id from @wanted order by id) as i
+inner loop join ready t with (updlock, rowlock, forceseek) on t.id = i.id
 order by i.id option (force order, maxdop 1);
+    delete w from @wanted w inner join @found f on f.id = w.id;
+    insert into @found select t.id, 4 from (select top (2147483647) id from @wanted order by id) as i
+inner loop join running t with (updlock, rowlock, forceseek) on t.id = i.id
+order by i.id option (force order, maxdop 1);
+    delete w from @wanted w inner join @found f on f.id = w.id;
+    insert into @found select t.id, 8 from (select top (2147483647) id from @wanted order by id) as i
+inner loop join outcomes t with (updlock, rowlock, forceseek) on t.id = i.id
+order by i.id option (force order, maxdop 1);
+    delete w from @wanted w inner join @found f on f.id = w.id;
+    delete w from @wanted w where not exists (select 1 from tasks t with (readcommittedlock, forceseek) where t.id = w.id);
+    set @looks += 1;
+    if @looks = 20 and exists (select 1 from @wanted)
+        throw 51205, 'a task moves too fast', 1;
+end;
+select r.id, r.state, r.queue, r.tier, r.priority, r.push, cast(r.name as nvarchar(400)) as name, cast(r.dedupe_key as nvarchar(400)) as dedupe_key, cast(r.ordering_key as nvarchar(400)) as ordering_key, r.blocked, cast(null as nvarchar(max)) collate Latin1_General_100_BIN2 as result, r.error, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, cast(null as datetime2(6)) as lease_until, r.worker, r.claimed_by, r.created_at, r.due_at, r.expires_at, r.started_at, cast(null as datetime2(6)) as finished_at, cast(0 as bit) as limited, cast(0 as bit) as dead, cast(null as datetime2(6)) as delete_at, r.dispatch_at, r.ending, r.batch_id, cast(r.owner as nvarchar(400)) as owner, r.progress, r.octets from @found f inner loop join ready r with (rowlock, forceseek) on r.id = f.id
+where f.place = 2;
+select r.id, 4 as state, r.queue, r.tier, r.priority, r.push, cast(r.name as nvarchar(400)) as name, cast(r.dedupe_key as nvarchar(400)) as dedupe_key, cast(r.ordering_key as nvarchar(400)) as ordering_key, cast(0 as bit) as blocked, cast(null as nvarchar(max)) collate Latin1_General_100_BIN2 as result, r.error, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, r.lease_until, r.worker, r.claimed_by, r.created_at, r.due_at, r.expires_at, r.started_at, cast(null as datetime2(6)) as finished_at, r.limited, cast(0 as bit) as dead, cast(null as datetime2(6)) as delete_at, cast(null as datetime2(6)) as dispatch_at, r.ending, r.batch_id, cast(r.owner as nvarchar(400)) as owner, r.progress, r.octets from @found f inner loop join running r with (rowlock, forceseek) on r.id = f.id
+where f.place = 4;
+select r.id, r.state, r.queue, r.tier, t.priority, t.push, cast(t.name as nvarchar(400)) as name, cast(t.dedupe_key as nvarchar(400)) as dedupe_key, cast(t.ordering_key as nvarchar(400)) as ordering_key, cast(0 as bit) as blocked, r.result, r.error, r.attempt, r.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, r.lease_ms, cast(null as datetime2(6)) as lease_until, r.worker, r.claimed_by, t.created_at, r.due_at, r.expires_at, r.started_at, r.finished_at, cast(0 as bit) as limited, r.dead, r.delete_at, cast(null as datetime2(6)) as dispatch_at, t.ending, t.batch_id, cast(t.owner as nvarchar(400)) as owner, r.progress, cast((datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as int) as octets from @found f inner loop join outcomes r with (rowlock, forceseek) on r.id = f.id inner loop join tasks t with (rowlock, forceseek) on t.id = r.id
+where f.place = 8;
 
 -- LockDeadLettersSql(@queue NVarChar 128 0)
 declare @granted int, @resource nvarchar(255) = concat(N'taskqueue:letters:', @queue);
@@ -359,8 +418,8 @@ begin
     if @granted < 0 throw 51205, 'a lock was not granted', 1;
 end;
 
--- LockStreamSql(@stream Int 0 0)
-declare @granted int, @resource nvarchar(255) = concat(N'taskqueue:stream:', @stream);
+-- LockPartitionSql(@partition Int 0 0)
+declare @granted int, @resource nvarchar(255) = concat(N'taskqueue:partition:', @partition);
 exec @granted = sp_getapplock @Resource = @resource, @LockMode = 'Exclusive', @LockOwner = 'Transaction';
 if @granted < 0 throw 51205, 'a lock was not granted', 1;
 
@@ -370,41 +429,46 @@ exec @granted = sp_getapplock @Resource = @resource, @LockMode = 'Exclusive', @L
 if @granted < 0 throw 51205, 'a lock was not granted', 1;
 
 -- LookSql()
-select coalesce(sum(e.id), 0)
-from event_streams s cross apply (select top (1) id from task_events with (readpast, readcommittedlock, rowlock) where stream = s.id
-    order by id desc) as e
+select coalesce(sum(coalesce(e.id, s.published_to)), 0)
+from outbox_partitions s outer apply (
+    select top (1) o.id from outbox o with (readpast, readcommittedlock, rowlock) where o.partition_id = s.id
+    order by o.id desc) as e
 
 -- NextCallbackSql()
 select top (1) due_at from callbacks where state = 0 order by due_at
 
 -- NextDispatchSql()
-select top (1) dispatch_at from tasks where dispatch_at is not null order by dispatch_at
+select top (1) dispatch_at from ready where dispatch_at is not null order by dispatch_at
 
 -- NextDueSql(@targets NVarChar -1 0, @now DateTime2 0 6)
 select min(c.due_at)
 from (select j.queue collate Latin1_General_100_BIN2 as queue, j.tier from openjson(@targets) with (queue nvarchar(128) '$[0]', tier int '$[1]') as j) as q cross join (values (4), (3), (2), (1)) as p(priority)
 cross apply (
-    select top (1) t.due_at from tasks t
-    where t.queue = q.queue and t.tier = q.tier and t.priority = p.priority
-      and t.state in (3, 7) and t.blocked = 0 and t.push = 0 and t.due_at > @now
-    order by t.due_at) as c
+    select top (1) r.due_at from ready r
+    where r.queue = q.queue and r.tier = q.tier and r.priority = p.priority and r.blocked = 0 and r.push = 0 and r.due_at > @now
+    order by r.due_at) as c
 
 -- NextExpiredLeaseSql()
-select top (1) lease_until from tasks where state = 4 and lease_until is not null order by lease_until
+select top (1) lease_until from running where lease_until is not null order by lease_until
 
 -- NextExpiredSql()
-select top (1) expires_at from tasks where state in (3, 7) and expires_at is not null order by expires_at
+select top (1) expires_at from ready where expires_at is not null order by expires_at
 
 -- OutboxSql()
-select coalesce(sum(c.rows), 0), min(c.oldest)
-from event_streams s cross apply (
-    select count_big(*) as rows, min(e.at) as oldest from (
-        select top (1000) at from task_events where stream = s.id and id > s.[cursor]
-            order by id) as e) as c
+select coalesce(sum(c.events), 0), min(c.oldest)
+from outbox_partitions s cross apply (
+    select sum(e.events) as events, min(e.at) as oldest from (
+        select top (1000) o.at, datalength(o.ids) / 78 as events from outbox o
+        where o.partition_id = s.id and o.id > s.published_to order by o.id) as e) as c
 
--- OverwriteSql(@rows NVarChar -1 0)
-update t set payload = u.payload, due_at = u.due_at, expires_at = u.expires_at, dispatch_at = u.dispatch_at
-from (select convert(binary(16), j.id, 2) as id, j.payload collate Latin1_General_100_BIN2 as payload, j.due_at, j.expires_at, j.dispatch_at from openjson(@rows) with (id char(32) '$[0]', payload nvarchar(max) '$[1]', due_at datetime2(6) '$[2]', expires_at datetime2(6) '$[3]', dispatch_at datetime2(6) '$[4]') as j) as u inner loop join tasks t with (rowlock, forceseek) on t.id = u.id
+-- OverwriteReadySql(@rows NVarChar -1 0)
+update r set due_at = u.due_at, expires_at = u.expires_at, dispatch_at = u.dispatch_at, octets = u.octets
+from (select convert(binary(16), j.id, 2) as id, j.due_at, j.expires_at, j.dispatch_at, j.octets from openjson(@rows) with (id char(32) '$[0]', due_at datetime2(6) '$[1]', expires_at datetime2(6) '$[2]', dispatch_at datetime2(6) '$[3]', octets int '$[4]') as j) as u
+inner loop join ready r with (rowlock, forceseek) on r.id = u.id
+
+-- OverwriteTasksSql(@rows NVarChar -1 0)
+update t set payload = u.payload
+from (select convert(binary(16), j.id, 2) as id, j.payload collate Latin1_General_100_BIN2 as payload from openjson(@rows) with (id char(32) '$[0]', payload nvarchar(max) '$[1]') as j) as u inner loop join tasks t with (rowlock, forceseek) on t.id = u.id
 
 -- PromoteSql(@keys NVarChar -1 0)
 set xact_abort on;
@@ -420,32 +484,36 @@ begin
     if @granted < 0 throw 51205, 'a lock was not granted', 1;
 end;
 declare @late table (id binary(16) primary key);
-insert into @late select h.id from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.ordering_key) as ordering_key from openjson(@keys) with (queue nvarchar(128) '$[0]', ordering_key nvarchar(400) '$[1]') as j) as k cross apply (select top (1) m.id from tasks m with (readcommittedlock) where m.queue = k.queue and m.ordering_key = k.ordering_key and m.ordering_key is not null
-    and m.state in (3, 7)
-    order by m.due_at, m.id) as f cross apply (select h.id from tasks h with (readcommittedlock) where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null and h.blocked = 0 and h.state in (3, 4, 7)) as h where h.id <> f.id;
-update t set blocked = 1 from @late l inner loop join tasks t with (rowlock, forceseek) on t.id = l.id where t.state in (3, 7)
-    and t.blocked = 0;
-update t set blocked = 0
-from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.ordering_key) as ordering_key from openjson(@keys) with (queue nvarchar(128) '$[0]', ordering_key nvarchar(400) '$[1]') as j) as k cross apply (select top (1) m.id from tasks m with (readcommittedlock) where m.queue = k.queue and m.ordering_key = k.ordering_key and m.ordering_key is not null
-    and m.state in (3, 7)
-    order by m.due_at, m.id) as f
-inner loop join tasks t with (rowlock, forceseek) on t.id = f.id
-where t.state in (3, 7) and t.blocked = 1 and not exists (select h.id from tasks h with (readcommittedlock) where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null and h.blocked = 0 and h.state in (3, 4, 7));
-select count_big(*) from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.ordering_key) as ordering_key from openjson(@keys) with (queue nvarchar(128) '$[0]', ordering_key nvarchar(400) '$[1]') as j) as k
-cross apply (select top (1) m.id from tasks m with (readcommittedlock) where m.queue = k.queue and m.ordering_key = k.ordering_key and m.ordering_key is not null
-    and m.state in (3, 7)
-    order by m.due_at, m.id) as f where not exists (select h.id from tasks h with (readcommittedlock) where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null and h.blocked = 0 and h.state in (3, 4, 7));
+insert into @late select h.id from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.ordering_key) as ordering_key from openjson(@keys) with (queue nvarchar(128) '$[0]', ordering_key nvarchar(400) '$[1]') as j) as k cross apply (select top (1) m.id from ready m with (readcommittedlock) where m.queue = k.queue and m.ordering_key = k.ordering_key and m.ordering_key is not null
+    order by m.due_at, m.id) as f cross apply (select h.id from ready h with (readcommittedlock) where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null and h.blocked = 0) as h where h.id <> f.id;
+update r set blocked = 1 from @late l inner loop join ready r with (rowlock, forceseek) on r.id = l.id where r.blocked = 0;
+declare @free table (queue nvarchar(128) collate Latin1_General_100_BIN2, ordering_key varbinary(800), id binary(16));
+insert into @free select k.queue, k.ordering_key, f.id from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.ordering_key) as ordering_key from openjson(@keys) with (queue nvarchar(128) '$[0]', ordering_key nvarchar(400) '$[1]') as j) as k cross apply (select top (1) m.id from ready m with (readcommittedlock) where m.queue = k.queue and m.ordering_key = k.ordering_key and m.ordering_key is not null
+    order by m.due_at, m.id) as f where not exists (select h.id from ready h with (readcommittedlock) where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null and h.blocked = 0);
+update r set blocked = 0 from @free k inner loop join ready r with (rowlock, forceseek) on r.id = k.id where r.blocked = 1 and not exists (select h.id from running h with (readcommittedlock) where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null);
+delete from @free;
+insert into @free select k.queue, k.ordering_key, f.id from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.ordering_key) as ordering_key from openjson(@keys) with (queue nvarchar(128) '$[0]', ordering_key nvarchar(400) '$[1]') as j) as k cross apply (select top (1) m.id from ready m with (readcommittedlock) where m.queue = k.queue and m.ordering_key = k.ordering_key and m.ordering_key is not null
+    order by m.due_at, m.id) as f where not exists (select h.id from ready h with (readcommittedlock) where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null and h.blocked = 0);
+select count_big(*) from @free k where not exists (select h.id from running h with (readcommittedlock) where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null);
 
 -- PurgeSql(@queue NVarChar 128 0, @now DateTime2 0 6, @before DateTime2 0 6, @max Int 0 0)
 set xact_abort on;
-declare @found table (id binary(16) primary key);
-declare @gone table (id binary(16) primary key, dead bit, ordering_key nvarchar(400));
-insert into @found select top (@max) id from (select distinct id from (select t.id from tasks t where t.queue = @queue and t.state in (3, 7) and t.blocked = 0 and t.created_at < @before union all select t.id from tasks t where t.queue = @queue and t.ordering_key is not null and t.state in (3, 7) and t.created_at < @before union all select t.id from tasks t where t.queue = @queue and t.state = 4 and t.created_at < @before union all select t.id from tasks t where t.queue = @queue and t.dead = 1 and t.created_at < @before) as m) as d;
-insert into @found select top (@max - (select count(*) from @found)) id from (select distinct id from (select t.id from tasks t where t.queue = @queue and t.state in (3, 7) and t.blocked = 0 and t.created_at < @before union all select t.id from tasks t where t.queue = @queue and t.ordering_key is not null and t.state in (3, 7) and t.created_at < @before union all select t.id from tasks t where t.queue = @queue and t.state = 4 and t.created_at < @before union all select t.id from tasks t where t.queue = @queue and t.dead = 1 and t.created_at < @before) as m) as d
-    where id not in (select id from @found);
+declare @members table (id binary(16) primary key);
+declare @wanted table (id binary(16) primary key);
+insert into @members select top (@max) m.id from (select t.id from ready t where t.queue = @queue and t.blocked = 0 and t.created_at < @before
+    union select t.id from ready t where t.queue = @queue and t.ordering_key is not null and t.blocked = 1 and t.created_at < @before
+    union select t.id from running t where t.queue = @queue and t.created_at < @before
+    union select e.id from outcomes e inner join tasks t on t.id = e.id
+        where e.queue = @queue and e.dead = 1 and t.created_at < @before) as m;
+insert into @members select top (@max - (select count(*) from @members)) m.id from (select t.id from ready t where t.queue = @queue and t.blocked = 0 and t.created_at < @before
+    union select t.id from ready t where t.queue = @queue and t.ordering_key is not null and t.blocked = 1 and t.created_at < @before
+    union select t.id from running t where t.queue = @queue and t.created_at < @before
+    union select e.id from outcomes e inner join tasks t on t.id = e.id
+        where e.queue = @queue and e.dead = 1 and t.created_at < @before) as m
+    where m.id not in (select id from @members);
 declare @bucket int = -1, @granted int, @resource nvarchar(255);
 declare @buckets table (bucket int primary key);
-insert into @buckets select distinct binary_checksum(cast(k.queue as varbinary(256)), k.ordering_key) & 1048575 from @found f inner loop join tasks k with (rowlock, forceseek) on k.id = f.id where k.ordering_key is not null;
+insert into @buckets select distinct binary_checksum(cast(k.queue as varbinary(256)), k.ordering_key) & 1048575 from @members m inner loop join tasks k with (rowlock, forceseek) on k.id = m.id where k.ordering_key is not null;
 while 1 = 1
 begin
     set @bucket = (select min(bucket) from @buckets where bucket > @bucket);
@@ -454,43 +522,76 @@ begin
     exec @granted = sp_getapplock @Resource = @resource, @LockMode = 'Exclusive', @LockOwner = 'Transaction';
     if @granted < 0 throw 51205, 'a lock was not granted', 1;
 end;
-insert into @gone select t.id, t.dead, cast(t.ordering_key as nvarchar(400)) as ordering_key from (select top (2147483647) id from @found order by id) as i inner loop join tasks t with (updlock, rowlock, forceseek) on t.id = i.id
-where (t.state in (3, 4, 7) or t.dead = 1) order by i.id option (force order, maxdop 1);
-update t set delete_at = @now, dead = 0 from @gone g inner loop join tasks t with (rowlock, forceseek) on t.id = g.id where g.dead = 1;
-update t set state = 8, finished_at = @now, delete_at = case when t.batch_id is null
-    then @now end, lease_until = null, dispatch_at = null,
-    blocked = 0, limited = 0
-from @gone g inner loop join tasks t with (rowlock, forceseek) on t.id = g.id where g.dead = 0;
-select f.id, g.dead, g.ordering_key from @found f left join @gone g on g.id = f.id;
+insert into @wanted select id from @members;
+declare @found table (id binary(16) primary key, place int);
+declare @looks int = 0;
+while exists (select 1 from @wanted)
+begin
+    insert into @found select t.id, 2 from (select top (2147483647) id from @wanted order by id) as i
+inner loop join ready t with (updlock, rowlock, forceseek) on t.id = i.id
+order by i.id option (force order, maxdop 1);
+    delete w from @wanted w inner join @found f on f.id = w.id;
+    insert into @found select t.id, 4 from (select top (2147483647) id from @wanted order by id) as i
+inner loop join running t with (updlock, rowlock, forceseek) on t.id = i.id
+order by i.id option (force order, maxdop 1);
+    delete w from @wanted w inner join @found f on f.id = w.id;
+    insert into @found select t.id, 8 from (select top (2147483647) id from @wanted order by id) as i
+inner loop join outcomes t with (updlock, rowlock, forceseek) on t.id = i.id
+order by i.id option (force order, maxdop 1);
+    delete w from @wanted w inner join @found f on f.id = w.id;
+    delete w from @wanted w where not exists (select 1 from tasks t with (readcommittedlock, forceseek) where t.id = w.id);
+    set @looks += 1;
+    if @looks = 20 and exists (select 1 from @wanted)
+        throw 51205, 'a task moves too fast', 1;
+end;
+declare @gone table (id binary(16), queue nvarchar(128) collate Latin1_General_100_BIN2, tier int, dedupe_key varbinary(800), ordering_key varbinary(800), error nvarchar(max) collate Latin1_General_100_BIN2, attempt int, attempts_left int, lease_ms int, worker nvarchar(max) collate Latin1_General_100_BIN2, claimed_by nvarchar(max) collate Latin1_General_100_BIN2, due_at datetime2(6), expires_at datetime2(6), started_at datetime2(6), batch_id binary(16), progress nvarchar(max) collate Latin1_General_100_BIN2);
+delete w output deleted.id, deleted.queue, deleted.tier, deleted.dedupe_key, deleted.ordering_key, deleted.error, deleted.attempt, deleted.attempts_left, deleted.lease_ms, deleted.worker, deleted.claimed_by, deleted.due_at, deleted.expires_at, deleted.started_at, deleted.batch_id, deleted.progress into @gone
+from @found f inner loop join ready w with (rowlock, forceseek) on w.id = f.id where f.place = 2;
+delete r output deleted.id, deleted.queue, deleted.tier, deleted.dedupe_key, deleted.ordering_key, deleted.error, deleted.attempt, deleted.attempts_left, deleted.lease_ms, deleted.worker, deleted.claimed_by, deleted.due_at, deleted.expires_at, deleted.started_at, deleted.batch_id, deleted.progress into @gone
+from @found f inner loop join running r with (rowlock, forceseek) on r.id = f.id where f.place = 4;
+insert into outcomes (id, state, queue, tier, result, error, attempt, attempts_left, lease_ms, worker, claimed_by, due_at, expires_at, started_at, finished_at, dead, delete_at, progress)
+select g.id, 8, g.queue, g.tier, null, g.error, g.attempt, g.attempts_left, g.lease_ms, g.worker, g.claimed_by, g.due_at, g.expires_at, g.started_at, @now, 0, case when g.batch_id is null then @now end, g.progress from @gone g;
+delete d from @gone g inner loop join dedupe_keys d with (rowlock, forceseek) on d.queue = g.queue and d.dedupe_key = g.dedupe_key
+where d.task_id = g.id;
+declare @dropped table (id binary(16) primary key);
+update o set delete_at = @now, dead = 0 output inserted.id into @dropped
+from @found f inner loop join outcomes o with (rowlock, forceseek) on o.id = f.id where f.place = 8 and o.dead = 1;
+select m.id, cast(case when g.id is null then 0 else 1 end as bit), cast(case when d.id is null then 0 else 1 end as bit),
+    cast(g.ordering_key as nvarchar(400)) as ordering_key, coalesce(g.tier, 0), coalesce(g.attempt, 0), g.worker
+from @members m left join @gone g on g.id = m.id left join @dropped d on d.id = m.id;
 
--- ReadEventsSql(@cursors NVarChar -1 0, @max Int 0 0)
-declare @end bigint = cast(ident_current(N'task_events') as bigint);
-select e.stream, e.id, e.task_id, e.type, e.queue, e.tier, e.attempt, e.worker, left(e.error, 1000), e.at, e.due_at, e.dispatch,
-    e.frees
-from (select j.id, j.cursor_at from openjson(@cursors) with (id int '$[0]', cursor_at bigint '$[1]') as j) as s
-cross apply (select top (@max) * from task_events e where e.stream = s.id and e.id > s.cursor_at and e.id <= @end
-    order by e.id) as e
-order by e.id
+-- ReadEventsSql(@offsets NVarChar -1 0, @max Int 0 0)
+declare @end bigint = cast(ident_current(N'outbox') as bigint);
+select o.partition_id, o.id, o.at, o.type, o.queue, o.tier, o.worker, o.dispatch, o.frees, o.ids, o.attempts, o.earlier,
+    o.due_times, o.errors
+from (select j.id, j.read_to from openjson(@offsets) with (id int '$[0]', read_to bigint '$[1]') as j) as s
+cross apply (
+    select n.id, sum(n.events) over (order by n.id rows unbounded preceding) - n.events as before
+    from (
+        select top (@max) e.id, datalength(e.ids) / 78 as events from outbox e
+        where e.partition_id = s.id and e.id > s.read_to and e.id <= @end order by e.id) as n) as f
+inner loop join outbox o with (rowlock, forceseek) on o.partition_id = s.id and o.id = f.id
+where f.before < @max
+order by o.id
 
 -- ReadForDispatchSql(@ids NVarChar -1 0, @max_octets BigInt 0 0)
-with sized as (
-    select t.id, (datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as octets
-    from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as k inner loop join tasks t with (rowlock, forceseek) on t.id = k.id
-        where t.state in (3, 7)),
-summed as (
-    select s.id, s.octets, sum(s.octets) over (order by s.id rows unbounded preceding) as octets_so_far from sized s)
-select t.id, t.state, t.queue, t.tier, t.priority, t.push, cast(t.name as nvarchar(400)) as name, cast(t.dedupe_key as nvarchar(400)) as dedupe_key, cast(t.ordering_key as nvarchar(400)) as ordering_key, t.blocked, t.payload, t.headers, t.result, t.error, t.attempt, t.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, t.lease_ms, t.lease_until, t.worker, t.claimed_by, t.created_at, t.due_at, t.expires_at, t.started_at, t.finished_at, t.limited, t.dead, t.delete_at, t.dispatch_at, t.ending, t.batch_id, cast(t.owner as nvarchar(400)) as owner, t.progress from summed f inner loop join tasks t with (rowlock, forceseek) on t.id = f.id
-where f.octets_so_far <= @max_octets or f.octets_so_far = f.octets order by t.id
+with summed as (
+    select r.id, r.octets, sum(cast(r.octets as bigint)) over (order by r.id rows unbounded preceding) as octets_so_far
+    from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as k inner loop join ready r with (rowlock, forceseek) on r.id = k.id)
+select r.id, r.state, r.queue, r.tier, r.priority, r.push, cast(r.name as nvarchar(400)) as name, cast(r.dedupe_key as nvarchar(400)) as dedupe_key, cast(r.ordering_key as nvarchar(400)) as ordering_key, r.blocked, t.payload, t.headers, cast(null as nvarchar(max)) collate Latin1_General_100_BIN2 as result, r.error, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, cast(null as datetime2(6)) as lease_until, r.worker, r.claimed_by, r.created_at, r.due_at, r.expires_at, r.started_at, cast(null as datetime2(6)) as finished_at, cast(0 as bit) as limited, cast(0 as bit) as dead, cast(null as datetime2(6)) as delete_at, r.dispatch_at, r.ending, r.batch_id, cast(r.owner as nvarchar(400)) as owner, r.progress
+from summed f inner loop join ready r with (rowlock, forceseek) on r.id = f.id inner loop join tasks t with (rowlock, forceseek) on t.id = r.id
+where f.octets_so_far <= @max_octets or f.octets_so_far = f.octets order by r.id
 
 -- RearmSql(@queue NVarChar 128 0, @now DateTime2 0 6)
 set xact_abort on;
 declare @found table (id binary(16) primary key);
 declare @locked table (id binary(16) primary key);
 begin transaction;
-insert into @found select distinct t.id from tasks t where t.queue = @queue and t.state in (3, 7) and t.blocked = 0 and t.push = 1 and t.dispatch_at is null;
-insert into @locked select t.id from (select top (2147483647) id from @found order by id) as i inner loop join tasks t with (updlock, rowlock, forceseek) on t.id = i.id
-where t.state in (3, 7) and t.blocked = 0 and t.push = 1 and t.dispatch_at is null order by i.id option (force order, maxdop 1);
-update t set dispatch_at = case when due_at > @now then due_at else @now end from @locked l inner loop join tasks t with (rowlock, forceseek) on t.id = l.id;
+insert into @found select t.id from ready t where t.queue = @queue and t.blocked = 0 and t.push = 1 and t.dispatch_at is null;
+insert into @locked select t.id from (select top (2147483647) id from @found order by id) as i
+inner loop join ready t with (updlock, rowlock, forceseek) on t.id = i.id
+where t.blocked = 0 and t.push = 1 and t.dispatch_at is null order by i.id option (force order, maxdop 1);
+update r set dispatch_at = case when due_at > @now then due_at else @now end from @locked l inner loop join ready r with (rowlock, forceseek) on r.id = l.id;
 commit;
 
 -- RedispatchSql(@now DateTime2 0 6)
@@ -498,11 +599,16 @@ set xact_abort on;
 declare @found table (id binary(16) primary key);
 declare @locked table (id binary(16) primary key);
 begin transaction;
-insert into @found select distinct t.id from tasks t where t.dispatch_at is not null;
-insert into @locked select t.id from (select top (2147483647) id from @found order by id) as i inner loop join tasks t with (updlock, rowlock, forceseek) on t.id = i.id
+insert into @found select t.id from ready t where t.dispatch_at is not null;
+insert into @locked select t.id from (select top (2147483647) id from @found order by id) as i
+inner loop join ready t with (updlock, rowlock, forceseek) on t.id = i.id
 where t.dispatch_at is not null order by i.id option (force order, maxdop 1);
-update t set dispatch_at = case when due_at > @now then due_at else @now end from @locked l inner loop join tasks t with (rowlock, forceseek) on t.id = l.id;
+update r set dispatch_at = case when due_at > @now then due_at else @now end from @locked l inner loop join ready r with (rowlock, forceseek) on r.id = l.id;
 commit;
+
+-- ReleaseKeysSql(@keys NVarChar -1 0)
+delete d from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.dedupe_key) as dedupe_key, convert(binary(16), j.id, 2) as id from openjson(@keys) with (queue nvarchar(128) '$[0]', dedupe_key nvarchar(400) '$[1]', id char(32) '$[2]') as j) as k inner loop join dedupe_keys d with (rowlock, forceseek) on d.queue = k.queue and d.dedupe_key = k.dedupe_key
+where d.task_id = k.id
 
 -- RemoveCallbacksSql(@before DateTime2 0 6, @max Int 0 0)
 set nocount off;
@@ -511,50 +617,73 @@ delete c from (
         order by finished_at) as f
 inner loop join callbacks c with (rowlock, forceseek) on c.id = f.id
 
+-- RemovePublishedSql(@before DateTime2 0 6, @max Int 0 0)
+set nocount off;
+delete o from (
+    select top (@max) e.partition_id, e.id from outbox_partitions s cross apply (
+        select top (@max) p.partition_id, p.id, p.at from outbox p where p.partition_id = s.id and p.id <= s.published_to
+        order by p.id) as e
+    where e.at < @before) as f
+inner loop join outbox o with (rowlock, forceseek) on o.partition_id = f.partition_id and o.id = f.id
+
 -- RemoveSql(@now DateTime2 0 6, @max Int 0 0)
 set xact_abort on;
-declare @gone table (id binary(16) primary key, queue nvarchar(128), dead bit);
+declare @gone table (id binary(16) primary key, queue nvarchar(128) collate Latin1_General_100_BIN2, dead bit, delete_at datetime2(6));
 insert into @gone
-select top (@max) t.id, t.queue, t.dead from tasks t with (updlock, readpast, rowlock, readcommittedlock)
-where t.delete_at is not null and t.delete_at <= @now
-  and not exists (select 1 from task_events e join event_streams s on s.id = e.stream where e.task_id = t.id and e.id > s.[cursor])
-order by t.delete_at;
-delete g from @gone g where exists (select 1 from task_events e join event_streams s on s.id = e.stream where e.task_id = g.id and e.id > s.[cursor]);
-delete e from @gone g inner loop join task_events e on e.task_id = g.id;
+select top (@max) o.id, o.queue, o.dead, o.delete_at from outcomes o with (updlock, readpast, rowlock, readcommittedlock)
+where o.delete_at is not null and o.delete_at <= @now order by o.delete_at;
+delete g from @gone g where g.delete_at >= (
+    select dateadd(minute, -1, min(u.at)) from outbox_partitions s cross apply (
+        select top (1) e.at from outbox e with (readpast, readcommittedlock, rowlock)
+        where e.partition_id = s.id and e.id > s.published_to order by e.id) as u);
+delete a from @gone g inner loop join attempts a with (rowlock, forceseek) on a.task_id = g.id;
+delete o from @gone g inner loop join outcomes o with (rowlock, forceseek) on o.id = g.id;
 delete t from @gone g inner loop join tasks t with (rowlock, forceseek) on t.id = g.id;
 select queue, dead from @gone;
 
--- SaveCursorsSql(@cursors NVarChar -1 0)
-update s set [cursor] = u.cursor_at from event_streams s join (select j.id, j.cursor_at from openjson(@cursors) with (id int '$[0]', cursor_at bigint '$[1]') as j) as u on u.id = s.id where s.[cursor] < u.cursor_at
+-- ResumeSql(@ids NVarChar -1 0, @rows NVarChar -1 0)
+set xact_abort on;
+delete r from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as k inner loop join outcomes r with (rowlock, forceseek) on r.id = k.id;
+insert into ready (id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, error, attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, worker, claimed_by, created_at, due_at, expires_at, started_at, dispatch_at, ending, batch_id, owner, progress, octets)
+select u.id, u.state, u.queue, u.tier, u.priority, u.push, u.name, u.dedupe_key, u.ordering_key, u.blocked, u.error, u.attempt, u.attempts_left, u.max_attempts, u.retry, u.default_lease_ms, u.lease_ms, u.worker, u.claimed_by, u.created_at, u.due_at, u.expires_at, u.started_at, u.dispatch_at, u.ending, u.batch_id, u.owner, u.progress, u.octets from (select convert(binary(16), j.id, 2) as id, j.state, j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.priority, j.push, convert(varbinary(800), j.name) as name, convert(varbinary(800), j.dedupe_key) as dedupe_key, convert(varbinary(800), j.ordering_key) as ordering_key, j.blocked, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.max_attempts, j.retry collate Latin1_General_100_BIN2 as retry, j.default_lease_ms, j.lease_ms, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.created_at, j.due_at, j.expires_at, j.started_at, j.dispatch_at, j.ending collate Latin1_General_100_BIN2 as ending, convert(binary(16), j.batch_id, 2) as batch_id, convert(varbinary(800), j.owner) as owner, j.progress collate Latin1_General_100_BIN2 as progress, j.octets from openjson(@rows) with (id char(32) '$[0]', state int '$[1]', queue nvarchar(128) '$[2]', tier int '$[3]', priority int '$[4]', push bit '$[5]', name nvarchar(400) '$[6]', dedupe_key nvarchar(400) '$[7]', ordering_key nvarchar(400) '$[8]', blocked bit '$[9]', error nvarchar(max) '$[10]', attempt int '$[11]', attempts_left int '$[12]', max_attempts int '$[13]', retry nvarchar(max) '$[14]', default_lease_ms int '$[15]', lease_ms int '$[16]', worker nvarchar(max) '$[17]', claimed_by nvarchar(max) '$[18]', created_at datetime2(6) '$[19]', due_at datetime2(6) '$[20]', expires_at datetime2(6) '$[21]', started_at datetime2(6) '$[22]', dispatch_at datetime2(6) '$[23]', ending nvarchar(max) '$[24]', batch_id char(32) '$[25]', owner nvarchar(400) '$[26]', progress nvarchar(max) '$[27]', octets int '$[28]') as j) as u order by u.id;
+
+-- SaveOffsetsSql(@offsets NVarChar -1 0)
+update s set published_to = u.published_to
+from outbox_partitions s join (select j.id, j.published_to from openjson(@offsets) with (id int '$[0]', published_to bigint '$[1]') as j) as u on u.id = s.id
+where s.published_to < u.published_to
 
 -- SelectDispatchSql(@now DateTime2 0 6, @max Int 0 0)
-select top (@max) id from tasks with (updlock, readpast, rowlock, readcommittedlock) where dispatch_at is not null and dispatch_at <= @now order by dispatch_at
+select top (@max) id from ready with (updlock, readpast, rowlock, readcommittedlock) where dispatch_at is not null and dispatch_at <= @now order by dispatch_at
 
 -- SelectExpiredLeasesSql(@now DateTime2 0 6, @max Int 0 0)
-select top (@max) id from tasks with (updlock, readpast, rowlock, readcommittedlock) where state = 4 and lease_until is not null and lease_until <= @now order by lease_until
+select top (@max) id from running with (updlock, readpast, rowlock, readcommittedlock) where lease_until is not null and lease_until <= @now order by lease_until
 
 -- SelectExpiredSql(@now DateTime2 0 6, @max Int 0 0)
-select top (@max) id from tasks with (updlock, readpast, rowlock, readcommittedlock) where state in (3, 7) and expires_at is not null and expires_at <= @now order by expires_at
+select top (@max) id from ready with (updlock, readpast, rowlock, readcommittedlock) where expires_at is not null and expires_at <= @now order by expires_at
 
 -- SettleCallbackSql(@id BigInt 0 0, @attempts Int 0 0, @state Int 0 0, @due DateTime2 0 6, @log NVarChar -1 0, @finished DateTime2 0 6)
 update callbacks set state = @state, due_at = @due, log = @log, finished_at = @finished where id = @id and attempts = @attempts and state = 0
 
+-- StartSql(@ids NVarChar -1 0, @rows NVarChar -1 0)
+set xact_abort on;
+delete r from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as k inner loop join ready r with (rowlock, forceseek) on r.id = k.id;
+insert into running (id, queue, tier, priority, push, name, dedupe_key, ordering_key, error, attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at, due_at, expires_at, started_at, limited, ending, batch_id, owner, progress, octets)
+select u.id, u.queue, u.tier, u.priority, u.push, u.name, u.dedupe_key, u.ordering_key, u.error, u.attempt, u.attempts_left, u.max_attempts, u.retry, u.default_lease_ms, u.lease_ms, u.lease_until, u.worker, u.claimed_by, u.created_at, u.due_at, u.expires_at, u.started_at, u.limited, u.ending, u.batch_id, u.owner, u.progress, u.octets from (select convert(binary(16), j.id, 2) as id, j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.priority, j.push, convert(varbinary(800), j.name) as name, convert(varbinary(800), j.dedupe_key) as dedupe_key, convert(varbinary(800), j.ordering_key) as ordering_key, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.max_attempts, j.retry collate Latin1_General_100_BIN2 as retry, j.default_lease_ms, j.lease_ms, j.lease_until, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.created_at, j.due_at, j.expires_at, j.started_at, j.limited, j.ending collate Latin1_General_100_BIN2 as ending, convert(binary(16), j.batch_id, 2) as batch_id, convert(varbinary(800), j.owner) as owner, j.progress collate Latin1_General_100_BIN2 as progress, j.octets from openjson(@rows) with (id char(32) '$[0]', queue nvarchar(128) '$[1]', tier int '$[2]', priority int '$[3]', push bit '$[4]', name nvarchar(400) '$[5]', dedupe_key nvarchar(400) '$[6]', ordering_key nvarchar(400) '$[7]', error nvarchar(max) '$[8]', attempt int '$[9]', attempts_left int '$[10]', max_attempts int '$[11]', retry nvarchar(max) '$[12]', default_lease_ms int '$[13]', lease_ms int '$[14]', lease_until datetime2(6) '$[15]', worker nvarchar(max) '$[16]', claimed_by nvarchar(max) '$[17]', created_at datetime2(6) '$[18]', due_at datetime2(6) '$[19]', expires_at datetime2(6) '$[20]', started_at datetime2(6) '$[21]', limited bit '$[22]', ending nvarchar(max) '$[23]', batch_id char(32) '$[24]', owner nvarchar(400) '$[25]', progress nvarchar(max) '$[26]', octets int '$[27]') as j) as u order by u.id;
+
 -- StatsSql(@queue NVarChar 128 0, @now DateTime2 0 6)
 select
-    (select count_big(*) from tasks where queue = @queue and state in (3, 7) and blocked = 0)
-        + (select count_big(*) from tasks where queue = @queue and ordering_key is not null and state in (3, 7)
-            and blocked = 1),
-    (select count_big(*) from tasks where queue = @queue and state = 4),
-    (select count_big(*) from tasks where queue = @queue and dead = 1 and (delete_at is null or delete_at > @now)),
+    (select count_big(*) from ready t where t.queue = @queue and t.blocked = 0) + (select count_big(*) from ready t where t.queue = @queue and t.ordering_key is not null and t.blocked = 1),
+    (select count_big(*) from running where queue = @queue),
+    (select count_big(*) from outcomes where queue = @queue and dead = 1 and (delete_at is null or delete_at > @now)),
     (select coalesce(sum(count), 0) from queue_counts where queue = @queue and type = 3),
     (select coalesce(sum(count), 0) from queue_counts where queue = @queue and type = 7),
-    (select min(due_at) from tasks where queue = @queue and state in (3, 7) and blocked = 0 and due_at <= @now
-        and (expires_at is null or expires_at > @now))
+    (select min(t.due_at) from ready t where t.queue = @queue and t.blocked = 0 and t.due_at <= @now and (t.expires_at is null or t.expires_at > @now))
 
--- StrictClaimSql(@targets NVarChar -1 0, @max Int 0 0, @shares NVarChar -1 0, @now DateTime2 0 6, @due DateTime2 0 6, @retries Int 0 0, @stream Int 0 0, @silent NVarChar -1 0, @limits NVarChar -1 0, @ns BigInt 0 0, @order Int 0 0, @hold Int 0 0, @max_octets BigInt 0 0)
+-- StrictClaimSql(@targets NVarChar -1 0, @max Int 0 0, @shares NVarChar -1 0, @now DateTime2 0 6, @due DateTime2 0 6, @retries Int 0 0, @limits NVarChar -1 0, @ns BigInt 0 0, @order Int 0 0, @hold Int 0 0, @max_octets BigInt 0 0)
 set xact_abort on;
-declare @claimed table (id binary(16), queue nvarchar(128) collate Latin1_General_100_BIN2, tier int, attempt int,
-    worker nvarchar(max));
+declare @taken table (id binary(16), queue nvarchar(128) collate Latin1_General_100_BIN2, tier int, priority int, push bit, name varbinary(800), dedupe_key varbinary(800), ordering_key varbinary(800), error nvarchar(max) collate Latin1_General_100_BIN2, attempt int, attempts_left int, max_attempts int, retry nvarchar(max) collate Latin1_General_100_BIN2, default_lease_ms int, lease_ms int, worker nvarchar(max) collate Latin1_General_100_BIN2, claimed_by nvarchar(max) collate Latin1_General_100_BIN2, created_at datetime2(6), due_at datetime2(6), expires_at datetime2(6), started_at datetime2(6), ending nvarchar(max) collate Latin1_General_100_BIN2, batch_id binary(16), owner varbinary(800), progress nvarchar(max) collate Latin1_General_100_BIN2, octets int,
+    place bigint, share int, new_worker nvarchar(max) collate Latin1_General_100_BIN2, new_claimed_by nvarchar(max) collate Latin1_General_100_BIN2,
+    new_lease int);
 with allowances as (
     select g.queue, case when a.running < a.tokens then a.running else a.tokens end as allowed
     from (select j.queue collate Latin1_General_100_BIN2 as queue, j.max_running, j.period_ns, j.max_tokens from openjson(@limits) with (queue nvarchar(128) '$[0]', max_running int '$[1]', period_ns bigint '$[2]', max_tokens bigint '$[3]') as j) as g inner loop join queue_limits b with (forceseek) on b.queue = g.queue
@@ -562,8 +691,7 @@ with allowances as (
         else @ns - g.max_tokens * g.period_ns end as base) as k
     cross apply (select
         case when g.max_running = 0 then @max else g.max_running
-            - (select count(*) from tasks r with (readcommittedlock) where r.queue = g.queue and r.state = 4
-                and r.limited = 1) end as running,
+            - (select count(*) from running h with (readcommittedlock) where h.queue = g.queue and h.limited = 1) end as running,
         case when g.period_ns = 0 then @max else (@ns - k.base) / g.period_ns end as tokens) as a),
 limits as (
     select q.queue, q.tier, q.ord,
@@ -573,16 +701,13 @@ found as (
     select c.id, c.due_at, c.octets, q.queue, q.ord, p.priority, q.allowed,
         row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.id) as turn
     from limits q cross join (values (4), (3), (2), (1)) as p(priority)
-    cross apply (select top (case when @order = 4 and q.allowed > 1 then 1 else q.allowed end) t.id, t.due_at, (datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as octets
-    from tasks t 
-where t.queue = q.queue and t.tier = q.tier and t.priority = p.priority
-  and t.state in (3, 7) and t.blocked = 0 and t.push = 0 and t.due_at <= @due
-  and (t.expires_at is null or t.expires_at > @now)
-order by t.due_at, t.id) as c
+    cross apply (select top (case when @order = 4 and q.allowed > 1 then 1 else q.allowed end) r.id, r.due_at, cast(r.octets as bigint) as octets from ready r 
+where r.queue = q.queue and r.tier = q.tier and r.priority = p.priority and r.blocked = 0 and r.push = 0 and r.due_at <= @due
+  and (r.expires_at is null or r.expires_at > @now)
+order by r.due_at, r.id) as c
     where @order <> 4 or not exists (
-        select 1 from queue_locks l join tasks h on h.id = l.task_id
-        where l.queue = q.queue and l.tier = q.tier and l.until > @now and h.state = 4
-            and h.attempt = l.attempt)),
+        select 1 from queue_locks l join running h on h.id = l.task_id
+        where l.queue = q.queue and l.tier = q.tier and l.until > @now and h.attempt = l.attempt)),
 placed as (
     select f.id, f.allowed, f.octets, row_number() over (order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as place,
         row_number() over (partition by f.queue order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as number
@@ -592,43 +717,32 @@ picked as (
         sum(n.octets) over (order by n.place rows unbounded preceding) as octets_so_far
     from placed n where n.number <= n.allowed order by n.place),
 due as (
-    select n.id, n.place, s.share, s.worker, s.claimed_by, s.lease from picked n cross apply (select t.id from tasks t with (updlock, readpast, rowlock, forceseek) where t.id = n.id and t.state in (3, 7) and t.blocked = 0) as l
+    select n.id, n.place, s.share, s.worker, s.claimed_by, s.lease from picked n cross apply (select w.id from ready w with (updlock, readpast, rowlock, forceseek) where w.id = n.id and w.blocked = 0) as l
     cross apply (
         select top (1) s.share, s.worker, s.claimed_by, s.lease
         from (select j.share, j.up_to, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.lease from openjson(@shares) with (share int '$[0]', up_to int '$[1]', worker nvarchar(max) '$[2]', claimed_by nvarchar(128) '$[3]', lease int '$[4]') as j) as s where s.up_to >= n.taken order by s.up_to, s.share) as s
     where n.octets_so_far <= @max_octets or n.octets_so_far = n.octets)
-update t
-set state = 4, attempt = t.attempt + 1, worker = d.worker, claimed_by = d.claimed_by,
-    attempts_left = case when @retries is null then t.attempts_left - 1 when t.tier = 0 then 0 when @retries < 0 then 100
-        when @retries > t.attempt then @retries - t.attempt else 0 end,
-    lease_ms = case when d.lease <> 0 then d.lease when d.lease is null then t.default_lease_ms
-        when datediff_big(microsecond, @now, coalesce(t.expires_at, dateadd(day, 24, @now))) / 1000 > 2147483647 then 2147483647
-        else datediff_big(microsecond, @now, coalesce(t.expires_at, dateadd(day, 24, @now))) / 1000 end,
-    lease_until = case when d.lease = 0 then coalesce(t.expires_at, dateadd(day, 24, @now)) else dateadd(millisecond, coalesce(d.lease, t.default_lease_ms), @now) end,
-    started_at = @now, dispatch_at = null, limited = case when exists (select 1 from (select j.queue collate Latin1_General_100_BIN2 as queue, j.max_running, j.period_ns, j.max_tokens from openjson(@limits) with (queue nvarchar(128) '$[0]', max_running int '$[1]', period_ns bigint '$[2]', max_tokens bigint '$[3]') as j) as g where g.queue = t.queue) then 1 else 0 end
-output inserted.id, inserted.queue, inserted.tier, inserted.attempt, inserted.worker into @claimed
-output d.share, d.place, inserted.id, inserted.state, inserted.queue, inserted.tier, inserted.priority, inserted.push, cast(inserted.name as nvarchar(400)) as name, cast(inserted.dedupe_key as nvarchar(400)) as dedupe_key, cast(inserted.ordering_key as nvarchar(400)) as ordering_key, inserted.blocked, inserted.payload, inserted.headers, inserted.result, inserted.error, inserted.attempt, inserted.attempts_left, inserted.max_attempts, inserted.retry, inserted.default_lease_ms, inserted.lease_ms, inserted.lease_until, inserted.worker, inserted.claimed_by, inserted.created_at, inserted.due_at, inserted.expires_at, inserted.started_at, inserted.finished_at, inserted.limited, inserted.dead, inserted.delete_at, inserted.dispatch_at, inserted.ending, inserted.batch_id, cast(inserted.owner as nvarchar(400)) as owner, inserted.progress
-from due d inner loop join tasks t with (rowlock, forceseek) on t.id = d.id
-where t.state in (3, 7) and t.blocked = 0
+delete r
+output deleted.id, deleted.queue, deleted.tier, deleted.priority, deleted.push, deleted.name, deleted.dedupe_key, deleted.ordering_key, deleted.error, deleted.attempt, deleted.attempts_left, deleted.max_attempts, deleted.retry, deleted.default_lease_ms, deleted.lease_ms, deleted.worker, deleted.claimed_by, deleted.created_at, deleted.due_at, deleted.expires_at, deleted.started_at, deleted.ending, deleted.batch_id, deleted.owner, deleted.progress, deleted.octets, d.place, d.share, d.worker, d.claimed_by, d.lease into @taken
+from due d inner loop join ready r with (rowlock, forceseek) on r.id = d.id
+where r.blocked = 0
 option (maxdop 1, optimize for (@max = 1));
 if @@rowcount = 0 return;
+insert into running (id, queue, tier, priority, push, name, dedupe_key, ordering_key, error, attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at, due_at, expires_at, started_at, limited, ending, batch_id, owner, progress, octets)
+select t.id, t.queue, t.tier, t.priority, t.push, t.name, t.dedupe_key, t.ordering_key, t.error, t.attempt + 1, case when @retries is null then t.attempts_left - 1 when t.tier = 0 then 0 when @retries < 0 then 100 when @retries > t.attempt then @retries - t.attempt else 0 end, t.max_attempts, t.retry, t.default_lease_ms, case when t.new_lease <> 0 then t.new_lease when t.new_lease is null then t.default_lease_ms when datediff_big(microsecond, @now, coalesce(t.expires_at, dateadd(day, 24, @now))) / 1000 > 2147483647 then 2147483647 else datediff_big(microsecond, @now, coalesce(t.expires_at, dateadd(day, 24, @now))) / 1000 end, case when t.new_lease = 0 then coalesce(t.expires_at, dateadd(day, 24, @now)) else dateadd(millisecond, coalesce(t.new_lease, t.default_lease_ms), @now) end, t.new_worker, t.new_claimed_by, t.created_at, t.due_at, t.expires_at, @now, case when exists (select 1 from (select j.queue collate Latin1_General_100_BIN2 as queue, j.max_running, j.period_ns, j.max_tokens from openjson(@limits) with (queue nvarchar(128) '$[0]', max_running int '$[1]', period_ns bigint '$[2]', max_tokens bigint '$[3]') as j) as g where g.queue = t.queue) then 1 else 0 end, t.ending, t.batch_id, t.owner, t.progress, t.octets from @taken t;
 update b set bucket_base = n.tasks * g.period_ns
     + case when b.bucket_base > @ns - g.max_tokens * g.period_ns then b.bucket_base else @ns - g.max_tokens * g.period_ns end
 from (select j.queue collate Latin1_General_100_BIN2 as queue, j.max_running, j.period_ns, j.max_tokens from openjson(@limits) with (queue nvarchar(128) '$[0]', max_running int '$[1]', period_ns bigint '$[2]', max_tokens bigint '$[3]') as j) as g inner loop join queue_limits b with (rowlock, forceseek) on b.queue = g.queue
-join (select queue, count(*) as tasks from @claimed group by queue) as n on n.queue = b.queue
+join (select queue, count(*) as tasks from @taken group by queue) as n on n.queue = b.queue
 where g.period_ns > 0;
 if @order = 4
 begin
-    delete l from @claimed c inner loop join queue_locks l with (rowlock, forceseek) on l.queue = c.queue and l.tier = c.tier;
+    delete l from @taken c inner loop join queue_locks l with (rowlock, forceseek) on l.queue = c.queue and l.tier = c.tier;
     insert into queue_locks (queue, tier, task_id, attempt, until)
-    select queue, tier, id, attempt, dateadd(millisecond, @hold, @now) from @claimed;
+    select queue, tier, id, attempt + 1, dateadd(millisecond, @hold, @now) from @taken;
 end;
-declare @granted int, @resource nvarchar(255) = concat(N'taskqueue:stream:', @stream);
-exec @granted = sp_getapplock @Resource = @resource, @LockMode = 'Exclusive', @LockOwner = 'Transaction';
-if @granted < 0 throw 51205, 'a lock was not granted', 1;
-insert into task_events (stream, task_id, type, queue, tier, attempt, worker, at, dispatch, frees)
-select @stream, id, 2, queue, tier, attempt, worker, @now, 0, 0 from @claimed
-where queue not in (select queue from (select j.queue collate Latin1_General_100_BIN2 as queue from openjson(@silent) with (queue nvarchar(128) '$[0]') as j) as s);
+select k.share, k.place, r.id, 4 as state, r.queue, r.tier, r.priority, r.push, cast(r.name as nvarchar(400)) as name, cast(r.dedupe_key as nvarchar(400)) as dedupe_key, cast(r.ordering_key as nvarchar(400)) as ordering_key, cast(0 as bit) as blocked, t.payload, t.headers, cast(null as nvarchar(max)) collate Latin1_General_100_BIN2 as result, r.error, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, r.lease_until, r.worker, r.claimed_by, r.created_at, r.due_at, r.expires_at, r.started_at, cast(null as datetime2(6)) as finished_at, r.limited, cast(0 as bit) as dead, cast(null as datetime2(6)) as delete_at, cast(null as datetime2(6)) as dispatch_at, r.ending, r.batch_id, cast(r.owner as nvarchar(400)) as owner, r.progress
+from @taken k inner loop join running r with (rowlock, forceseek) on r.id = k.id inner loop join tasks t with (rowlock, forceseek) on t.id = r.id;
 
 -- TakeCallbacksSql(@now DateTime2 0 6, @given_up_at DateTime2 0 6, @max Int 0 0, @full_owners NVarChar -1 0, @full_origins NVarChar -1 0, @busy NVarChar -1 0, @per_origin Int 0 0, @per_owner Int 0 0, @unowned Int 0 0)
 with ready as (
@@ -667,6 +781,20 @@ set nocount off; update schedules set next_at = @next, last_at = @at where id = 
 -- UnlockSql(@queue NVarChar 128 0, @tier Int 0 0)
 delete from queue_locks where queue = @queue and tier = @tier
 
--- UpdateSql(@rows NVarChar -1 0)
-update t set state = u.state, blocked = u.blocked, result = u.result, error = u.error, attempt = u.attempt, attempts_left = u.attempts_left, lease_ms = u.lease_ms, lease_until = u.lease_until, worker = u.worker, claimed_by = u.claimed_by, due_at = u.due_at, expires_at = u.expires_at, started_at = u.started_at, finished_at = u.finished_at, limited = u.limited, dead = u.dead, delete_at = u.delete_at, dispatch_at = u.dispatch_at, progress = u.progress
-from (select convert(binary(16), j.id, 2) as id, j.state, j.blocked, j.result collate Latin1_General_100_BIN2 as result, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.lease_ms, j.lease_until, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.due_at, j.expires_at, j.started_at, j.finished_at, j.limited, j.dead, j.delete_at, j.dispatch_at, j.progress collate Latin1_General_100_BIN2 as progress from openjson(@rows) with (id char(32) '$[0]', state int '$[1]', blocked bit '$[2]', result nvarchar(max) '$[3]', error nvarchar(max) '$[4]', attempt int '$[5]', attempts_left int '$[6]', lease_ms int '$[7]', lease_until datetime2(6) '$[8]', worker nvarchar(max) '$[9]', claimed_by nvarchar(max) '$[10]', due_at datetime2(6) '$[11]', expires_at datetime2(6) '$[12]', started_at datetime2(6) '$[13]', finished_at datetime2(6) '$[14]', limited bit '$[15]', dead bit '$[16]', delete_at datetime2(6) '$[17]', dispatch_at datetime2(6) '$[18]', progress nvarchar(max) '$[19]') as j) as u inner loop join tasks t with (rowlock, forceseek) on t.id = u.id
+-- UpdateOutcomesSql(@rows NVarChar -1 0)
+update r set state = u.state, result = u.result, error = u.error, attempt = u.attempt, attempts_left = u.attempts_left, lease_ms = u.lease_ms, worker = u.worker, claimed_by = u.claimed_by, due_at = u.due_at, expires_at = u.expires_at, started_at = u.started_at, finished_at = u.finished_at, dead = u.dead, delete_at = u.delete_at, progress = u.progress
+from (select convert(binary(16), j.id, 2) as id, j.state, j.result collate Latin1_General_100_BIN2 as result, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.lease_ms, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.due_at, j.expires_at, j.started_at, j.finished_at, j.dead, j.delete_at, j.progress collate Latin1_General_100_BIN2 as progress from openjson(@rows) with (id char(32) '$[0]', state int '$[1]', result nvarchar(max) '$[2]', error nvarchar(max) '$[3]', attempt int '$[4]', attempts_left int '$[5]', lease_ms int '$[6]', worker nvarchar(max) '$[7]', claimed_by nvarchar(max) '$[8]', due_at datetime2(6) '$[9]', expires_at datetime2(6) '$[10]', started_at datetime2(6) '$[11]', finished_at datetime2(6) '$[12]', dead bit '$[13]', delete_at datetime2(6) '$[14]', progress nvarchar(max) '$[15]') as j) as u inner loop join outcomes r with (rowlock, forceseek) on r.id = u.id
+
+-- UpdateReadySql(@rows NVarChar -1 0)
+update r set state = u.state, blocked = u.blocked, error = u.error, attempt = u.attempt, attempts_left = u.attempts_left, lease_ms = u.lease_ms, worker = u.worker, claimed_by = u.claimed_by, due_at = u.due_at, expires_at = u.expires_at, started_at = u.started_at, dispatch_at = u.dispatch_at, progress = u.progress, octets = u.octets
+from (select convert(binary(16), j.id, 2) as id, j.state, j.blocked, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.lease_ms, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.due_at, j.expires_at, j.started_at, j.dispatch_at, j.progress collate Latin1_General_100_BIN2 as progress, j.octets from openjson(@rows) with (id char(32) '$[0]', state int '$[1]', blocked bit '$[2]', error nvarchar(max) '$[3]', attempt int '$[4]', attempts_left int '$[5]', lease_ms int '$[6]', worker nvarchar(max) '$[7]', claimed_by nvarchar(max) '$[8]', due_at datetime2(6) '$[9]', expires_at datetime2(6) '$[10]', started_at datetime2(6) '$[11]', dispatch_at datetime2(6) '$[12]', progress nvarchar(max) '$[13]', octets int '$[14]') as j) as u inner loop join ready r with (rowlock, forceseek) on r.id = u.id
+
+-- UpdateRunningSql(@rows NVarChar -1 0)
+update r set error = u.error, attempt = u.attempt, attempts_left = u.attempts_left, lease_ms = u.lease_ms, lease_until = u.lease_until, worker = u.worker, claimed_by = u.claimed_by, due_at = u.due_at, expires_at = u.expires_at, started_at = u.started_at, limited = u.limited, progress = u.progress, octets = u.octets
+from (select convert(binary(16), j.id, 2) as id, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.lease_ms, j.lease_until, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.due_at, j.expires_at, j.started_at, j.limited, j.progress collate Latin1_General_100_BIN2 as progress, j.octets from openjson(@rows) with (id char(32) '$[0]', error nvarchar(max) '$[1]', attempt int '$[2]', attempts_left int '$[3]', lease_ms int '$[4]', lease_until datetime2(6) '$[5]', worker nvarchar(max) '$[6]', claimed_by nvarchar(max) '$[7]', due_at datetime2(6) '$[8]', expires_at datetime2(6) '$[9]', started_at datetime2(6) '$[10]', limited bit '$[11]', progress nvarchar(max) '$[12]', octets int '$[13]') as j) as u inner loop join running r with (rowlock, forceseek) on r.id = u.id
+
+-- WaitSql(@ids NVarChar -1 0, @rows NVarChar -1 0)
+set xact_abort on;
+delete r from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as k inner loop join running r with (rowlock, forceseek) on r.id = k.id;
+insert into ready (id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, error, attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, worker, claimed_by, created_at, due_at, expires_at, started_at, dispatch_at, ending, batch_id, owner, progress, octets)
+select u.id, u.state, u.queue, u.tier, u.priority, u.push, u.name, u.dedupe_key, u.ordering_key, u.blocked, u.error, u.attempt, u.attempts_left, u.max_attempts, u.retry, u.default_lease_ms, u.lease_ms, u.worker, u.claimed_by, u.created_at, u.due_at, u.expires_at, u.started_at, u.dispatch_at, u.ending, u.batch_id, u.owner, u.progress, u.octets from (select convert(binary(16), j.id, 2) as id, j.state, j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.priority, j.push, convert(varbinary(800), j.name) as name, convert(varbinary(800), j.dedupe_key) as dedupe_key, convert(varbinary(800), j.ordering_key) as ordering_key, j.blocked, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.max_attempts, j.retry collate Latin1_General_100_BIN2 as retry, j.default_lease_ms, j.lease_ms, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.created_at, j.due_at, j.expires_at, j.started_at, j.dispatch_at, j.ending collate Latin1_General_100_BIN2 as ending, convert(binary(16), j.batch_id, 2) as batch_id, convert(varbinary(800), j.owner) as owner, j.progress collate Latin1_General_100_BIN2 as progress, j.octets from openjson(@rows) with (id char(32) '$[0]', state int '$[1]', queue nvarchar(128) '$[2]', tier int '$[3]', priority int '$[4]', push bit '$[5]', name nvarchar(400) '$[6]', dedupe_key nvarchar(400) '$[7]', ordering_key nvarchar(400) '$[8]', blocked bit '$[9]', error nvarchar(max) '$[10]', attempt int '$[11]', attempts_left int '$[12]', max_attempts int '$[13]', retry nvarchar(max) '$[14]', default_lease_ms int '$[15]', lease_ms int '$[16]', worker nvarchar(max) '$[17]', claimed_by nvarchar(max) '$[18]', created_at datetime2(6) '$[19]', due_at datetime2(6) '$[20]', expires_at datetime2(6) '$[21]', started_at datetime2(6) '$[22]', dispatch_at datetime2(6) '$[23]', ending nvarchar(max) '$[24]', batch_id char(32) '$[25]', owner nvarchar(400) '$[26]', progress nvarchar(max) '$[27]', octets int '$[28]') as j) as u order by u.id;

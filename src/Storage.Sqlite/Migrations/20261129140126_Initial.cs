@@ -1,4 +1,4 @@
-using System;
+﻿using System;
 using Microsoft.EntityFrameworkCore.Migrations;
 
 #nullable disable
@@ -36,6 +36,27 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 constraints: table =>
                 {
                     table.PrimaryKey("PK_api_keys", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "attempts",
+                columns: table => new
+                {
+                    id = table.Column<long>(type: "INTEGER", nullable: false)
+                        .Annotation("Sqlite:Autoincrement", true),
+                    task_id = table.Column<Guid>(type: "TEXT", nullable: false),
+                    attempt = table.Column<int>(type: "INTEGER", nullable: false),
+                    type = table.Column<int>(type: "INTEGER", nullable: false),
+                    started_at = table.Column<long>(type: "INTEGER", nullable: true),
+                    ended_at = table.Column<long>(type: "INTEGER", nullable: false),
+                    due_at = table.Column<long>(type: "INTEGER", nullable: true),
+                    resumed_at = table.Column<long>(type: "INTEGER", nullable: true),
+                    worker = table.Column<string>(type: "TEXT", nullable: true),
+                    error = table.Column<string>(type: "TEXT", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_attempts", x => x.id);
                 });
 
             migrationBuilder.CreateTable(
@@ -79,13 +100,13 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 columns: table => new
                 {
                     batch_id = table.Column<Guid>(type: "TEXT", nullable: false),
-                    stream = table.Column<int>(type: "INTEGER", nullable: false),
+                    partition_id = table.Column<int>(type: "INTEGER", nullable: false),
                     line_end = table.Column<int>(type: "INTEGER", nullable: false),
                     count = table.Column<int>(type: "INTEGER", nullable: false)
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("PK_batch_counts", x => new { x.batch_id, x.stream, x.line_end });
+                    table.PrimaryKey("PK_batch_counts", x => new { x.batch_id, x.partition_id, x.line_end });
                 });
 
             migrationBuilder.CreateTable(
@@ -151,15 +172,16 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 });
 
             migrationBuilder.CreateTable(
-                name: "event_streams",
+                name: "dedupe_keys",
                 columns: table => new
                 {
-                    id = table.Column<int>(type: "INTEGER", nullable: false),
-                    cursor = table.Column<long>(type: "INTEGER", nullable: false)
+                    queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
+                    dedupe_key = table.Column<string>(type: "TEXT", maxLength: 256, nullable: false),
+                    task_id = table.Column<Guid>(type: "TEXT", nullable: false)
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("PK_event_streams", x => x.id);
+                    table.PrimaryKey("PK_dedupe_keys", x => new { x.queue, x.dedupe_key });
                 });
 
             migrationBuilder.CreateTable(
@@ -193,6 +215,72 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "outbox",
+                columns: table => new
+                {
+                    id = table.Column<long>(type: "INTEGER", nullable: false)
+                        .Annotation("Sqlite:Autoincrement", true),
+                    partition_id = table.Column<int>(type: "INTEGER", nullable: false),
+                    at = table.Column<long>(type: "INTEGER", nullable: false),
+                    type = table.Column<int>(type: "INTEGER", nullable: false),
+                    queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
+                    tier = table.Column<int>(type: "INTEGER", nullable: false),
+                    worker = table.Column<string>(type: "TEXT", nullable: true),
+                    dispatch = table.Column<bool>(type: "INTEGER", nullable: false),
+                    frees = table.Column<bool>(type: "INTEGER", nullable: false),
+                    ids = table.Column<string>(type: "TEXT", nullable: false),
+                    attempts = table.Column<string>(type: "TEXT", nullable: false),
+                    earlier = table.Column<string>(type: "TEXT", nullable: true),
+                    due_times = table.Column<string>(type: "TEXT", nullable: true),
+                    errors = table.Column<string>(type: "TEXT", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_outbox", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "outbox_partitions",
+                columns: table => new
+                {
+                    id = table.Column<int>(type: "INTEGER", nullable: false),
+                    published_to = table.Column<long>(type: "INTEGER", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_outbox_partitions", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "outcomes",
+                columns: table => new
+                {
+                    id = table.Column<Guid>(type: "TEXT", nullable: false),
+                    state = table.Column<int>(type: "INTEGER", nullable: false),
+                    queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
+                    tier = table.Column<int>(type: "INTEGER", nullable: false),
+                    result = table.Column<string>(type: "TEXT", nullable: true),
+                    error = table.Column<string>(type: "TEXT", nullable: true),
+                    attempt = table.Column<int>(type: "INTEGER", nullable: false),
+                    attempts_left = table.Column<int>(type: "INTEGER", nullable: false),
+                    lease_ms = table.Column<int>(type: "INTEGER", nullable: false),
+                    worker = table.Column<string>(type: "TEXT", nullable: true),
+                    claimed_by = table.Column<string>(type: "TEXT", maxLength: 128, nullable: true),
+                    due_at = table.Column<long>(type: "INTEGER", nullable: false),
+                    expires_at = table.Column<long>(type: "INTEGER", nullable: true),
+                    started_at = table.Column<long>(type: "INTEGER", nullable: true),
+                    finished_at = table.Column<long>(type: "INTEGER", nullable: true),
+                    dead = table.Column<bool>(type: "INTEGER", nullable: false),
+                    delete_at = table.Column<long>(type: "INTEGER", nullable: true),
+                    progress = table.Column<string>(type: "TEXT", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_outcomes", x => x.id);
+                    table.CheckConstraint("ck_outcomes_state", "state in (5, 6, 8, 9)");
+                });
+
+            migrationBuilder.CreateTable(
                 name: "quarantine",
                 columns: table => new
                 {
@@ -218,13 +306,13 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 {
                     queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
                     tier = table.Column<int>(type: "INTEGER", nullable: false),
-                    stream = table.Column<int>(type: "INTEGER", nullable: false),
+                    partition_id = table.Column<int>(type: "INTEGER", nullable: false),
                     type = table.Column<int>(type: "INTEGER", nullable: false),
                     count = table.Column<long>(type: "INTEGER", nullable: false)
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("PK_queue_counts", x => new { x.queue, x.tier, x.stream, x.type });
+                    table.PrimaryKey("PK_queue_counts", x => new { x.queue, x.tier, x.partition_id, x.type });
                 });
 
             migrationBuilder.CreateTable(
@@ -275,6 +363,84 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "ready",
+                columns: table => new
+                {
+                    id = table.Column<Guid>(type: "TEXT", nullable: false),
+                    state = table.Column<int>(type: "INTEGER", nullable: false),
+                    queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
+                    tier = table.Column<int>(type: "INTEGER", nullable: false),
+                    priority = table.Column<int>(type: "INTEGER", nullable: false),
+                    push = table.Column<bool>(type: "INTEGER", nullable: false),
+                    name = table.Column<string>(type: "TEXT", maxLength: 256, nullable: true),
+                    dedupe_key = table.Column<string>(type: "TEXT", maxLength: 256, nullable: true),
+                    ordering_key = table.Column<string>(type: "TEXT", maxLength: 256, nullable: true),
+                    blocked = table.Column<bool>(type: "INTEGER", nullable: false),
+                    error = table.Column<string>(type: "TEXT", nullable: true),
+                    attempt = table.Column<int>(type: "INTEGER", nullable: false),
+                    attempts_left = table.Column<int>(type: "INTEGER", nullable: false),
+                    max_attempts = table.Column<int>(type: "INTEGER", nullable: false),
+                    retry = table.Column<string>(type: "TEXT", nullable: true),
+                    default_lease_ms = table.Column<int>(type: "INTEGER", nullable: false),
+                    lease_ms = table.Column<int>(type: "INTEGER", nullable: false),
+                    worker = table.Column<string>(type: "TEXT", nullable: true),
+                    claimed_by = table.Column<string>(type: "TEXT", maxLength: 128, nullable: true),
+                    created_at = table.Column<long>(type: "INTEGER", nullable: false),
+                    due_at = table.Column<long>(type: "INTEGER", nullable: false),
+                    expires_at = table.Column<long>(type: "INTEGER", nullable: true),
+                    started_at = table.Column<long>(type: "INTEGER", nullable: true),
+                    dispatch_at = table.Column<long>(type: "INTEGER", nullable: true),
+                    ending = table.Column<string>(type: "TEXT", nullable: true),
+                    batch_id = table.Column<Guid>(type: "TEXT", nullable: true),
+                    owner = table.Column<string>(type: "TEXT", maxLength: 128, nullable: true),
+                    progress = table.Column<string>(type: "TEXT", nullable: true),
+                    octets = table.Column<int>(type: "INTEGER", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_ready", x => x.id);
+                    table.CheckConstraint("ck_ready_state", "state in (3, 7)");
+                });
+
+            migrationBuilder.CreateTable(
+                name: "running",
+                columns: table => new
+                {
+                    id = table.Column<Guid>(type: "TEXT", nullable: false),
+                    queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
+                    tier = table.Column<int>(type: "INTEGER", nullable: false),
+                    priority = table.Column<int>(type: "INTEGER", nullable: false),
+                    push = table.Column<bool>(type: "INTEGER", nullable: false),
+                    name = table.Column<string>(type: "TEXT", maxLength: 256, nullable: true),
+                    dedupe_key = table.Column<string>(type: "TEXT", maxLength: 256, nullable: true),
+                    ordering_key = table.Column<string>(type: "TEXT", maxLength: 256, nullable: true),
+                    error = table.Column<string>(type: "TEXT", nullable: true),
+                    attempt = table.Column<int>(type: "INTEGER", nullable: false),
+                    attempts_left = table.Column<int>(type: "INTEGER", nullable: false),
+                    max_attempts = table.Column<int>(type: "INTEGER", nullable: false),
+                    retry = table.Column<string>(type: "TEXT", nullable: true),
+                    default_lease_ms = table.Column<int>(type: "INTEGER", nullable: false),
+                    lease_ms = table.Column<int>(type: "INTEGER", nullable: false),
+                    lease_until = table.Column<long>(type: "INTEGER", nullable: true),
+                    worker = table.Column<string>(type: "TEXT", nullable: true),
+                    claimed_by = table.Column<string>(type: "TEXT", maxLength: 128, nullable: true),
+                    created_at = table.Column<long>(type: "INTEGER", nullable: false),
+                    due_at = table.Column<long>(type: "INTEGER", nullable: false),
+                    expires_at = table.Column<long>(type: "INTEGER", nullable: true),
+                    started_at = table.Column<long>(type: "INTEGER", nullable: true),
+                    limited = table.Column<bool>(type: "INTEGER", nullable: false),
+                    ending = table.Column<string>(type: "TEXT", nullable: true),
+                    batch_id = table.Column<Guid>(type: "TEXT", nullable: true),
+                    owner = table.Column<string>(type: "TEXT", maxLength: 128, nullable: true),
+                    progress = table.Column<string>(type: "TEXT", nullable: true),
+                    octets = table.Column<int>(type: "INTEGER", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_running", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "schedules",
                 columns: table => new
                 {
@@ -295,35 +461,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 });
 
             migrationBuilder.CreateTable(
-                name: "task_events",
-                columns: table => new
-                {
-                    id = table.Column<long>(type: "INTEGER", nullable: false)
-                        .Annotation("Sqlite:Autoincrement", true),
-                    stream = table.Column<int>(type: "INTEGER", nullable: false),
-                    task_id = table.Column<Guid>(type: "TEXT", nullable: false),
-                    type = table.Column<int>(type: "INTEGER", nullable: false),
-                    queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
-                    tier = table.Column<int>(type: "INTEGER", nullable: false),
-                    attempt = table.Column<int>(type: "INTEGER", nullable: false),
-                    worker = table.Column<string>(type: "TEXT", nullable: true),
-                    error = table.Column<string>(type: "TEXT", nullable: true),
-                    at = table.Column<long>(type: "INTEGER", nullable: false),
-                    due_at = table.Column<long>(type: "INTEGER", nullable: true),
-                    dispatch = table.Column<bool>(type: "INTEGER", nullable: false),
-                    frees = table.Column<bool>(type: "INTEGER", nullable: false)
-                },
-                constraints: table =>
-                {
-                    table.PrimaryKey("PK_task_events", x => x.id);
-                });
-
-            migrationBuilder.CreateTable(
                 name: "tasks",
                 columns: table => new
                 {
                     id = table.Column<Guid>(type: "TEXT", nullable: false),
-                    state = table.Column<int>(type: "INTEGER", nullable: false),
                     queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
                     tier = table.Column<int>(type: "INTEGER", nullable: false),
                     priority = table.Column<int>(type: "INTEGER", nullable: false),
@@ -331,33 +472,16 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     name = table.Column<string>(type: "TEXT", maxLength: 256, nullable: true),
                     dedupe_key = table.Column<string>(type: "TEXT", maxLength: 256, nullable: true),
                     ordering_key = table.Column<string>(type: "TEXT", maxLength: 256, nullable: true),
-                    blocked = table.Column<bool>(type: "INTEGER", nullable: false),
                     payload = table.Column<string>(type: "TEXT", nullable: false),
                     headers = table.Column<string>(type: "TEXT", nullable: true),
-                    result = table.Column<string>(type: "TEXT", nullable: true),
-                    error = table.Column<string>(type: "TEXT", nullable: true),
-                    attempt = table.Column<int>(type: "INTEGER", nullable: false),
-                    attempts_left = table.Column<int>(type: "INTEGER", nullable: false),
                     max_attempts = table.Column<int>(type: "INTEGER", nullable: false),
                     retry = table.Column<string>(type: "TEXT", nullable: true),
                     default_lease_ms = table.Column<int>(type: "INTEGER", nullable: false),
-                    lease_ms = table.Column<int>(type: "INTEGER", nullable: false),
-                    lease_until = table.Column<long>(type: "INTEGER", nullable: true),
-                    worker = table.Column<string>(type: "TEXT", nullable: true),
-                    claimed_by = table.Column<string>(type: "TEXT", maxLength: 128, nullable: true),
                     created_at = table.Column<long>(type: "INTEGER", nullable: false),
                     due_at = table.Column<long>(type: "INTEGER", nullable: false),
-                    expires_at = table.Column<long>(type: "INTEGER", nullable: true),
-                    started_at = table.Column<long>(type: "INTEGER", nullable: true),
-                    finished_at = table.Column<long>(type: "INTEGER", nullable: true),
-                    limited = table.Column<bool>(type: "INTEGER", nullable: false),
-                    dead = table.Column<bool>(type: "INTEGER", nullable: false),
-                    delete_at = table.Column<long>(type: "INTEGER", nullable: true),
-                    dispatch_at = table.Column<long>(type: "INTEGER", nullable: true),
                     ending = table.Column<string>(type: "TEXT", nullable: true),
                     batch_id = table.Column<Guid>(type: "TEXT", nullable: true),
-                    owner = table.Column<string>(type: "TEXT", maxLength: 128, nullable: true),
-                    progress = table.Column<string>(type: "TEXT", nullable: true)
+                    owner = table.Column<string>(type: "TEXT", maxLength: 128, nullable: true)
                 },
                 constraints: table =>
                 {
@@ -394,8 +518,8 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 });
 
             migrationBuilder.InsertData(
-                table: "event_streams",
-                columns: new[] { "id", "cursor" },
+                table: "outbox_partitions",
+                columns: new[] { "id", "published_to" },
                 values: new object[,]
                 {
                     { 0, 0L },
@@ -476,6 +600,11 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 unique: true);
 
             migrationBuilder.CreateIndex(
+                name: "ix_attempts_task",
+                table: "attempts",
+                column: "task_id");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_audit_at",
                 table: "audit",
                 column: "at");
@@ -519,6 +648,24 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 columns: new[] { "created_at", "id" });
 
             migrationBuilder.CreateIndex(
+                name: "ix_outcomes_dead",
+                table: "outcomes",
+                columns: new[] { "queue", "finished_at", "id" },
+                filter: "dead");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_outcomes_delete",
+                table: "outcomes",
+                column: "delete_at",
+                filter: "delete_at is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_outcomes_ended",
+                table: "outcomes",
+                columns: new[] { "state", "id" },
+                filter: "state in (6, 8, 9)");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_quarantine_subject",
                 table: "quarantine",
                 columns: new[] { "kind", "subject" },
@@ -529,6 +676,73 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 table: "queues",
                 column: "name",
                 unique: true);
+
+            migrationBuilder.CreateIndex(
+                name: "ix_ready_batch",
+                table: "ready",
+                column: "batch_id",
+                filter: "batch_id is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_ready_claim",
+                table: "ready",
+                columns: new[] { "queue", "tier", "priority", "due_at", "id" },
+                filter: "not blocked");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_ready_dispatch",
+                table: "ready",
+                column: "dispatch_at",
+                filter: "dispatch_at is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_ready_expiry",
+                table: "ready",
+                column: "expires_at",
+                filter: "expires_at is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_ready_head",
+                table: "ready",
+                columns: new[] { "queue", "ordering_key" },
+                unique: true,
+                filter: "ordering_key is not null and not blocked");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_ready_ordering_key",
+                table: "ready",
+                columns: new[] { "queue", "ordering_key", "due_at", "id" },
+                filter: "ordering_key is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_ready_owner",
+                table: "ready",
+                column: "owner",
+                filter: "owner is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_running_batch",
+                table: "running",
+                column: "batch_id",
+                filter: "batch_id is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_running_lease",
+                table: "running",
+                column: "lease_until",
+                filter: "lease_until is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_running_limited",
+                table: "running",
+                column: "queue",
+                filter: "limited");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_running_ordering_key",
+                table: "running",
+                columns: new[] { "queue", "ordering_key" },
+                filter: "ordering_key is not null");
 
             migrationBuilder.CreateIndex(
                 name: "ix_schedules_name",
@@ -543,76 +757,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 filter: "next_at is not null");
 
             migrationBuilder.CreateIndex(
-                name: "ix_task_events_task",
-                table: "task_events",
-                column: "task_id");
-
-            migrationBuilder.CreateIndex(
                 name: "ix_tasks_batch",
                 table: "tasks",
                 columns: new[] { "batch_id", "id" },
                 filter: "batch_id is not null");
-
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_batch_live",
-                table: "tasks",
-                column: "batch_id",
-                filter: "batch_id is not null and state in (3, 4, 7)");
-
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_claim",
-                table: "tasks",
-                columns: new[] { "queue", "tier", "priority", "due_at", "id" },
-                filter: "state in (3, 7) and not blocked");
-
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_dead",
-                table: "tasks",
-                columns: new[] { "queue", "finished_at", "id" },
-                filter: "dead");
-
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_dedupe",
-                table: "tasks",
-                columns: new[] { "queue", "dedupe_key" },
-                unique: true,
-                filter: "dedupe_key is not null and state in (3, 4, 7)");
-
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_delete",
-                table: "tasks",
-                column: "delete_at",
-                filter: "delete_at is not null");
-
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_dispatch",
-                table: "tasks",
-                column: "dispatch_at",
-                filter: "dispatch_at is not null");
-
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_ended",
-                table: "tasks",
-                columns: new[] { "state", "id" },
-                filter: "state in (6, 8, 9)");
-
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_expiry",
-                table: "tasks",
-                column: "expires_at",
-                filter: "state in (3, 7) and expires_at is not null");
-
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_limited",
-                table: "tasks",
-                column: "queue",
-                filter: "state = 4 and limited");
-
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_lease",
-                table: "tasks",
-                column: "lease_until",
-                filter: "state = 4");
 
             migrationBuilder.CreateIndex(
                 name: "ix_tasks_owner",
@@ -620,25 +768,70 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 columns: new[] { "owner", "id" },
                 filter: "owner is not null");
 
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_ordering_key",
-                table: "tasks",
-                columns: new[] { "queue", "ordering_key", "due_at", "id" },
-                filter: "ordering_key is not null and state in (3, 7)");
-
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_head",
-                table: "tasks",
-                columns: new[] { "queue", "ordering_key" },
-                unique: true,
-                filter: "ordering_key is not null and not blocked and state in (3, 4, 7)");
+            migrationBuilder.Sql(
+                """
+                create view waiting_tasks as
+                select ready.id, ready.state, ready.queue, ready.tier, ready.priority, ready.push, ready.name, ready.dedupe_key,
+                    ready.ordering_key, ready.blocked, t.payload, t.headers, null as result, ready.error, ready.attempt,
+                    ready.attempts_left, ready.max_attempts, ready.retry, ready.default_lease_ms, ready.lease_ms, null as lease_until,
+                    ready.worker, ready.claimed_by, ready.created_at, ready.due_at, ready.expires_at, ready.started_at,
+                    null as finished_at, 0 as limited, 0 as dead, null as delete_at, ready.dispatch_at, ready.ending, ready.batch_id,
+                    ready.owner, ready.progress
+                from ready join tasks t on t.id = ready.id;
+                """);
+            migrationBuilder.Sql(
+                """
+                create view running_tasks as
+                select running.id, 4 as state, running.queue, running.tier, running.priority, running.push, running.name,
+                    running.dedupe_key, running.ordering_key, 0 as blocked, t.payload, t.headers, null as result, running.error,
+                    running.attempt, running.attempts_left, running.max_attempts, running.retry, running.default_lease_ms,
+                    running.lease_ms, running.lease_until, running.worker, running.claimed_by, running.created_at, running.due_at,
+                    running.expires_at, running.started_at, null as finished_at, running.limited, 0 as dead, null as delete_at,
+                    null as dispatch_at, running.ending, running.batch_id, running.owner, running.progress
+                from running join tasks t on t.id = running.id;
+                """);
+            migrationBuilder.Sql(
+                """
+                create view ended_tasks as
+                select outcomes.id, outcomes.state, outcomes.queue, outcomes.tier, t.priority, t.push, t.name, t.dedupe_key,
+                    t.ordering_key, 0 as blocked, t.payload, t.headers, outcomes.result, outcomes.error, outcomes.attempt,
+                    outcomes.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, outcomes.lease_ms, null as lease_until,
+                    outcomes.worker, outcomes.claimed_by, t.created_at, outcomes.due_at, outcomes.expires_at, outcomes.started_at,
+                    outcomes.finished_at, 0 as limited, outcomes.dead, outcomes.delete_at, null as dispatch_at, t.ending, t.batch_id,
+                    t.owner, outcomes.progress
+                from outcomes join tasks t on t.id = outcomes.id;
+                """);
+            migrationBuilder.Sql(
+                """
+                create view all_tasks as
+                select id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error,
+                    attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at,
+                    due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner,
+                    progress from waiting_tasks
+                union all
+                select id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error,
+                    attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at,
+                    due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner,
+                    progress from running_tasks
+                union all
+                select id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error,
+                    attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at,
+                    due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner,
+                    progress from ended_tasks;
+                """);
         }
 
         /// <inheritdoc />
         protected override void Down(MigrationBuilder migrationBuilder)
         {
+            foreach (var view in new[] { "all_tasks", "ended_tasks", "running_tasks", "waiting_tasks" })
+                migrationBuilder.Sql($"drop view {view};");
+
             migrationBuilder.DropTable(
                 name: "api_keys");
+
+            migrationBuilder.DropTable(
+                name: "attempts");
 
             migrationBuilder.DropTable(
                 name: "audit");
@@ -656,13 +849,22 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 name: "callbacks");
 
             migrationBuilder.DropTable(
-                name: "event_streams");
+                name: "dedupe_keys");
 
             migrationBuilder.DropTable(
                 name: "file_chunks");
 
             migrationBuilder.DropTable(
                 name: "files");
+
+            migrationBuilder.DropTable(
+                name: "outbox");
+
+            migrationBuilder.DropTable(
+                name: "outbox_partitions");
+
+            migrationBuilder.DropTable(
+                name: "outcomes");
 
             migrationBuilder.DropTable(
                 name: "quarantine");
@@ -680,10 +882,13 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 name: "queues");
 
             migrationBuilder.DropTable(
-                name: "schedules");
+                name: "ready");
 
             migrationBuilder.DropTable(
-                name: "task_events");
+                name: "running");
+
+            migrationBuilder.DropTable(
+                name: "schedules");
 
             migrationBuilder.DropTable(
                 name: "tasks");

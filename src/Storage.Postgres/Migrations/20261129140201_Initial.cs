@@ -1,4 +1,4 @@
-using System;
+﻿using System;
 using Microsoft.EntityFrameworkCore.Migrations;
 using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 
@@ -37,6 +37,27 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 constraints: table =>
                 {
                     table.PrimaryKey("PK_api_keys", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "attempts",
+                columns: table => new
+                {
+                    id = table.Column<long>(type: "bigint", nullable: false)
+                        .Annotation("Npgsql:ValueGenerationStrategy", NpgsqlValueGenerationStrategy.IdentityByDefaultColumn),
+                    task_id = table.Column<Guid>(type: "uuid", nullable: false),
+                    attempt = table.Column<int>(type: "integer", nullable: false),
+                    type = table.Column<int>(type: "integer", nullable: false),
+                    started_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
+                    ended_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
+                    due_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
+                    resumed_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
+                    worker = table.Column<string>(type: "text", nullable: true),
+                    error = table.Column<string>(type: "text", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_attempts", x => x.id);
                 });
 
             migrationBuilder.CreateTable(
@@ -80,13 +101,13 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 columns: table => new
                 {
                     batch_id = table.Column<Guid>(type: "uuid", nullable: false),
-                    stream = table.Column<int>(type: "integer", nullable: false),
+                    partition_id = table.Column<int>(type: "integer", nullable: false),
                     line_end = table.Column<int>(type: "integer", nullable: false),
                     count = table.Column<int>(type: "integer", nullable: false)
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("PK_batch_counts", x => new { x.batch_id, x.stream, x.line_end });
+                    table.PrimaryKey("PK_batch_counts", x => new { x.batch_id, x.partition_id, x.line_end });
                 });
 
             migrationBuilder.CreateTable(
@@ -152,15 +173,16 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 });
 
             migrationBuilder.CreateTable(
-                name: "event_streams",
+                name: "dedupe_keys",
                 columns: table => new
                 {
-                    id = table.Column<int>(type: "integer", nullable: false),
-                    cursor = table.Column<long>(type: "bigint", nullable: false)
+                    queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
+                    dedupe_key = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: false),
+                    task_id = table.Column<Guid>(type: "uuid", nullable: false)
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("PK_event_streams", x => x.id);
+                    table.PrimaryKey("PK_dedupe_keys", x => new { x.queue, x.dedupe_key });
                 });
 
             migrationBuilder.CreateTable(
@@ -194,6 +216,84 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "ordering_keys",
+                columns: table => new
+                {
+                    queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
+                    ordering_key = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_ordering_keys", x => new { x.queue, x.ordering_key });
+                });
+
+            migrationBuilder.CreateTable(
+                name: "outbox",
+                columns: table => new
+                {
+                    partition_id = table.Column<int>(type: "integer", nullable: false),
+                    id = table.Column<long>(type: "bigint", nullable: false)
+                        .Annotation("Npgsql:ValueGenerationStrategy", NpgsqlValueGenerationStrategy.IdentityByDefaultColumn),
+                    at = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
+                    type = table.Column<int>(type: "integer", nullable: false),
+                    queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
+                    tier = table.Column<int>(type: "integer", nullable: false),
+                    worker = table.Column<string>(type: "text", nullable: true),
+                    dispatch = table.Column<bool>(type: "boolean", nullable: false),
+                    frees = table.Column<bool>(type: "boolean", nullable: false),
+                    ids = table.Column<Guid[]>(type: "uuid[]", nullable: false),
+                    attempts = table.Column<int[]>(type: "integer[]", nullable: false),
+                    earlier = table.Column<int[]>(type: "integer[]", nullable: true),
+                    due_times = table.Column<DateTime?[]>(type: "timestamp with time zone[]", nullable: true),
+                    errors = table.Column<string[]>(type: "text[]", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_outbox", x => new { x.partition_id, x.id });
+                });
+
+            migrationBuilder.CreateTable(
+                name: "outbox_partitions",
+                columns: table => new
+                {
+                    id = table.Column<int>(type: "integer", nullable: false),
+                    published_to = table.Column<long>(type: "bigint", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_outbox_partitions", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "outcomes",
+                columns: table => new
+                {
+                    id = table.Column<Guid>(type: "uuid", nullable: false),
+                    state = table.Column<int>(type: "integer", nullable: false),
+                    queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
+                    tier = table.Column<int>(type: "integer", nullable: false),
+                    result = table.Column<string>(type: "text", nullable: true),
+                    error = table.Column<string>(type: "text", nullable: true),
+                    attempt = table.Column<int>(type: "integer", nullable: false),
+                    attempts_left = table.Column<int>(type: "integer", nullable: false),
+                    lease_ms = table.Column<int>(type: "integer", nullable: false),
+                    worker = table.Column<string>(type: "text", nullable: true),
+                    claimed_by = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: true),
+                    due_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
+                    expires_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
+                    started_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
+                    finished_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
+                    dead = table.Column<bool>(type: "boolean", nullable: false),
+                    delete_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
+                    progress = table.Column<string>(type: "text", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_outcomes", x => x.id);
+                    table.CheckConstraint("ck_outcomes_state", "state in (5, 6, 8, 9)");
+                });
+
+            migrationBuilder.CreateTable(
                 name: "quarantine",
                 columns: table => new
                 {
@@ -219,13 +319,13 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 {
                     queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
                     tier = table.Column<int>(type: "integer", nullable: false),
-                    stream = table.Column<int>(type: "integer", nullable: false),
+                    partition_id = table.Column<int>(type: "integer", nullable: false),
                     type = table.Column<int>(type: "integer", nullable: false),
                     count = table.Column<long>(type: "bigint", nullable: false)
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("PK_queue_counts", x => new { x.queue, x.tier, x.stream, x.type });
+                    table.PrimaryKey("PK_queue_counts", x => new { x.queue, x.tier, x.partition_id, x.type });
                 });
 
             migrationBuilder.CreateTable(
@@ -277,6 +377,84 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "ready",
+                columns: table => new
+                {
+                    id = table.Column<Guid>(type: "uuid", nullable: false),
+                    state = table.Column<int>(type: "integer", nullable: false),
+                    queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
+                    tier = table.Column<int>(type: "integer", nullable: false),
+                    priority = table.Column<int>(type: "integer", nullable: false),
+                    push = table.Column<bool>(type: "boolean", nullable: false),
+                    name = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
+                    dedupe_key = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
+                    ordering_key = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
+                    blocked = table.Column<bool>(type: "boolean", nullable: false),
+                    error = table.Column<string>(type: "text", nullable: true),
+                    attempt = table.Column<int>(type: "integer", nullable: false),
+                    attempts_left = table.Column<int>(type: "integer", nullable: false),
+                    max_attempts = table.Column<int>(type: "integer", nullable: false),
+                    retry = table.Column<string>(type: "text", nullable: true),
+                    default_lease_ms = table.Column<int>(type: "integer", nullable: false),
+                    lease_ms = table.Column<int>(type: "integer", nullable: false),
+                    worker = table.Column<string>(type: "text", nullable: true),
+                    claimed_by = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: true),
+                    created_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
+                    due_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
+                    expires_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
+                    started_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
+                    dispatch_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
+                    ending = table.Column<string>(type: "text", nullable: true),
+                    batch_id = table.Column<Guid>(type: "uuid", nullable: true),
+                    owner = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: true),
+                    progress = table.Column<string>(type: "text", nullable: true),
+                    octets = table.Column<int>(type: "integer", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_ready", x => x.id);
+                    table.CheckConstraint("ck_ready_state", "state in (3, 7)");
+                });
+
+            migrationBuilder.CreateTable(
+                name: "running",
+                columns: table => new
+                {
+                    id = table.Column<Guid>(type: "uuid", nullable: false),
+                    queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
+                    tier = table.Column<int>(type: "integer", nullable: false),
+                    priority = table.Column<int>(type: "integer", nullable: false),
+                    push = table.Column<bool>(type: "boolean", nullable: false),
+                    name = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
+                    dedupe_key = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
+                    ordering_key = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
+                    error = table.Column<string>(type: "text", nullable: true),
+                    attempt = table.Column<int>(type: "integer", nullable: false),
+                    attempts_left = table.Column<int>(type: "integer", nullable: false),
+                    max_attempts = table.Column<int>(type: "integer", nullable: false),
+                    retry = table.Column<string>(type: "text", nullable: true),
+                    default_lease_ms = table.Column<int>(type: "integer", nullable: false),
+                    lease_ms = table.Column<int>(type: "integer", nullable: false),
+                    lease_until = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
+                    worker = table.Column<string>(type: "text", nullable: true),
+                    claimed_by = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: true),
+                    created_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
+                    due_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
+                    expires_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
+                    started_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
+                    limited = table.Column<bool>(type: "boolean", nullable: false),
+                    ending = table.Column<string>(type: "text", nullable: true),
+                    batch_id = table.Column<Guid>(type: "uuid", nullable: true),
+                    owner = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: true),
+                    progress = table.Column<string>(type: "text", nullable: true),
+                    octets = table.Column<int>(type: "integer", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_running", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "schedules",
                 columns: table => new
                 {
@@ -297,35 +475,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 });
 
             migrationBuilder.CreateTable(
-                name: "task_events",
-                columns: table => new
-                {
-                    stream = table.Column<int>(type: "integer", nullable: false),
-                    id = table.Column<long>(type: "bigint", nullable: false)
-                        .Annotation("Npgsql:ValueGenerationStrategy", NpgsqlValueGenerationStrategy.IdentityByDefaultColumn),
-                    task_id = table.Column<Guid>(type: "uuid", nullable: false),
-                    type = table.Column<int>(type: "integer", nullable: false),
-                    queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
-                    tier = table.Column<int>(type: "integer", nullable: false),
-                    attempt = table.Column<int>(type: "integer", nullable: false),
-                    worker = table.Column<string>(type: "text", nullable: true),
-                    error = table.Column<string>(type: "text", nullable: true),
-                    at = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
-                    due_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
-                    dispatch = table.Column<bool>(type: "boolean", nullable: false),
-                    frees = table.Column<bool>(type: "boolean", nullable: false)
-                },
-                constraints: table =>
-                {
-                    table.PrimaryKey("PK_task_events", x => new { x.stream, x.id });
-                });
-
-            migrationBuilder.CreateTable(
                 name: "tasks",
                 columns: table => new
                 {
                     id = table.Column<Guid>(type: "uuid", nullable: false),
-                    state = table.Column<int>(type: "integer", nullable: false),
                     queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
                     tier = table.Column<int>(type: "integer", nullable: false),
                     priority = table.Column<int>(type: "integer", nullable: false),
@@ -333,33 +486,16 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     name = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
                     dedupe_key = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
                     ordering_key = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
-                    blocked = table.Column<bool>(type: "boolean", nullable: false),
                     payload = table.Column<string>(type: "text", nullable: false),
                     headers = table.Column<string>(type: "text", nullable: true),
-                    result = table.Column<string>(type: "text", nullable: true),
-                    error = table.Column<string>(type: "text", nullable: true),
-                    attempt = table.Column<int>(type: "integer", nullable: false),
-                    attempts_left = table.Column<int>(type: "integer", nullable: false),
                     max_attempts = table.Column<int>(type: "integer", nullable: false),
                     retry = table.Column<string>(type: "text", nullable: true),
                     default_lease_ms = table.Column<int>(type: "integer", nullable: false),
-                    lease_ms = table.Column<int>(type: "integer", nullable: false),
-                    lease_until = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
-                    worker = table.Column<string>(type: "text", nullable: true),
-                    claimed_by = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: true),
                     created_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
                     due_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
-                    expires_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
-                    started_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
-                    finished_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
-                    limited = table.Column<bool>(type: "boolean", nullable: false),
-                    dead = table.Column<bool>(type: "boolean", nullable: false),
-                    delete_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
-                    dispatch_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
                     ending = table.Column<string>(type: "text", nullable: true),
                     batch_id = table.Column<Guid>(type: "uuid", nullable: true),
-                    owner = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: true),
-                    progress = table.Column<string>(type: "text", nullable: true)
+                    owner = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: true)
                 },
                 constraints: table =>
                 {
@@ -396,8 +532,8 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 });
 
             migrationBuilder.InsertData(
-                table: "event_streams",
-                columns: new[] { "id", "cursor" },
+                table: "outbox_partitions",
+                columns: new[] { "id", "published_to" },
                 values: new object[,]
                 {
                     { 0, 0L },
@@ -478,6 +614,11 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 unique: true);
 
             migrationBuilder.CreateIndex(
+                name: "ix_attempts_task",
+                table: "attempts",
+                column: "task_id");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_audit_at",
                 table: "audit",
                 column: "at");
@@ -521,6 +662,24 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 columns: new[] { "created_at", "id" });
 
             migrationBuilder.CreateIndex(
+                name: "ix_outcomes_dead",
+                table: "outcomes",
+                columns: new[] { "queue", "finished_at", "id" },
+                filter: "dead");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_outcomes_delete",
+                table: "outcomes",
+                column: "delete_at",
+                filter: "delete_at is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_outcomes_ended",
+                table: "outcomes",
+                columns: new[] { "state", "id" },
+                filter: "state in (6, 8, 9)");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_quarantine_subject",
                 table: "quarantine",
                 columns: new[] { "kind", "subject" },
@@ -531,6 +690,73 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 table: "queues",
                 column: "name",
                 unique: true);
+
+            migrationBuilder.CreateIndex(
+                name: "ix_ready_batch",
+                table: "ready",
+                column: "batch_id",
+                filter: "batch_id is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_ready_claim",
+                table: "ready",
+                columns: new[] { "queue", "tier", "priority", "due_at", "id" },
+                filter: "not blocked");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_ready_dispatch",
+                table: "ready",
+                column: "dispatch_at",
+                filter: "dispatch_at is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_ready_expiry",
+                table: "ready",
+                column: "expires_at",
+                filter: "expires_at is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_ready_head",
+                table: "ready",
+                columns: new[] { "queue", "ordering_key" },
+                unique: true,
+                filter: "ordering_key is not null and not blocked");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_ready_ordering_key",
+                table: "ready",
+                columns: new[] { "queue", "ordering_key", "due_at", "id" },
+                filter: "ordering_key is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_ready_owner",
+                table: "ready",
+                column: "owner",
+                filter: "owner is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_running_batch",
+                table: "running",
+                column: "batch_id",
+                filter: "batch_id is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_running_lease",
+                table: "running",
+                column: "lease_until",
+                filter: "lease_until is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_running_limited",
+                table: "running",
+                column: "queue",
+                filter: "limited");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_running_ordering_key",
+                table: "running",
+                columns: new[] { "queue", "ordering_key" },
+                filter: "ordering_key is not null");
 
             migrationBuilder.CreateIndex(
                 name: "ix_schedules_name",
@@ -545,76 +771,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 filter: "next_at is not null");
 
             migrationBuilder.CreateIndex(
-                name: "ix_task_events_task",
-                table: "task_events",
-                column: "task_id");
-
-            migrationBuilder.CreateIndex(
                 name: "ix_tasks_batch",
                 table: "tasks",
                 columns: new[] { "batch_id", "id" },
                 filter: "batch_id is not null");
-
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_batch_live",
-                table: "tasks",
-                column: "batch_id",
-                filter: "batch_id is not null and state in (3, 4, 7)");
-
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_claim",
-                table: "tasks",
-                columns: new[] { "queue", "tier", "priority", "due_at", "id" },
-                filter: "state in (3, 7) and not blocked");
-
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_dead",
-                table: "tasks",
-                columns: new[] { "queue", "finished_at", "id" },
-                filter: "dead");
-
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_dedupe",
-                table: "tasks",
-                columns: new[] { "queue", "dedupe_key" },
-                unique: true,
-                filter: "dedupe_key is not null and state in (3, 4, 7)");
-
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_delete",
-                table: "tasks",
-                column: "delete_at",
-                filter: "delete_at is not null");
-
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_dispatch",
-                table: "tasks",
-                column: "dispatch_at",
-                filter: "dispatch_at is not null");
-
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_ended",
-                table: "tasks",
-                columns: new[] { "state", "id" },
-                filter: "state in (6, 8, 9)");
-
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_expiry",
-                table: "tasks",
-                column: "expires_at",
-                filter: "state in (3, 7) and expires_at is not null");
-
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_limited",
-                table: "tasks",
-                column: "queue",
-                filter: "state = 4 and limited");
-
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_lease",
-                table: "tasks",
-                column: "lease_until",
-                filter: "state = 4");
 
             migrationBuilder.CreateIndex(
                 name: "ix_tasks_owner",
@@ -622,25 +782,82 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 columns: new[] { "owner", "id" },
                 filter: "owner is not null");
 
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_ordering_key",
-                table: "tasks",
-                columns: new[] { "queue", "ordering_key", "due_at", "id" },
-                filter: "ordering_key is not null and state in (3, 7)");
+            migrationBuilder.Sql(
+                """
+                create view waiting_tasks as
+                select ready.id, ready.state, ready.queue, ready.tier, ready.priority, ready.push, ready.name, ready.dedupe_key,
+                    ready.ordering_key, ready.blocked, t.payload, t.headers, null::text as result, ready.error, ready.attempt,
+                    ready.attempts_left, ready.max_attempts, ready.retry, ready.default_lease_ms, ready.lease_ms,
+                    null::timestamptz as lease_until, ready.worker, ready.claimed_by, ready.created_at, ready.due_at, ready.expires_at,
+                    ready.started_at, null::timestamptz as finished_at, false as limited, false as dead, null::timestamptz as delete_at,
+                    ready.dispatch_at, ready.ending, ready.batch_id, ready.owner, ready.progress
+                from ready join tasks t on t.id = ready.id;
+                """);
+            migrationBuilder.Sql(
+                """
+                create view running_tasks as
+                select running.id, 4 as state, running.queue, running.tier, running.priority, running.push, running.name,
+                    running.dedupe_key, running.ordering_key, false as blocked, t.payload, t.headers, null::text as result,
+                    running.error, running.attempt, running.attempts_left, running.max_attempts, running.retry, running.default_lease_ms,
+                    running.lease_ms, running.lease_until, running.worker, running.claimed_by, running.created_at, running.due_at,
+                    running.expires_at, running.started_at, null::timestamptz as finished_at, running.limited, false as dead,
+                    null::timestamptz as delete_at, null::timestamptz as dispatch_at, running.ending, running.batch_id, running.owner,
+                    running.progress
+                from running join tasks t on t.id = running.id;
+                """);
+            migrationBuilder.Sql(
+                """
+                create view ended_tasks as
+                select outcomes.id, outcomes.state, outcomes.queue, outcomes.tier, t.priority, t.push, t.name, t.dedupe_key,
+                    t.ordering_key, false as blocked, t.payload, t.headers, outcomes.result, outcomes.error, outcomes.attempt,
+                    outcomes.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, outcomes.lease_ms,
+                    null::timestamptz as lease_until, outcomes.worker, outcomes.claimed_by, t.created_at, outcomes.due_at,
+                    outcomes.expires_at, outcomes.started_at, outcomes.finished_at, false as limited, outcomes.dead, outcomes.delete_at,
+                    null::timestamptz as dispatch_at, t.ending, t.batch_id, t.owner, outcomes.progress
+                from outcomes join tasks t on t.id = outcomes.id;
+                """);
+            migrationBuilder.Sql(
+                """
+                create view all_tasks as
+                select id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error,
+                    attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at,
+                    due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner,
+                    progress from waiting_tasks
+                union all
+                select id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error,
+                    attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at,
+                    due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner,
+                    progress from running_tasks
+                union all
+                select id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error,
+                    attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at,
+                    due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner,
+                    progress from ended_tasks;
+                """);
 
-            migrationBuilder.CreateIndex(
-                name: "ix_tasks_head",
-                table: "tasks",
-                columns: new[] { "queue", "ordering_key" },
-                unique: true,
-                filter: "ordering_key is not null and not blocked and state in (3, 4, 7)");
+            // Rows of these tables come and go: vacuum follows soon, and without pauses.
+            foreach (var table in new[] { "ready", "running", "outbox" })
+            {
+                migrationBuilder.Sql($"alter table {table} set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000, "
+                    + "autovacuum_vacuum_cost_delay = 0);");
+            }
+
+            migrationBuilder.Sql("alter table running set (fillfactor = 80);");
+            migrationBuilder.Sql("alter table queue_counts set (fillfactor = 50);");
+            migrationBuilder.Sql("alter table outbox alter ids set storage external;"); // ids do not compress
         }
 
         /// <inheritdoc />
         protected override void Down(MigrationBuilder migrationBuilder)
         {
+            foreach (var view in new[] { "all_tasks", "ended_tasks", "running_tasks", "waiting_tasks" })
+                migrationBuilder.Sql($"drop view {view};");
+
             migrationBuilder.DropTable(
                 name: "api_keys");
+
+            migrationBuilder.DropTable(
+                name: "attempts");
 
             migrationBuilder.DropTable(
                 name: "audit");
@@ -658,13 +875,25 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 name: "callbacks");
 
             migrationBuilder.DropTable(
-                name: "event_streams");
+                name: "dedupe_keys");
 
             migrationBuilder.DropTable(
                 name: "file_chunks");
 
             migrationBuilder.DropTable(
                 name: "files");
+
+            migrationBuilder.DropTable(
+                name: "ordering_keys");
+
+            migrationBuilder.DropTable(
+                name: "outbox");
+
+            migrationBuilder.DropTable(
+                name: "outbox_partitions");
+
+            migrationBuilder.DropTable(
+                name: "outcomes");
 
             migrationBuilder.DropTable(
                 name: "quarantine");
@@ -682,10 +911,13 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 name: "queues");
 
             migrationBuilder.DropTable(
-                name: "schedules");
+                name: "ready");
 
             migrationBuilder.DropTable(
-                name: "task_events");
+                name: "running");
+
+            migrationBuilder.DropTable(
+                name: "schedules");
 
             migrationBuilder.DropTable(
                 name: "tasks");

@@ -1,0 +1,53 @@
+namespace TaskQueue.Bench.Servers;
+
+/// <summary>A task that SQL generates from a number, as the engine would write it, but without events.</summary>
+/// <param name="Queue">Name of the queue, or the prefix of the names of several.</param>
+/// <param name="Queues">Number of queues, if their names end in a number.</param>
+/// <param name="Tier">Tier of the task.</param>
+/// <param name="MaxAttempts">Maximum number of attempts.</param>
+/// <param name="IsFinished">Whether it completed long ago; otherwise it waits and has long been due.</param>
+internal sealed record TaskRow(string Queue, int Queues = 0, int Tier = 0, int MaxAttempts = 4, bool IsFinished = false)
+{
+    /// <summary>The inserts of what was asked, and of where the task is now.</summary>
+    /// <param name="sql">How the database writes the values.</param>
+    /// <param name="numbers">What to select the numbers n from.</param>
+    public string Inserts(RowSql sql, string numbers)
+    {
+        var queue = Queues > 0 ? $"concat('{Queue}', n % {Queues})" : $"'{Queue}'";
+        var submitted =
+            $"""
+            insert into tasks (id, queue, tier, priority, push, name, payload, max_attempts, default_lease_ms, created_at, due_at)
+            select {sql.Id}, {queue}, {Tier}, 2, {sql.False}, {sql.Name}, {sql.Payload}, {MaxAttempts}, 15000, {sql.Created}, {sql.Created}
+            from {numbers};
+            """;
+        return submitted + '\n' + (IsFinished ? Outcomes(sql, queue, numbers) : Ready(sql, queue, numbers));
+    }
+
+    private string Ready(RowSql sql, string queue, string numbers) =>
+        $"""
+        insert into ready (id, state, queue, tier, priority, push, name, blocked, attempt, attempts_left, max_attempts, default_lease_ms,
+            lease_ms, created_at, due_at, octets)
+        select {sql.Id}, 3, {queue}, {Tier}, 2, {sql.False}, {sql.Name}, {sql.False}, 0, {MaxAttempts}, {MaxAttempts}, 15000,
+            0, {sql.Created}, {sql.Created}, {sql.Octets}
+        from {numbers};
+        """;
+
+    private string Outcomes(RowSql sql, string queue, string numbers) =>
+        $$"""
+        insert into outcomes (id, state, queue, tier, result, attempt, attempts_left, lease_ms, worker, due_at, started_at, finished_at,
+            dead, delete_at)
+        select {{sql.Id}}, 5, {{queue}}, {{Tier}}, '{"output":"processed"}', 1, {{MaxAttempts - 1}}, 15000, 'bench', {{sql.Created}},
+            {{sql.Created}}, {{sql.Created}}, {{sql.False}}, {{sql.DeleteAt}}
+        from {{numbers}};
+        """;
+}
+
+/// <summary>Expressions of a database for the columns of a task, over a number n.</summary>
+/// <param name="Id">A time-ordered id of version 4.</param>
+/// <param name="Name">The name of the processor.</param>
+/// <param name="Payload">The payload.</param>
+/// <param name="Octets">Its length in bytes of UTF-8.</param>
+/// <param name="Created">When the task was accepted, and due.</param>
+/// <param name="DeleteAt">When a finished task is to be removed.</param>
+/// <param name="False">False.</param>
+internal sealed record RowSql(string Id, string Name, string Payload, string Octets, string Created, string DeleteAt, string False);

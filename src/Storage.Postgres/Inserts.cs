@@ -1,0 +1,78 @@
+using Npgsql;
+using NpgsqlTypes;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Storage.Postgres;
+
+/// <summary>The statements that insert tasks that wait.</summary>
+internal static class Inserts
+{
+    /// <summary>All or nothing: if an id exists the statement fails.</summary>
+    public static NpgsqlBatchCommand Write(IReadOnlyList<TaskState> tasks, IReadOnlyList<TaskEvent> events, int partitionNumber)
+    {
+        var parameters = new Parameters();
+        List<TaskState> ordered = Sized(tasks); // by id, the order in which transactions wait for each other's
+        List<string> parts =
+        [
+            $"""
+            submitted as (
+                insert into tasks ({TaskColumn.List(TaskColumn.Cold)})
+                select * from unnest({parameters.Each(ColumnArrays.ArraysOf(TaskColumn.Cold, ordered))}) returning id),
+            waiting as (
+                insert into ready ({TaskColumn.List(TaskColumn.Ready)})
+                select * from unnest({parameters.Each(ColumnArrays.ArraysOf(TaskColumn.Ready, ordered))}))
+            """,
+        ];
+        if (events.Any(e => e.IsWritten))
+        {
+            var partition = parameters.Add(partitionNumber);
+            parts.Add(OutboxWrites.Lock(partition, "submitted"));
+            parts.Add($"appended as (\n{OutboxWrites.Append(parameters, partition, events, only: null)})");
+        }
+
+        return parameters.Command($"with {string.Join(",\n", parts)}\nselect 1");
+    }
+
+    /// <summary>Existing ids are left unchanged; returns the inserted ones.</summary>
+    public static NpgsqlBatchCommand WriteNew(IReadOnlyList<TaskState> tasks)
+    {
+        var parameters = new Parameters();
+        List<TaskState> ordered = Sized(tasks);
+        return parameters.Command(
+            $"""
+            with submitted as (
+                insert into tasks ({TaskColumn.List(TaskColumn.Cold)})
+                select * from unnest({parameters.Each(ColumnArrays.ArraysOf(TaskColumn.Cold, ordered))})
+                on conflict do nothing returning id),
+            waiting as (
+                insert into ready ({TaskColumn.List(TaskColumn.Ready)})
+                select u.* from unnest({parameters.Each(ColumnArrays.ArraysOf(TaskColumn.Ready, ordered))})
+                    as u({TaskColumn.List(TaskColumn.Ready)})
+                where u.id in (select id from submitted))
+            select id from submitted
+            """);
+    }
+
+    /// <summary>Takes dedupe keys, except those that are held, and those of ids that exist; returns the ids whose key was taken.</summary>
+    public static NpgsqlBatchCommand TakeKeys(IReadOnlyList<TaskState> keyed)
+    {
+        var parameters = new Parameters();
+        return parameters.Command(
+            $"""
+            insert into dedupe_keys (queue, dedupe_key, task_id)
+            select k.queue, k.dedupe_key, k.id
+            from unnest({parameters.Each(NpgsqlDbType.Text, keyed, t => t.Queue)},
+                {parameters.Each(NpgsqlDbType.Text, keyed, t => t.DedupeKey!)},
+                {parameters.Each(NpgsqlDbType.Uuid, keyed, t => t.CorrelationId)}) with ordinality as k(queue, dedupe_key, id, n)
+            where not exists (select 1 from tasks t where t.id = k.id)
+            order by k.queue, k.dedupe_key, k.n
+            on conflict do nothing returning task_id
+            """);
+    }
+
+    private static List<TaskState> Sized(IReadOnlyList<TaskState> tasks)
+    {
+        TaskSize.Measure(tasks);
+        return [.. tasks.OrderBy(t => t.CorrelationId)];
+    }
+}

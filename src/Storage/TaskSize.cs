@@ -1,0 +1,15 @@
+using System.Text;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Storage;
+
+/// <summary>Measures what a claim reads of a task.</summary>
+internal static class TaskSize
+{
+    /// <summary>Sets <see cref="TaskState.Octets"/> of tasks as they are stored.</summary>
+    public static void Measure(IEnumerable<TaskState> tasks)
+    {
+        foreach (var task in tasks)
+            task.Octets = Encoding.UTF8.GetByteCount(task.Payload) + Encoding.UTF8.GetByteCount(task.Headers ?? "");
+    }
+}
