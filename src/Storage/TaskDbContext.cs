@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 using TaskQueue.Engine.Audit;
 using TaskQueue.Engine.Auth;
@@ -140,11 +141,14 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         e.Property(x => x.Errors).HasColumnName("errors");
         if (Database.ProviderName?.EndsWith("PostgreSQL", StringComparison.Ordinal) == true)
             return; // it has arrays
-        e.Property(x => x.Ids).HasConversion(v => OutboxJson.Write(v), v => OutboxJson.Read<Guid>(v));
-        e.Property(x => x.Attempts).HasConversion(v => OutboxJson.Write(v), v => OutboxJson.Read<int>(v));
-        e.Property(x => x.Earlier).HasConversion(v => OutboxJson.Write(v!), v => OutboxJson.Read<int>(v));
-        e.Property(x => x.DueTimes).HasConversion(v => OutboxJson.Write(v!), v => OutboxJson.Read<DateTime?>(v));
-        e.Property(x => x.Errors).HasConversion(v => OutboxJson.Write(v!), v => OutboxJson.Read<string?>(v));
+        AsJson(e.Property<Guid[]?>(nameof(OutboxRow.Ids)));
+        AsJson(e.Property<int[]?>(nameof(OutboxRow.Attempts)));
+        AsJson(e.Property(x => x.Earlier));
+        AsJson(e.Property(x => x.DueTimes));
+        AsJson(e.Property(x => x.Errors));
+
+        static void AsJson<T>(PropertyBuilder<T[]?> list) => list.HasConversion(
+            v => OutboxJson.Write(v!), v => OutboxJson.Read<T>(v), new ValueComparer<T[]?>(favorStructuralComparisons: true));
     }
 
     /// <summary>Names of the constraints that tell which conflict a write met.</summary>
