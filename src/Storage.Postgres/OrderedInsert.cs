@@ -163,17 +163,11 @@ internal sealed partial class PostgresTaskStore
     /// <summary>The last statement before the commit: the events of tasks that were accepted, or overwritten.</summary>
     private static IEnumerable<NpgsqlBatchCommand> Append(IReadOnlyList<TaskState> tasks)
     {
-        List<TaskEvent> events = [.. tasks.SelectMany(t => t.Events)];
         var history = AttemptRows.Of(tasks);
         if (history.Count > 0)
             yield return Moves.WriteHistory(history);
-        if (!events.Exists(e => e.IsWritten))
-            yield break;
-        var parameters = new Parameters();
-        var partition = parameters.Add(PickPartition());
-        yield return parameters.Command(
-            $"with locked as (select pg_advisory_xact_lock({LockSpace}, {partition}))\n"
-                + OutboxWrites.Append(parameters, partition, events, only: null));
+        if (Moves.WriteEvents(tasks, PickPartition()) is { } events)
+            yield return events;
     }
 
     /// <summary>The result of each task, in submission order; duplicates change the holders of their keys.</summary>

@@ -1,4 +1,3 @@
-using System.Text;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage;
@@ -10,6 +9,6 @@ internal static class TaskSize
     public static void Measure(IEnumerable<TaskState> tasks)
     {
         foreach (var task in tasks)
-            task.Octets = Encoding.UTF8.GetByteCount(task.Payload) + Encoding.UTF8.GetByteCount(task.Headers ?? "");
+            task.Octets = (int)TaskClaimer.BytesOf(task);
     }
 }

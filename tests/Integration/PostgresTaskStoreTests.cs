@@ -77,7 +77,6 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture)
 
         var waiting = _fixture.Engine.SendAsync(new CancelTask(held.CorrelationId, T0));
         (await _fixture.Engine.SendAsync(new CancelTask(free.CorrelationId, T0)).WaitAsync(Deadline)).ShouldBe(CommandResult.Applied);
-        await Task.Delay(500);
         waiting.IsCompleted.ShouldBeFalse();
         await transaction.RollbackAsync();
 
