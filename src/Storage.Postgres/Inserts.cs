@@ -20,8 +20,9 @@ internal static class Inserts
                 select * from unnest({parameters.Each(ColumnArrays.ArraysOf(TaskColumn.Cold, ordered))}) returning id),
             waiting as (
                 insert into ready ({TaskColumn.List(TaskColumn.Ready)})
-                select * from unnest({parameters.Each(ColumnArrays.ArraysOf(TaskColumn.Ready, ordered))}))
-            """,
+                select * from unnest({parameters.Each(ColumnArrays.ArraysOf(TaskColumn.Ready, ordered))})
+                where exists (select 1 from submitted))
+            """, // parts of a statement run in no promised order: an id that exists fails in tasks
         ];
         if (events.Any(e => e.IsWritten))
         {

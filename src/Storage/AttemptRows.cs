@@ -45,7 +45,7 @@ internal static class AttemptRows
     /// <summary>The timeline of a task, oldest first.</summary>
     /// <param name="task">The task.</param>
     /// <param name="firstDueAt">When it was due at first.</param>
-    /// <param name="attempts">Its rows in id order.</param>
+    /// <param name="attempts">Its rows in id order, read in one snapshot with the task.</param>
     public static List<TaskEvent> Timeline(TaskState task, DateTime firstDueAt, IEnumerable<AttemptRow> attempts)
     {
         var timeline = new List<TaskEvent>();
@@ -53,8 +53,6 @@ internal static class AttemptRows
         Add(TaskEventType.Submitted, 0, task.CreatedAt, dueAt: task.OrderingKey is null ? firstDueAt : null); // else it was blocked
         foreach (var row in attempts)
         {
-            if (row.ResumedAt is not null && row.EndedAt == task.FinishedAt)
-                break; // the task was read just before it was resumed
             Start(row.Attempt, row.StartedAt, row.Worker);
             Add(row.End, row.Attempt, row.EndedAt, row.Worker, row.Error, row.ResumedAt is null ? row.DueAt : null);
             if (row.ResumedAt is { } resumed)

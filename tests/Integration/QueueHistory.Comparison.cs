@@ -42,6 +42,12 @@ internal sealed partial class QueueHistory
             AttemptRows.Timeline(row, row.DueAt, attempts[row.CorrelationId]).Select(e => new Step(e.Type, e.Attempt, e.At))
                 .ShouldBe(_model.Timelines[row.CorrelationId], $"timeline of {Short(row.CorrelationId)}");
         }
+
+        if (rows.Count > 0 && Pick(rows).CorrelationId is var one)
+        {
+            (await engine.Queries.TimelineAsync(one, CancellationToken.None)).Select(e => new Step(e.Type, e.Attempt, e.At))
+                .ShouldBe(_model.Timelines[one], $"timeline of {Short(one)}, read by id");
+        }
     }
 
     private async Task CompareListAsync(string queue, TaskList list)

@@ -42,10 +42,10 @@ internal sealed partial class QueueModel
 
     public void Publish() => _firstUnpublished = null;
 
-    /// <returns>Number of removed tasks: those that were deleted before the first event that is not published.</returns>
+    /// <returns>Number of removed tasks: those that were deleted a minute or more before the first event that is not published.</returns>
     public int RemoveDeleted()
     {
-        var gone = Tasks.Values.Where(t => IsGone(t) && !(t.DeleteAt >= _firstUnpublished)).ToList();
+        var gone = Tasks.Values.Where(t => IsGone(t) && !(t.DeleteAt >= _firstUnpublished?.AddMinutes(-1))).ToList();
         foreach (var task in gone)
         {
             if (task.Dead)

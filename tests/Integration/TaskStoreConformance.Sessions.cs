@@ -76,6 +76,18 @@ public abstract partial class TaskStoreConformance
     }
 
     [Fact]
+    public async Task A_taken_id_is_told_although_the_queue_writes_no_events()
+    {
+        var taken = New();
+        await Store.InsertAsync([taken]);
+
+        await using (var session = await Store.BeginAsync())
+            await Should.ThrowAsync<TaskIdTakenException>(() => session.SaveAsync([New("q", t => t.CorrelationId = taken.CorrelationId)], []));
+
+        (await Database.GetAsync(taken.CorrelationId)).Describe().ShouldBe(taken.Describe());
+    }
+
+    [Fact]
     public async Task An_unsaved_session_leaves_nothing_behind_and_holds_no_locks()
     {
         var task = New();

@@ -152,6 +152,21 @@ public sealed class AttemptRowsTests
         ]);
     }
 
+    [Fact]
+    public void All_that_happened_in_one_instant_is_listed()
+    {
+        Start(5, "anna");
+        End(6, TaskStates.Failed, TaskEventType.Failed, "one");
+        Resume(6, due: 6);
+        End(6, TaskStates.Cancelled, TaskEventType.Cancelled);
+
+        Timeline().ShouldBe(
+        [
+            "Submitted 0 at 0 due 3", "Started 1 at 5 by anna", "Failed 1 at 6 by anna: one", "Submitted 1 at 6 due 6 by anna",
+            "Cancelled 1 at 6 by anna",
+        ]);
+    }
+
     [Theory]
     [InlineData(EventPolicy.All)]
     [InlineData(EventPolicy.Terminal)]

@@ -41,8 +41,8 @@ public interface ITaskQueries
     /// <summary>Those of the tasks that have ended or are gone.</summary>
     Task<List<Guid>> EndedAsync(IReadOnlyList<Guid> ids, CancellationToken cancellationToken);
 
-    /// <summary>The timeline of a task, oldest first.</summary>
-    Task<List<TaskEvent>> TimelineAsync(TaskState task, CancellationToken cancellationToken);
+    /// <summary>The timeline of a task, oldest first; empty if it is gone.</summary>
+    Task<List<TaskEvent>> TimelineAsync(Guid id, CancellationToken cancellationToken);
 
     /// <summary>The callbacks of a task or a batch, oldest first.</summary>
     Task<List<Callback>> CallbacksAsync(Guid id, CancellationToken cancellationToken);

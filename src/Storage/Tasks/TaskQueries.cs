@@ -116,15 +116,32 @@ internal sealed partial class TaskQueries(IDbContextFactory<TaskDbContext> datab
         return [.. ids.Except(open)];
     }
 
-    public async Task<List<TaskEvent>> TimelineAsync(TaskState task, CancellationToken cancellationToken)
+    public async Task<List<TaskEvent>> TimelineAsync(Guid id, CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(task);
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var attempts = await db.Attempts.AsNoTracking().Where(a => a.TaskId == task.CorrelationId).OrderBy(a => a.Id)
-            .ToListAsync(cancellationToken);
-        var firstDueAt = await db.Submitted.AsNoTracking().Where(t => t.CorrelationId == task.CorrelationId)
-            .Select(t => (DateTime?)t.DueAt).SingleOrDefaultAsync(cancellationToken);
-        return AttemptRows.Timeline(task, firstDueAt ?? task.DueAt, db.Open(attempts));
+        // One statement: else the task may end or run again between its row and its attempts.
+        var rows = await (
+            from t in db.Tasks
+            join s in db.Submitted on t.CorrelationId equals s.CorrelationId
+            join a in db.Attempts on t.CorrelationId equals a.TaskId into attempts
+            from a in attempts.DefaultIfEmpty()
+            where t.CorrelationId == id
+            orderby a.Id
+            select new
+            {
+                Task = new TaskState
+                {
+                    CorrelationId = t.CorrelationId, State = t.State, Queue = t.Queue, Tier = t.Tier, OrderingKey = t.OrderingKey,
+                    Attempt = t.Attempt, CreatedAt = t.CreatedAt, StartedAt = t.StartedAt, FinishedAt = t.FinishedAt, Worker = t.Worker,
+                    Error = t.Error,
+                },
+                FirstDueAt = s.DueAt,
+                Attempt = a,
+            }).AsNoTracking().ToListAsync(cancellationToken);
+        if (rows.Count == 0)
+            return [];
+        var attemptRows = rows.Select(row => row.Attempt).OfType<AttemptRow>().ToList();
+        return AttemptRows.Timeline(db.Open(rows[0].Task)!, rows[0].FirstDueAt, db.Open(attemptRows));
     }
 
     public async Task<List<Callback>> CallbacksAsync(Guid id, CancellationToken cancellationToken)
