@@ -12,6 +12,9 @@ usage: servers.sh install                         install what is missing (apt-g
        servers.sh stop DIR                        stop both
        servers.sh start-postgres DIR              start again: same port, same data
        servers.sh stop-postgres DIR [immediate]   immediate: as in a crash
+       servers.sh back-up-postgres DIR            copies its data as they are now
+       servers.sh fail-over DIR                   crashes it, and promotes that copy in its place: a replica that lagged
+       servers.sh start-pgbouncer DIR             a pooler before it, in transaction mode; DIR/pgbouncer/port
        servers.sh start-rabbitmq DIR
        servers.sh stop-rabbitmq DIR [kill]        kill: kill -9, as in a crash
        servers.sh silence DIR VHOST/QUEUE         its consumers get nothing more, and nobody tells them
@@ -30,6 +33,7 @@ die() {
 
 script="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)/$(basename "${BASH_SOURCE[0]}")"
 rabbitmq_server=/usr/lib/rabbitmq/bin/rabbitmq-server # the one in /usr/sbin insists on its own user
+pgbouncer=/usr/sbin/pgbouncer
 policy=/usr/sbin/policy-rc.d
 postgres_port='' rabbitmq_port='' management_port='' dist_port='' epmd_port='' # kept in DIR/ports
 
@@ -51,6 +55,7 @@ install() {
   command -v npm >/dev/null || missing+=(npm)
   command -v python3 >/dev/null || missing+=(python3)
   command -v promtool >/dev/null || missing+=(prometheus)
+  [ -x "$pgbouncer" ] || missing+=(pgbouncer)
   if [ ${#missing[@]} = 0 ] && command -v kubectl >/dev/null; then return 0; fi
   command -v apt-get >/dev/null || die "${missing[*]} missing, and there is no apt-get to install it"
 
@@ -212,6 +217,41 @@ stop_postgres() {
   as_postgres "$(postgres_bin)/pg_ctl" stop --pgdata="$dir/postgres/data" --mode="$1" --wait --timeout=60 --silent
 }
 
+back_up_postgres() {
+  PGPASSWORD=taskqueue as_postgres "$(postgres_bin)/pg_basebackup" --pgdata="$dir/postgres/copy" --host=127.0.0.1 \
+    --port="$postgres_port" --username=taskqueue --wal-method=stream --checkpoint=fast --no-sync
+}
+
+fail_over() {
+  stop_postgres immediate
+  as_postgres mv "$dir/postgres/data" "$dir/postgres/lost"
+  as_postgres mv "$dir/postgres/copy" "$dir/postgres/data"
+  as_postgres touch "$dir/postgres/data/standby.signal"
+  start_postgres
+  as_postgres "$(postgres_bin)/pg_ctl" promote --pgdata="$dir/postgres/data" --wait --silent
+}
+
+# The pooler as deploy/pgbouncer.ini has it, with ports and files of its own; once for a folder.
+start_pgbouncer() {
+  local home=$dir/pgbouncer pgbouncer_port taken=''
+  if ! alive "$home/pid"; then
+    mkdir -p "$home"
+    [ "$(id -u)" != 0 ] || chown postgres "$home"
+    free_port pgbouncer_port
+    sed -e "s/port=5432/port=$postgres_port/" -e "s/^listen_port = .*/listen_port = $pgbouncer_port/" \
+      -e "s#^auth_file = .*#auth_file = $home/users#" -e 's/^auth_type = .*/auth_type = trust/' \
+      "$(dirname "$script")/../deploy/pgbouncer.ini" >"$home/ini"
+    echo '"taskqueue" "taskqueue"' >"$home/users"
+    echo "$pgbouncer_port" >"$home/port"
+    local user=()
+    [ "$(id -u)" != 0 ] || user=(-u postgres) # it refuses to run as root
+    detached "$home/pid" "$home/log" "$pgbouncer" "${user[@]}" "$home/ini"
+    until_ok 20 port_answers "$pgbouncer_port" || die "PgBouncer did not start: $(tail -n 5 "$home/log")"
+  fi
+}
+
+port_answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
 # ---------------------------------------------------------------- RabbitMQ
 
 create_rabbitmq() {
@@ -366,6 +406,7 @@ ENV
 stop() {
   stop_rabbitmq KILL
   end "$dir/rabbitmq/epmd.pid" TERM
+  [ ! -d "$dir/pgbouncer" ] || end "$dir/pgbouncer/pid" TERM
   stop_postgres immediate
 }
 
@@ -394,6 +435,9 @@ case "$command ${3:-}" in
   'stop ') stop ;;
   'start-postgres ') start_postgres ;;
   'stop-postgres ' | 'stop-postgres fast' | 'stop-postgres immediate') stop_postgres "${3:-fast}" ;;
+  'back-up-postgres ') back_up_postgres ;;
+  'fail-over ') fail_over ;;
+  'start-pgbouncer ') start_pgbouncer ;;
   'start-rabbitmq ') start_rabbitmq ;;
   'stop-rabbitmq ') stop_rabbitmq TERM ;;
   'stop-rabbitmq kill') stop_rabbitmq KILL ;;

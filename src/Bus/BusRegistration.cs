@@ -46,7 +46,7 @@ public static class BusRegistration
         services.AddSingleton<PushTopology>().AddSingleton<IQueueAnnouncer, QueueAnnouncer>().AddSingleton<WorkEndpoints>()
             .AddTransient<ConfirmTimeout>();
         services.AddSingleton<EventPublisher>().AddSingleton<IEventPublisher>(sp => sp.GetRequiredService<EventPublisher>())
-            .AddSingleton<IsolatingPublisher>();
+            .AddSingleton<IsolatingPublisher>().AddSingleton<DispatcherWake>();
         services.AddSingleton<IReplySender, ReplySender>().AddSingleton<ConsumerLiveness>();
         if (address.RabbitMq is not null)
         {
@@ -64,6 +64,7 @@ public static class BusRegistration
             bus.AddConsumer<WorkNotifierConsumer>();
             bus.AddConsumer<QueuesChangedConsumer>();
             bus.AddConsumer<ReplyConsumer>();
+            bus.AddConsumer<EventsCommittedConsumer>();
             bus.AddConsumer<CanaryConsumer>();
             bus.AddReceiveObserver<BusFaultLog>();
             bus.AddReceiveObserver(sp => sp.GetRequiredService<ConsumerLiveness>());
@@ -112,6 +113,7 @@ public static class BusRegistration
             x.RoutingKey = context.GetRequiredService<ReplyAddress>().Name;
         });
         endpoint.ConfigureConsumer<ReplyConsumer>(context);
+        endpoint.ConfigureConsumer<EventsCommittedConsumer>(context);
     }
 
     /// <summary>How long a stopped consumer waits for the database before it releases its message.</summary>

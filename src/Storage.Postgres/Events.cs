@@ -8,10 +8,6 @@ internal sealed partial class PostgresTaskStore
 {
     private const string LoadOffsetsSql = "select id, published_to from outbox_partitions";
 
-    private const string SaveOffsetsSql =
-        "update outbox_partitions s set published_to = u.published_to from unnest($1) with ordinality as u(published_to, n) "
-            + "where s.id = u.n - 1 and s.published_to < u.published_to";
-
     private const string EndOfEventsSql =
         "select s.id, coalesce((select max(o.id) from outbox o where o.partition_id = s.id), s.published_to) from outbox_partitions s";
 
@@ -26,8 +22,6 @@ internal sealed partial class PostgresTaskStore
             where s.octets_so_far <= $2 or s.octets_so_far = s.octets))
         order by r.id
         """;
-
-    private const string Channel = "taskqueue_events";
 
     // A row is read whole, and the last one of a partition is the one that reaches the maximum of events.
     private static readonly string ReadEventsSql =
@@ -54,34 +48,8 @@ internal sealed partial class PostgresTaskStore
             where o.at < $1 limit $2))
         """;
 
-    public async Task<IOutboxLease?> TryAcquireOutboxLeaseAsync(Action wake, CancellationToken cancellationToken)
-    {
-        var connection = await source.OpenConnectionAsync(cancellationToken);
-        try
-        {
-            await using var command = new NpgsqlCommand($"select pg_try_advisory_lock({LockSpace}, {DispatcherLock})", connection);
-            if (await command.ExecuteScalarAsync(cancellationToken) is true)
-            {
-                command.CommandText = $"listen {Channel}";
-                await command.ExecuteNonQueryAsync(cancellationToken);
-                return new OutboxLease(connection, wake);
-            }
-        }
-        catch
-        {
-            await connection.DisposeAsync();
-            throw;
-        }
-
-        await connection.DisposeAsync();
-        return null;
-    }
-
-    public async Task WakeDispatcherAsync()
-    {
-        await using var command = source.CreateCommand($"notify {Channel}");
-        await command.ExecuteNonQueryAsync();
-    }
+    public Task<OutboxLeaseAnswer> TryAcquireOutboxLeaseAsync(string address, Action wake, CancellationToken cancellationToken) =>
+        OutboxLease.TryAcquireAsync(source, time, address, cancellationToken);
 
     public async Task<long[]> LoadOffsetsAsync()
     {
@@ -91,13 +59,6 @@ internal sealed partial class PostgresTaskStore
         while (await reader.ReadAsync())
             offsets[reader.GetInt32(0)] = OutboxRows.Behind(reader.GetInt64(1));
         return offsets;
-    }
-
-    public async Task SaveOffsetsAsync(long[] offsets)
-    {
-        await using var command = source.CreateCommand(SaveOffsetsSql);
-        command.Parameters.Add(Value(OutboxRows.RowsRead(offsets)));
-        await command.ExecuteNonQueryAsync();
     }
 
     public async Task<long[]> EndOfEventsAsync()
@@ -159,43 +120,5 @@ internal sealed partial class PostgresTaskStore
         while (await reader.ReadAsync())
             tasks.Add(TaskColumn.ReadRow(TaskColumn.Visible, reader));
         return tasks;
-    }
-
-    /// <summary>Holds a session-level lock, which ends with its connection; the connection also listens for notifications.</summary>
-    private sealed class OutboxLease : IOutboxLease
-    {
-        private readonly NpgsqlConnection _connection;
-        private readonly CancellationTokenSource _stop = new();
-
-        public OutboxLease(NpgsqlConnection connection, Action wake)
-        {
-            _connection = connection;
-            connection.Notification += (_, _) => wake();
-            Lost = ListenAsync();
-        }
-
-        public Task Lost { get; }
-
-        public async ValueTask DisposeAsync()
-        {
-            await _stop.CancelAsync();
-            await Lost.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (_connection.State == System.Data.ConnectionState.Open)
-            {
-                // A connection returned to the pool would keep the lock until its next use.
-                await using var unlock = new NpgsqlCommand($"unlisten *; select pg_advisory_unlock({LockSpace}, {DispatcherLock})",
-                    _connection);
-                await unlock.ExecuteNonQueryAsync();
-            }
-
-            await _connection.DisposeAsync();
-            _stop.Dispose();
-        }
-
-        private async Task ListenAsync()
-        {
-            while (true)
-                await _connection.WaitAsync(_stop.Token);
-        }
     }
 }

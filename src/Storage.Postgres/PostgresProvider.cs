@@ -56,7 +56,8 @@ public sealed class PostgresProvider : IStorageProvider
         services.AddPooledDbContextFactory<PostgresTaskDbContext>((sp, o) =>
             o.UseNpgsql(sp.GetRequiredService<NpgsqlDataSource>()).AddInterceptors(EncryptedEntities.Instance));
         StorageRegistration.AddStore<PostgresTaskDbContext, PostgresTaskStore>(
-            services, sp => new PostgresTaskStore(sp.GetRequiredKeyedService<NpgsqlDataSource>(Store)));
+            services, sp => new PostgresTaskStore(
+                sp.GetRequiredKeyedService<NpgsqlDataSource>(Store), sp.GetRequiredService<TimeProvider>()));
         services.AddSingleton(sp => new GroupCommitOptions(sp.GetRequiredService<IOptions<EngineOptions>>().Value.CommitPartitions));
     }
 
@@ -82,9 +83,14 @@ public sealed class PostgresProvider : IStorageProvider
         var builder = new NpgsqlDataSourceBuilder(connectionString);
         var connection = builder.ConnectionStringBuilder;
         connection.ApplicationName ??= "taskqueue";
-        connection.Options ??= options;
-        if (connection.MaxAutoPrepare == 0)
-            connection.MaxAutoPrepare = MaxAutoPrepare;
+        // Behind a pooler such as PgBouncer a session belongs to nobody: it takes no options, and keeps no prepared statements.
+        if (!connection.NoResetOnClose)
+        {
+            connection.Options ??= options;
+            if (connection.MaxAutoPrepare == 0)
+                connection.MaxAutoPrepare = MaxAutoPrepare;
+        }
+
         if (!Names(connection).Contains("Maximum Pool Size"))
             connection.MaxPoolSize = connections;
         LimitWaits(connection);

@@ -18,6 +18,16 @@ public sealed class PostgresTaskDbContext(DbContextOptions<PostgresTaskDbContext
             e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(128);
             e.Property(x => x.OrderingKey).HasColumnName("ordering_key").HasMaxLength(256);
         });
+        modelBuilder.Entity<OutboxLeaseRow>(e =>
+        {
+            e.ToTable("outbox_lease").HasKey(x => x.Id);
+            e.Property(x => x.Id).HasColumnName("id").ValueGeneratedNever();
+            e.Property(x => x.Holder).HasColumnName("holder");
+            e.Property(x => x.Address).HasColumnName("address").HasMaxLength(256);
+            e.Property(x => x.Epoch).HasColumnName("epoch");
+            e.Property(x => x.HeldUntil).HasColumnName("held_until");
+            e.HasData(new OutboxLeaseRow { Id = 1, HeldUntil = DateTime.UnixEpoch });
+        });
     }
 
     /// <inheritdoc />
@@ -36,4 +46,23 @@ public sealed class OrderingKeyRow
 
     /// <summary>The key, prefixed with its tenant.</summary>
     public string OrderingKey { get; set; } = "";
+}
+
+/// <summary>The one row of table <c>outbox_lease</c>: which process dispatches the outbox.</summary>
+public sealed class OutboxLeaseRow
+{
+    /// <summary>1.</summary>
+    public int Id { get; set; }
+
+    /// <summary>Random for each tenure; null before the first.</summary>
+    public Guid? Holder { get; set; }
+
+    /// <summary>Routing key of the messages that wake the holder.</summary>
+    public string? Address { get; set; }
+
+    /// <summary>Number of the tenure, ascending.</summary>
+    public long Epoch { get; set; }
+
+    /// <summary>When others may take the lease, by the clock of the database.</summary>
+    public DateTime HeldUntil { get; set; }
 }

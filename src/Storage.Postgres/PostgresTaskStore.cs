@@ -13,13 +13,11 @@ namespace TaskQueue.Storage.Postgres;
 /// rows and then the partition, so that transactions do not deadlock. No lock is held while a round trip is under way, but for those
 /// of ordering keys and of tasks with dedupe keys.
 /// </summary>
-internal sealed partial class PostgresTaskStore(NpgsqlDataSource source)
+internal sealed partial class PostgresTaskStore(NpgsqlDataSource source, TimeProvider time)
     : ITaskStore, IQueueStore, ICallbackStore, IBacklogStore
 {
-    /// <summary>First key of the advisory locks ("task"); the second is the partition, or <see cref="DispatcherLock"/>.</summary>
+    /// <summary>First key of the advisory locks ("task"); the second is the partition.</summary>
     internal const int LockSpace = 0x7461736B;
-
-    private const int DispatcherLock = -1;
 
     /// <summary>First key of the advisory locks of dead letters; the second is the hash of their queue.</summary>
     private const int DeadLettersLockSpace = LockSpace + 1;

@@ -89,7 +89,8 @@ internal sealed partial class SqlServerTaskStore
     /// <summary>Number of events of a row, without reading its lists.</summary>
     private static string EventsOf(string row) => $"datalength({row}.ids) / {BytesOfId}";
 
-    public async Task<IOutboxLease?> TryAcquireOutboxLeaseAsync(Action wake, CancellationToken cancellationToken)
+    public async Task<OutboxLeaseAnswer> TryAcquireOutboxLeaseAsync(
+        string address, Action wake, CancellationToken cancellationToken)
     {
         // Not pooled: whatever goes wrong, the lock ends with the connection.
         var connection = await OpenAsync(new SqlConnectionStringBuilder(connectionString) { Pooling = false }.ConnectionString,
@@ -97,7 +98,7 @@ internal sealed partial class SqlServerTaskStore
         try
         {
             if ((await ReadAsync(connection, null, LeadSql, r => r.GetInt32(0)))[0] >= 0)
-                return new OutboxLease(connection, wake);
+                return new OutboxLeaseAnswer(new OutboxLease(this, connection, wake), null);
         }
         catch
         {
@@ -106,15 +107,10 @@ internal sealed partial class SqlServerTaskStore
         }
 
         await connection.DisposeAsync();
-        return null;
+        return new OutboxLeaseAnswer(null, null);
     }
 
-    /// <summary>SQL Server has no notifications: the outbox dispatcher polls, see <see cref="OutboxLease"/>.</summary>
-    public Task WakeDispatcherAsync() => Task.CompletedTask;
-
     public Task<long[]> LoadOffsetsAsync() => OffsetsAsync(LoadOffsetsSql);
-
-    public Task SaveOffsetsAsync(long[] cursors) => RunAsync(SaveOffsetsSql, ReadRows(cursors));
 
     public Task<long[]> EndOfEventsAsync() => OffsetsAsync(EndOfEventsSql);
 
@@ -161,16 +157,21 @@ internal sealed partial class SqlServerTaskStore
     {
         private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(50);
 
+        private readonly SqlServerTaskStore _store;
         private readonly SqlConnection _connection;
         private readonly CancellationTokenSource _stop = new();
 
-        public OutboxLease(SqlConnection connection, Action wake)
+        public OutboxLease(SqlServerTaskStore store, SqlConnection connection, Action wake)
         {
-            _connection = connection;
+            (_store, _connection) = (store, connection);
             Lost = LookAsync(wake);
         }
 
         public Task Lost { get; }
+
+        public bool IsHeld => !Lost.IsCompleted;
+
+        public Task SaveOffsetsAsync(long[] offsets) => _store.RunAsync(SaveOffsetsSql, ReadRows(offsets));
 
         public async ValueTask DisposeAsync()
         {

@@ -40,16 +40,10 @@ internal sealed partial class SqliteTaskStore
         """;
 
     // A single process owns the file, so it is the outbox dispatcher, and its own notifications suffice.
-    public Task<IOutboxLease?> TryAcquireOutboxLeaseAsync(Action wake, CancellationToken cancellationToken) =>
-        Task.FromResult<IOutboxLease?>(new OutboxLease());
-
-    public Task WakeDispatcherAsync() => Task.CompletedTask;
+    public Task<OutboxLeaseAnswer> TryAcquireOutboxLeaseAsync(string address, Action wake, CancellationToken cancellationToken) =>
+        Task.FromResult(new OutboxLeaseAnswer(new OutboxLease(this), null));
 
     public Task<long[]> LoadOffsetsAsync() => ReadOffsetsAsync(LoadOffsetsSql);
-
-    public Task SaveOffsetsAsync(long[] cursors) =>
-        UseAsync(
-            () => Execute(SaveOffsetsSql, ("@id", Partition), ("@published_to", OutboxRows.RowsRead(cursors[Partition]))), write: true);
 
     public Task<long[]> EndOfEventsAsync() => ReadOffsetsAsync(EndOfEventsSql);
 
@@ -103,9 +97,15 @@ internal sealed partial class SqliteTaskStore
                 ReadForDispatchSql, r => TaskColumn.ReadRow(TaskColumn.Visible, r), ("@ids", Json(ids)), ("@max_bytes", maxBytes)),
             write: false);
 
-    private sealed class OutboxLease : IOutboxLease
+    private sealed class OutboxLease(SqliteTaskStore store) : IOutboxLease
     {
         public Task Lost { get; } = new TaskCompletionSource().Task;
+
+        public bool IsHeld => true;
+
+        public Task SaveOffsetsAsync(long[] offsets) => store.UseAsync(
+            () => store.Execute(
+                SaveOffsetsSql, ("@id", Partition), ("@published_to", OutboxRows.RowsRead(offsets[Partition]))), write: true);
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }

@@ -1,6 +1,5 @@
 using System.Text;
 using Microsoft.EntityFrameworkCore;
-using Npgsql;
 using Shouldly;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Storage;
@@ -24,7 +23,7 @@ public sealed class DrainSchedulerTests
         var rabbitMq = await TestServers.CreateVirtualHostAsync();
         await using (var first = await StartAsync(database, rabbitMq, "scheduler"))
         {
-            await Eventually.UntilAsync(async () => await RelayAsync(database) == "scheduler", Patience, "the only process is the relay");
+            var holder = await Eventually.UntilAsync(() => DispatcherAsync(database), Patience, "the only process dispatches the outbox");
             await using var api = await StartAsync(database, rabbitMq, "api");
             var id = await CreateBatchAsync(api.Http);
             await Eventually.UntilAsync(async () => (await BatchAsync(database)).LinesDone > 0, Patience, "lines are being made tasks");
@@ -34,7 +33,8 @@ public sealed class DrainSchedulerTests
             var left = await BatchAsync(database);
             left.WorkedUntil.ShouldBeNull();
             left.LinesDone.ShouldBeLessThan(Lines);
-            await Eventually.UntilAsync(async () => await RelayAsync(database) == "api", Patience, "the other process is the relay");
+            await Eventually.UntilAsync(async () => await DispatcherAsync(database) is { } other && other != holder, Patience,
+                "the other process dispatches the outbox");
             await using var second = await StartAsync(database, rabbitMq, "scheduler");
             await Eventually.UntilAsync(
                 async () => (await BatchAsync(database)).LinesDone == Lines, Patience, $"{id} is made tasks to its last line");
@@ -46,8 +46,7 @@ public sealed class DrainSchedulerTests
     }
 
     private static Task<TestHost> StartAsync(TestDatabase database, string rabbitMq, string roles) =>
-        TestHost.StartAsync(new NpgsqlConnectionStringBuilder(database.ConnectionString) { ApplicationName = roles }.ConnectionString,
-            rabbitMq, roles, Quiet);
+        TestHost.StartAsync(database.ConnectionString, rabbitMq, roles, Quiet);
 
     private static async Task<string> CreateBatchAsync(HttpClient http)
     {
@@ -73,13 +72,11 @@ public sealed class DrainSchedulerTests
         return await db.Batches.AsNoTracking().SingleAsync();
     }
 
-    /// <summary>The holder of the outbox dispatcher's lock.</summary>
-    private static async Task<string?> RelayAsync(TestDatabase database)
+    /// <summary>The address of the process that dispatches the outbox.</summary>
+    private static async Task<string?> DispatcherAsync(TestDatabase database)
     {
         await using var db = database.CreateContext();
-        return await db.Database.SqlQuery<string>($"""
-            select a.application_name as "Value" from pg_locks l join pg_stat_activity a on a.pid = l.pid
-            where l.locktype = 'advisory' and l.granted and l.objid = 4294967295 and a.datname = current_database()
-            """).SingleOrDefaultAsync();
+        return await db.Database.SqlQuery<string>(
+            $"""select address as "Value" from outbox_lease where held_until > clock_timestamp()""").SingleOrDefaultAsync();
     }
 }

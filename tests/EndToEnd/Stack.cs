@@ -42,8 +42,12 @@ public abstract class Stack : IAsyncLifetime
     {
         _database = await TestDatabase.CreateAsync(_provider);
         RabbitMq = _provider == DatabaseProvider.Sqlite ? null : await TestServers.CreateVirtualHostAsync();
-        _hosts.AddRange(await Task.WhenAll(_roles.Select(r => TestHost.StartAsync(Database.ConnectionString, RabbitMq, r, Settings))));
+        var address = await AddressAsync(Database.ConnectionString);
+        _hosts.AddRange(await Task.WhenAll(_roles.Select(r => TestHost.StartAsync(address, RabbitMq, r, Settings))));
     }
+
+    /// <summary>How the hosts connect to the database.</summary>
+    protected virtual Task<string> AddressAsync(string connectionString) => Task.FromResult(connectionString);
 
     public async Task DisposeAsync()
     {
@@ -60,6 +64,12 @@ public class SqliteStack() : Stack(DatabaseProvider.Sqlite, null as string);
 
 /// <summary>PostgreSQL and RabbitMQ, one process with all roles.</summary>
 public class ServersStack() : Stack(DatabaseProvider.Postgres, null as string);
+
+/// <summary>PostgreSQL behind PgBouncer in transaction mode, and RabbitMQ; two processes with all roles.</summary>
+public sealed class PooledStack() : Stack(DatabaseProvider.Postgres, null as string, null as string)
+{
+    protected override Task<string> AddressAsync(string connectionString) => PgBouncer.BeforeAsync(connectionString);
+}
 
 /// <summary>PostgreSQL and RabbitMQ, two processes per role.</summary>
 public sealed class SplitStack() : Stack(DatabaseProvider.Postgres, "api", "api", "scheduler", "scheduler", "consumers", "consumers");

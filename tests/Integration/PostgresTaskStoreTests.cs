@@ -190,47 +190,6 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture)
         (await _fixture.Database.GetAsync(task.CorrelationId)).State.ShouldBe(TaskStates.Pending);
     }
 
-    [Fact]
-    public async Task Only_one_process_runs_the_outbox_dispatcher_until_it_releases_the_lock()
-    {
-        await using var second = new TestEngine(_fixture.Database.Address);
-        var first = await LeadAsync(Store);
-        first.ShouldNotBeNull();
-
-        (await LeadAsync(second.Store)).ShouldBeNull();
-        (await LeadAsync(Store)).ShouldBeNull();
-        first.Lost.IsCompleted.ShouldBeFalse();
-        await first.DisposeAsync();
-
-        await using var next = await LeadAsync(second.Store);
-        next.ShouldNotBeNull();
-    }
-
-    [Fact]
-    public async Task An_outbox_dispatcher_notices_a_broken_connection_and_another_takes_over()
-    {
-        await using var first = (await LeadAsync(Store)).ShouldNotBeNull();
-
-        await ExecuteAsync("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from "
-            + "pg_database where datname = current_database())");
-
-        await Should.ThrowAsync<Exception>(first.Lost.WaitAsync(Deadline));
-        first.Lost.IsFaulted.ShouldBeTrue();
-        await using var next = await Eventually.UntilAsync(() => LeadAsync(Store), Deadline, "the lock is free");
-    }
-
-    [Fact]
-    public async Task Another_process_wakes_the_outbox_dispatcher()
-    {
-        await using var second = new TestEngine(_fixture.Database.Address);
-        var woken = new TaskCompletionSource();
-        await using var lease = await Store.TryAcquireOutboxLeaseAsync(() => woken.TrySetResult(), CancellationToken.None);
-
-        await second.Store.WakeDispatcherAsync();
-
-        await woken.Task.WaitAsync(Deadline);
-    }
-
     private static Task AddAsync(TaskDbContext context, TaskState task) =>
         context.InsertAsync(New(change: t => (t.CorrelationId, t.Worker) = (task.CorrelationId, "other")));
 
@@ -278,8 +237,6 @@ public sealed class PostgresTaskStoreTests(PostgresStoreFixture fixture)
         async () =>
             await CountAsync("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") > 0,
         Deadline, "a session waits for another");
-
-    private static Task<IOutboxLease?> LeadAsync(ITaskStore store) => store.TryAcquireOutboxLeaseAsync(() => { }, CancellationToken.None);
 
     private async Task ExecuteAsync(string sql)
     {

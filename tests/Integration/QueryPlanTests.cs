@@ -55,7 +55,7 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
         await schedules.NextAsync([]);
         var due = (await schedules.ListDueAsync(now, []))[0].Schedule;
         var tick = new ScheduleTick(due.Id, due.NextAt!.Value, now.AddDays(1));
-        await new PlannedWork<PostgresTaskStore>(new PostgresTaskStore(watch.Source), now, tick).RunAsync();
+        await new PlannedWork<PostgresTaskStore>(new PostgresTaskStore(watch.Source, TimeProvider.System), now, tick).RunAsync();
 
         return queries.Statements.Concat(watch.Statements).Where(s => !TypeLoading().IsMatch(s.Sql))
             .Select(s => (Known: KnownStatement.Of(s), Ran: s)).Where(s => s.Known is not null).ToLookup(s => s.Known!, s => s.Ran);

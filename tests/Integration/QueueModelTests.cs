@@ -20,10 +20,13 @@ public abstract class QueueModelTests(DatabaseProvider provider)
             await using var database = await TestDatabase.CreateAsync(provider);
             var time = new SetTime(TestTasks.T0);
             // One partition, so that sweeps and redrives have an order.
-            await using var engine = new TestEngine(database.Address, partitions: 1, time: time);
+            await using var engine = new TestEngine(await AddressAsync(database), partitions: 1, time: time);
             await new QueueHistory(seed, database, engine, time).RunAsync(Steps);
         }
     }
+
+    /// <summary>How the engine connects.</summary>
+    private protected virtual Task<DatabaseAddress> AddressAsync(TestDatabase database) => Task.FromResult(database.Address);
 
     private static IEnumerable<int> Seeds()
     {
@@ -37,3 +40,9 @@ public abstract class QueueModelTests(DatabaseProvider provider)
 public sealed class QueueModelOnSqlite() : QueueModelTests(DatabaseProvider.Sqlite);
 
 public sealed class QueueModelOnPostgres() : QueueModelTests(DatabaseProvider.Postgres);
+
+public sealed class QueueModelBehindPgBouncer() : QueueModelTests(DatabaseProvider.Postgres)
+{
+    private protected override async Task<DatabaseAddress> AddressAsync(TestDatabase database) =>
+        database.Address with { ConnectionString = await PgBouncer.BeforeAsync(database.ConnectionString) };
+}

@@ -1,4 +1,5 @@
 using Shouldly;
+using TaskQueue.Tests.Servers;
 using Xunit;
 
 namespace TaskQueue.Tests.Integration;
@@ -11,7 +12,7 @@ public sealed class SqliteTaskStoreTests(SqliteStoreFixture fixture) : TaskStore
     [Fact]
     public async Task The_only_process_runs_the_outbox_dispatcher()
     {
-        await using var lease = await _fixture.Engine.Store.TryAcquireOutboxLeaseAsync(() => { }, CancellationToken.None);
+        await using var lease = await _fixture.Engine.Store.TryLeadAsync();
 
         lease.ShouldNotBeNull().Lost.IsCompleted.ShouldBeFalse();
     }

@@ -22,6 +22,9 @@ public static class TestServers
 
     public static string RabbitMq => Variable("TASKQUEUE_TEST_RABBITMQ");
 
+    /// <summary>Where servers.sh keeps their files.</summary>
+    internal static string Folder => Variable("TASKQUEUE_TEST_SERVERS");
+
     private static HttpClient Management => ManagementClient.Value;
 
     /// <summary>Query of the management API for queues with their numbers of messages alone.</summary>
@@ -92,7 +95,7 @@ public static class TestServers
 
     /// <summary>Runs servers.sh, e.g. "stop-postgres" with "immediate". All tests share these servers.</summary>
     public static Task ServersAsync(string subcommand, params string[] args) =>
-        ScriptAsync([subcommand, Variable("TASKQUEUE_TEST_SERVERS"), .. args]);
+        ScriptAsync([subcommand, Folder, .. args]);
 
     /// <summary>The same on servers in another folder.</summary>
     internal static async Task ScriptAsync(params string[] args)

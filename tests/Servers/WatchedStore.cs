@@ -73,14 +73,10 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
 
     public Task RedispatchAllAsync(DateTime now) => inner.RedispatchAllAsync(now);
 
-    public Task<IOutboxLease?> TryAcquireOutboxLeaseAsync(Action wake, CancellationToken cancellationToken) =>
-        inner.TryAcquireOutboxLeaseAsync(wake, cancellationToken);
-
-    public Task WakeDispatcherAsync() => inner.WakeDispatcherAsync();
+    public Task<OutboxLeaseAnswer> TryAcquireOutboxLeaseAsync(string address, Action wake, CancellationToken cancellationToken) =>
+        inner.TryAcquireOutboxLeaseAsync(address, wake, cancellationToken);
 
     public Task<long[]> LoadOffsetsAsync() => inner.LoadOffsetsAsync();
-
-    public Task SaveOffsetsAsync(long[] cursors) => inner.SaveOffsetsAsync(cursors);
 
     public Task<long[]> EndOfEventsAsync() => inner.EndOfEventsAsync();
 

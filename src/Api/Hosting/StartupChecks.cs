@@ -18,6 +18,8 @@ namespace TaskQueue.Api.Hosting;
 /// <summary>Checks that run before a process serves.</summary>
 internal static partial class StartupChecks
 {
+    private const string ProtocolViolation = "08P01";
+
     public static async Task RunAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
         services.GetService<IStartupValidator>()?.Validate(); // before any side effect
@@ -75,11 +77,17 @@ internal static partial class StartupChecks
         catch (Exception fault) when (fault is DbException or TimeoutException or InvalidOperationException { InnerException: DbException }
             || IsOfFiles(fault))
         {
-            var hint = fault is SqliteException ? "the folder must exist and be writable" : "check ConnectionStrings:TaskQueue";
+            var hint = fault is SqliteException ? "the folder must exist and be writable"
+                : IsOfPooler(fault) ? "behind PgBouncer, ConnectionStrings:TaskQueue needs 'No Reset On Close=true'"
+                : "check ConnectionStrings:TaskQueue";
             throw new StartupException($"cannot use {database}: {OneLine(fault.InnerException as DbException ?? fault)}{Tls(fault)} "
                 + $"({hint})");
         }
     }
+
+    /// <summary>Whether a pooler refused the options of a session: see docs/pgbouncer.md.</summary>
+    private static bool IsOfPooler(Exception fault) => Chain(fault).OfType<DbException>().Any(f =>
+        f.SqlState == ProtocolViolation && f.Message.Contains("startup parameter", StringComparison.Ordinal));
 
     /// <summary>Whether the cause is a file, for example a certificate named in a connection string.</summary>
     private static bool IsOfFiles(Exception fault) => fault is IOException or UnauthorizedAccessException or CryptographicException;

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Bus.Connection;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
 
@@ -9,12 +10,12 @@ namespace TaskQueue.Bus.Outbox;
 
 /// <summary>
 /// Publishes committed events on the bus, in order for each task, at least once. Every process competes for the database's outbox lease;
-/// its holder dispatches, woken by its own commits and by notifications of other processes. A process whose broker is unreachable or does
-/// not confirm leaves it to the others.
+/// its holder dispatches, woken by its own commits and by messages of other processes. A process whose broker is unreachable or does not
+/// confirm leaves it to the others.
 /// </summary>
 internal sealed partial class OutboxDispatcher(
-    ITaskStore store, IsolatingPublisher publisher, ConfirmTimeout confirmTimeout, PostCommitNotifier postCommit,
-    LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<OutboxDispatcher> logger)
+    ITaskStore store, IsolatingPublisher publisher, ConfirmTimeout confirmTimeout, PostCommitNotifier postCommit, DispatcherWake wake,
+    ReplyAddress self, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<OutboxDispatcher> logger)
     : BackgroundService
 {
     /// <summary>Events of each partition in one read; their errors are truncated, so that a read is bounded in bytes too.</summary>
@@ -71,24 +72,28 @@ internal sealed partial class OutboxDispatcher(
             return;
         }
 
-        await using var lease = await store.TryAcquireOutboxLeaseAsync(postCommit.Events.Set, cancellationToken);
+        var answer = await store.TryAcquireOutboxLeaseAsync(self.Name, postCommit.Events.Set, cancellationToken);
         dependencies.Database.ReportSuccess();
-        if (lease is null)
-            await FollowAsync(LookAgain, cancellationToken);
-        else
-            await LeadAsync(lease, cancellationToken);
+        if (answer.Lease is null)
+        {
+            await FollowAsync(LookAgain, cancellationToken, answer.Holder);
+            return;
+        }
+
+        await using var lease = answer.Lease;
+        await LeadAsync(lease, cancellationToken);
     }
 
     /// <summary>
-    /// Forwards notifications to the outbox dispatcher for a while, then returns to let the caller try to acquire the lease.
+    /// Tells the outbox dispatcher of commits for a while, then returns to let the caller try to acquire the lease.
     /// </summary>
-    private async Task FollowAsync(TimeSpan length, CancellationToken cancellationToken)
+    private async Task FollowAsync(TimeSpan length, CancellationToken cancellationToken, string? holder = null)
     {
         var begin = time.GetTimestamp();
         while (length - time.GetElapsedTime(begin) is var left && left > TimeSpan.Zero)
         {
-            if (await postCommit.Events.WaitAsync(left, cancellationToken))
-                await store.WakeDispatcherAsync();
+            if (await postCommit.Events.WaitAsync(left, cancellationToken) && holder is not null)
+                await wake.SendAsync(holder, cancellationToken);
         }
     }
 
@@ -99,18 +104,22 @@ internal sealed partial class OutboxDispatcher(
         var savedAt = time.GetTimestamp();
         using var giveUp = new CancellationTokenSource();
         await using var stopping = cancellationToken.UnsafeRegister(g => ((CancellationTokenSource)g!).CancelAfter(LastPublish), giveUp);
+        using var published = new CancellationTokenSource();
+        var fence = CancelOnLossAsync(lease, giveUp, published.Token);
         try
         {
-            while (!lease.Lost.IsCompleted && !cancellationToken.IsCancellationRequested)
+            while (lease.IsHeld && !cancellationToken.IsCancellationRequested)
             {
                 var events = await store.ReadEventsAsync(cursors, MaxRead);
+                if (!lease.IsHeld)
+                    break; // this process was frozen meanwhile
                 if (events.Count > 0)
                     await PublishAsync(events, giveUp.Token);
                 foreach (var e in events)
                     cursors[e.Partition] = e.Id;
                 if (time.GetElapsedTime(savedAt) >= SaveEvery)
                 {
-                    await SaveAsync(cursors, saved);
+                    await SaveAsync(lease, cursors, saved);
                     savedAt = time.GetTimestamp();
                 }
 
@@ -119,13 +128,27 @@ internal sealed partial class OutboxDispatcher(
                     await postCommit.Events.WaitAsync(LookAgain, cancellationToken);
             }
         }
+        catch (OperationCanceledException) when (lease.Lost.IsCompleted)
+        {
+            // what ended it is thrown below
+        }
         finally
         {
-            await SaveAsync(cursors, saved);
+            await published.CancelAsync();
+            await fence;
+            await SaveAsync(lease, cursors, saved);
         }
 
         cancellationToken.ThrowIfCancellationRequested();
         await lease.Lost; // throws the exception that ended it
+    }
+
+    /// <summary>Ends a publish that waits for the broker once another process may repeat it.</summary>
+    private static async Task CancelOnLossAsync(IOutboxLease lease, CancellationTokenSource publish, CancellationToken cancellationToken)
+    {
+        await Task.WhenAny(lease.Lost, Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken));
+        if (!cancellationToken.IsCancellationRequested)
+            await publish.CancelAsync();
     }
 
     /// <summary>Publishes events. A full queue of a subscriber delays this, and a restart would not help.</summary>
@@ -142,11 +165,11 @@ internal sealed partial class OutboxDispatcher(
         }
     }
 
-    private async Task SaveAsync(long[] cursors, long[] saved)
+    private static async Task SaveAsync(IOutboxLease lease, long[] cursors, long[] saved)
     {
         if (cursors.AsSpan().SequenceEqual(saved))
             return;
-        await store.SaveOffsetsAsync(cursors);
+        await lease.SaveOffsetsAsync(cursors);
         cursors.CopyTo(saved, 0);
     }
 

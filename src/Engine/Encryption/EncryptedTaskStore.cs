@@ -78,14 +78,10 @@ internal sealed class EncryptedTaskStore(ITaskStore inner, DataCipher cipher, Un
 
     public Task RedispatchAllAsync(DateTime now) => inner.RedispatchAllAsync(now);
 
-    public Task<IOutboxLease?> TryAcquireOutboxLeaseAsync(Action wake, CancellationToken cancellationToken) =>
-        inner.TryAcquireOutboxLeaseAsync(wake, cancellationToken);
-
-    public Task WakeDispatcherAsync() => inner.WakeDispatcherAsync();
+    public Task<OutboxLeaseAnswer> TryAcquireOutboxLeaseAsync(string address, Action wake, CancellationToken cancellationToken) =>
+        inner.TryAcquireOutboxLeaseAsync(address, wake, cancellationToken);
 
     public Task<long[]> LoadOffsetsAsync() => inner.LoadOffsetsAsync();
-
-    public Task SaveOffsetsAsync(long[] cursors) => inner.SaveOffsetsAsync(cursors);
 
     public void NoteWaiting(QueueTier target, DateTime? firstDue) => inner.NoteWaiting(target, firstDue);
 

@@ -58,19 +58,14 @@ public interface ITaskStore
     /// <summary>Makes every waiting push task due for dispatch, after a start with the in-process bus, which loses its messages.</summary>
     Task RedispatchAllAsync(DateTime now);
 
-    /// <summary>Tries to acquire the lease of the one outbox dispatcher of the database; null where another process holds it.</summary>
-    /// <param name="wake">Called when another process committed events.</param>
+    /// <summary>Tries to acquire the lease of the one outbox dispatcher of the database.</summary>
+    /// <param name="address">Where others tell this process of committed events while it has the lease.</param>
+    /// <param name="wake">Called when another process committed events, where the database can tell.</param>
     /// <param name="cancellationToken">Cancels the attempt.</param>
-    Task<IOutboxLease?> TryAcquireOutboxLeaseAsync(Action wake, CancellationToken cancellationToken);
-
-    /// <summary>Notifies the outbox dispatcher, in whichever process it runs, of committed events.</summary>
-    Task WakeDispatcherAsync();
+    Task<OutboxLeaseAnswer> TryAcquireOutboxLeaseAsync(string address, Action wake, CancellationToken cancellationToken);
 
     /// <summary>Loads the offsets that the outbox dispatcher last saved.</summary>
     Task<long[]> LoadOffsetsAsync();
-
-    /// <summary>Saves the offsets of all partitions.</summary>
-    Task SaveOffsetsAsync(long[] cursors);
 
     /// <summary>The current end of the event log, as offsets.</summary>
     Task<long[]> EndOfEventsAsync();

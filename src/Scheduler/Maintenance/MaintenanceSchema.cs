@@ -16,6 +16,8 @@ public sealed class MaintenanceSchema(DatabaseAddress database, IServiceProvider
     /// <summary>Serializes schema creation between processes that start together.</summary>
     private const long AdvisoryLock = 0x6d61_696e_7465;
 
+    private const string LockSql = "select set_config('idle_in_transaction_session_timeout', '0', true), pg_advisory_xact_lock($1)";
+
     private const int LongCommandSeconds = 120;
 
     /// <summary>Creates the tables, or migrates them to this program's version. Idempotent.</summary>
@@ -32,15 +34,13 @@ public sealed class MaintenanceSchema(DatabaseAddress database, IServiceProvider
         await using var connection = await services.GetRequiredService<NpgsqlDataSource>().OpenConnectionAsync(cancellationToken);
         if (await VersionAsync(connection, cancellationToken) >= LatestVersion)
             return;
-        await LockAsync(connection, "select pg_advisory_lock($1)");
-        try
-        {
-            PostgreSqlObjectsInstaller.Install(connection, Name);
-        }
-        finally
-        {
-            await LockAsync(connection, "select pg_advisory_unlock($1)");
-        }
+        // A transaction of its own holds the lock, for the installer has some too: it may be idle for as long as they take.
+        await using var second = await services.GetRequiredService<NpgsqlDataSource>().OpenConnectionAsync(cancellationToken);
+        await using var transaction = await second.BeginTransactionAsync(cancellationToken);
+        await using var command = new NpgsqlCommand(LockSql, second, transaction) { CommandTimeout = LongCommandSeconds };
+        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = AdvisoryLock });
+        await command.ExecuteNonQueryAsync(cancellationToken);
+        PostgreSqlObjectsInstaller.Install(connection, Name);
     }
 
     private void PrepareSqlServer()
@@ -66,12 +66,5 @@ public sealed class MaintenanceSchema(DatabaseAddress database, IServiceProvider
         {
             return 0;
         }
-    }
-
-    private static async Task LockAsync(NpgsqlConnection connection, string sql)
-    {
-        await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = LongCommandSeconds };
-        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = AdvisoryLock });
-        await command.ExecuteNonQueryAsync();
     }
 }

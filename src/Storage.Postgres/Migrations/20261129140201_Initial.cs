@@ -253,6 +253,21 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "outbox_lease",
+                columns: table => new
+                {
+                    id = table.Column<int>(type: "integer", nullable: false),
+                    holder = table.Column<Guid>(type: "uuid", nullable: true),
+                    address = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
+                    epoch = table.Column<long>(type: "bigint", nullable: false),
+                    held_until = table.Column<DateTime>(type: "timestamp with time zone", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_outbox_lease", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "outbox_partitions",
                 columns: table => new
                 {
@@ -530,6 +545,11 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 {
                     table.PrimaryKey("PK_webhook_receivers", x => new { x.owner, x.origin });
                 });
+
+            migrationBuilder.InsertData(
+                table: "outbox_lease",
+                columns: new[] { "id", "address", "epoch", "held_until", "holder" },
+                values: new object[] { 1, null, 0L, new DateTime(1970, 1, 1, 0, 0, 0, 0, DateTimeKind.Utc), null });
 
             migrationBuilder.InsertData(
                 table: "outbox_partitions",
@@ -888,6 +908,9 @@ namespace TaskQueue.Storage.Postgres.Migrations
 
             migrationBuilder.DropTable(
                 name: "outbox");
+
+            migrationBuilder.DropTable(
+                name: "outbox_lease");
 
             migrationBuilder.DropTable(
                 name: "outbox_partitions");

@@ -4,6 +4,7 @@ using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Scaling;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Tests.Servers;
 using static TaskQueue.Tests.Servers.TestTasks;
 
 namespace TaskQueue.Tests.Integration.Plans;
@@ -106,7 +107,8 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
         await store.ReadForDispatchAsync([.. events.Select(e => e.TaskId).Distinct().Take(100)], int.MaxValue);
         foreach (var e in events)
             offsets[e.Partition] = Math.Max(offsets[e.Partition], e.Id);
-        await store.SaveOffsetsAsync(offsets);
+        await using var lease = await store.TryLeadAsync();
+        await lease!.SaveOffsetsAsync(offsets);
     }
 
     private async Task QueuesAsync()

@@ -1,0 +1,150 @@
+using Npgsql;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Storage.Postgres;
+
+/// <summary>
+/// The lease of the outbox dispatcher: a row that its holder renews, by the clock of the database. It needs no session, so it works behind
+/// a connection pooler; and it is void on a server that was promoted since, which may lack what the old one had published.
+/// </summary>
+internal sealed class OutboxLease : IOutboxLease
+{
+    private const string AcquireSql =
+        """
+        with free as (select id from outbox_lease where held_until < clock_timestamp() for update skip locked),
+        taken as (
+            update outbox_lease l set holder = $1, address = $2, epoch = l.epoch + 1, held_until = clock_timestamp() + $3
+            from free where l.id = free.id returning l.epoch)
+        select (select epoch from taken), l.address from outbox_lease l
+        """;
+
+    private const string RenewSql =
+        $"update outbox_lease set held_until = clock_timestamp() + $4 where {Mine}";
+
+    private const string SaveOffsetsSql =
+        $"""
+        update outbox_partitions s set published_to = u.published_to from unnest($4) with ordinality as u(published_to, n)
+        where s.id = u.n - 1 and s.published_to < u.published_to and exists (select 1 from outbox_lease where {Mine})
+        """;
+
+    private const string ReleaseSql = "update outbox_lease set held_until = '-infinity' where holder = $1 and epoch = $2";
+
+    // A promoted replica has another timeline than the server it replaces.
+    private const string Timeline = "left(pg_walfile_name(pg_current_wal_lsn()), 8)";
+
+    private const string Mine = $"holder = $1 and epoch = $2 and (case when $3 = '' then '' else {Timeline} end) = $3";
+
+    /// <summary>Longest time for which a dead or frozen holder delays events.</summary>
+    internal static readonly TimeSpan Length = TimeSpan.FromSeconds(3);
+
+    private static readonly TimeSpan RenewEvery = Length / 4;
+
+    private readonly NpgsqlDataSource _source;
+    private readonly TimeProvider _time;
+    private readonly Guid _holder;
+    private readonly long _epoch;
+    private readonly string _timeline;
+    private readonly CancellationTokenSource _stop = new();
+    private long _renewedAt;
+
+    private OutboxLease(NpgsqlDataSource source, TimeProvider time, Guid holder, long epoch, string timeline, long acquiredAt)
+    {
+        (_source, _time, _holder, _epoch, _timeline, _renewedAt) = (source, time, holder, epoch, timeline, acquiredAt);
+        Lost = RenewAsync();
+    }
+
+    public Task Lost { get; }
+
+    public bool IsHeld => !Lost.IsCompleted && _time.GetElapsedTime(Volatile.Read(ref _renewedAt)) < Length;
+
+    public static async Task<OutboxLeaseAnswer> TryAcquireAsync(
+        NpgsqlDataSource source, TimeProvider time, string address, CancellationToken cancellationToken)
+    {
+        var (holder, begin) = (Guid.NewGuid(), time.GetTimestamp());
+        long epoch;
+        await using (var command = source.CreateCommand(AcquireSql))
+        {
+            command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = holder });
+            command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = address });
+            command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = Length });
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+            await reader.ReadAsync(cancellationToken);
+            if (await reader.IsDBNullAsync(0, cancellationToken))
+                return new OutboxLeaseAnswer(null, await reader.IsDBNullAsync(1, cancellationToken) ? null : reader.GetString(1));
+            epoch = reader.GetInt64(0);
+        }
+
+        // Before the offsets are read: they are this server's, or the lease is lost.
+        return new OutboxLeaseAnswer(
+            new OutboxLease(source, time, holder, epoch, await TimelineAsync(source, cancellationToken), begin), address);
+    }
+
+    public async Task SaveOffsetsAsync(long[] offsets)
+    {
+        await using var command = Command(SaveOffsetsSql);
+        command.Parameters.Add(new NpgsqlParameter<long[]> { TypedValue = OutboxRows.RowsRead(offsets) });
+        await command.ExecuteNonQueryAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await Lost.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stop.Dispose();
+        await using var command = _source.CreateCommand(ReleaseSql);
+        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = _holder });
+        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = _epoch });
+        await command.ExecuteNonQueryAsync();
+    }
+
+    private async Task RenewAsync()
+    {
+        while (true)
+        {
+            await Task.Delay(RenewEvery, _time, _stop.Token);
+            var begin = _time.GetTimestamp();
+            if (_time.GetElapsedTime(_renewedAt) >= Length)
+                throw new OutboxLeaseLostException("it was not renewed in time");
+            try
+            {
+                await using var command = Command(RenewSql);
+                command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = Length });
+                if (await command.ExecuteNonQueryAsync(_stop.Token) == 0)
+                    throw new OutboxLeaseLostException("another process has it, or another server has replaced the database's");
+                Volatile.Write(ref _renewedAt, begin);
+            }
+            catch (NpgsqlException) when (!_stop.IsCancellationRequested && _time.GetElapsedTime(_renewedAt) < Length)
+            {
+                // The next try may succeed before the lease ends.
+            }
+        }
+    }
+
+    /// <summary>A statement with the parameters of <see cref="Mine"/>.</summary>
+    private NpgsqlCommand Command(string sql)
+    {
+        var command = _source.CreateCommand(sql);
+        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = _holder });
+        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = _epoch });
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = _timeline });
+        return command;
+    }
+
+    /// <summary>Empty on services that do not tell: their storage loses no commit when a server is replaced.</summary>
+    private static async Task<string> TimelineAsync(NpgsqlDataSource source, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var command = source.CreateCommand($"select {Timeline}");
+            return (string)(await command.ExecuteScalarAsync(cancellationToken))!;
+        }
+        catch (PostgresException fault) when (fault.SqlState is PostgresErrorCodes.FeatureNotSupported
+            or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.InsufficientPrivilege)
+        {
+            return "";
+        }
+    }
+}
+
+/// <summary>The lease of the outbox dispatcher was lost; the next try resumes at the saved offsets.</summary>
+internal sealed class OutboxLeaseLostException(string reason) : Exception($"the lease of the outbox dispatcher was lost: {reason}");
