@@ -1,4 +1,5 @@
 using Npgsql;
+using NpgsqlTypes;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
 
@@ -21,6 +22,23 @@ internal sealed partial class PostgresTaskStore
         """,
         "octets_so_far <= $14 or octets_so_far = octets",
         "taken t", worker: "$5", claimedBy: "$11", lease: "$6", limited: "false");
+
+    // The first request gets the first of the tasks, up to its maximum, and so on: $15 has the cumulative maximums.
+    private static readonly string CombinedClaimSql = ClaimStatement(
+        $"""
+        due as materialized (
+            select c.place, c.id, c.octets, c.n, width_bucket((c.n - 1)::int, $15) + 1 as share,
+                sum(c.octets) over (order by c.n rows unbounded preceding) as octets_so_far
+            from (
+                select d.place, d.id, d.octets, row_number() over () as n
+                from unnest($1, $2, $12, $13) as q(queue, tier, priority, due_from)
+                cross join lateral ({DueTasks("$4", "q.due_from")}
+                    for update skip locked) as d
+                limit $4) as c)
+        """,
+        "octets_so_far <= $14 or octets_so_far = octets",
+        "taken t join due d on d.id = t.id", worker: "($5)[d.share]", claimedBy: "($11)[d.share]", lease: "($6)[d.share]",
+        limited: "false", share: ", due.share, due.n", joined: " join due on due.id = s.id");
 
     private static string DueTasks(string limit, string from) =>
         $"""
@@ -98,7 +116,7 @@ internal sealed partial class PostgresTaskStore
     public async Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now)
     {
         if (rules.Limits.Count > 0 || request.IsStrict)
-            return (await ClaimTogetherAsync([request], rules, now))[0];
+            return (await ClaimLimitedAsync([request], rules, now))[0];
         var parts = _marks.PartsOf(request.Targets, now);
         var dueBy = now.AddMilliseconds(-request.MinAgeMs);
         await using var command = source.CreateCommand(ClaimSql);
@@ -110,24 +128,61 @@ internal sealed partial class PostgresTaskStore
             Value<int[]>([.. parts.Select(p => (int)p.Priority)]), Value<DateTime[]>([.. parts.Select(p => p.From)]),
             Value(request.MaxBytes),
         ]);
-        var tasks = new List<TaskState>();
-        var chosen = 0L;
-        await using (var reader = await command.ExecuteReaderAsync())
-        {
-            while (await reader.ReadAsync())
-            {
-                chosen = reader.GetInt64(TaskColumn.Visible.Length);
-                if (!await reader.IsDBNullAsync(0))
-                    tasks.Add(TaskColumn.ReadRow(TaskColumn.Visible, reader));
-            }
-        }
-
-        if (chosen == tasks.Count)
-            _marks.Claimed(parts, tasks, dueBy, now);
+        var (tasks, isAll) = await ReadAsync(command, _ => 0L, TaskColumn.Visible.Length);
+        if (isAll)
+            _marks.Claimed(parts, [.. tasks.Select(t => t.Task)], dueBy, now);
         else if (tasks.Count == 0)
             return await ClaimAsync(request, rules, now); // all of them were changed after the statement had begun
-        return InOrder(request.Targets, tasks);
+        return InOrder(request.Targets, tasks.Select(t => t.Task));
     }
+
+    private async Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimCombinedAsync(
+        IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now)
+    {
+        var (request, upTo) = (requests[0], 0);
+        int[] sums = [.. requests.Select(r => upTo += r.Max)];
+        var parts = _marks.PartsOf(request.Targets, now);
+        var dueBy = now.AddMilliseconds(-request.MinAgeMs);
+        await using var command = source.CreateCommand(CombinedClaimSql);
+        command.Parameters.AddRange((NpgsqlParameter[])
+        [
+            Value<string[]>([.. parts.Select(p => p.Target.Queue)]), Value<int[]>([.. parts.Select(p => p.Target.Tier)]), Value(now),
+            Value(upTo), Value<string[]>([.. requests.Select(r => r.Worker)]), Leases(requests), Value(PickPartition()),
+            Value<string[]>([.. rules.Silent]), Value(dueBy), Nullable(request.MaxRetries),
+            Value<string?[]>([.. requests.Select(r => r.Credential)]), Value<int[]>([.. parts.Select(p => (int)p.Priority)]),
+            Value<DateTime[]>([.. parts.Select(p => p.From)]), Value(request.MaxBytes), Value(sums),
+        ]);
+        var (tasks, isAll) = await ReadAsync(command, r => r.GetInt32(TaskColumn.Visible.Length), TaskColumn.Visible.Length + 2);
+        if (isAll)
+            _marks.Claimed(parts, [.. tasks.Select(t => t.Task)], dueBy, now);
+        else if (tasks.Count == 0)
+            return await ClaimCombinedAsync(requests, rules, now);
+        var shares = tasks.ToLookup(t => t.Share, t => t.Task);
+        return [.. requests.Select((_, place) => InOrder(request.Targets, shares[place + 1]))];
+    }
+
+    /// <summary>Reads claimed tasks with the request that each is for.</summary>
+    /// <returns>The tasks, and whether they are all that were chosen.</returns>
+    private static async Task<(List<(long Share, TaskState Task)> Tasks, bool IsAll)> ReadAsync(
+        NpgsqlCommand command, Func<NpgsqlDataReader, long> shareOf, int chosenColumn)
+    {
+        var tasks = new List<(long, TaskState)>();
+        var chosen = 0L;
+        await using var reader = await command.ExecuteReaderAsync();
+        while (await reader.ReadAsync())
+        {
+            chosen = reader.GetInt64(chosenColumn);
+            if (!await reader.IsDBNullAsync(0))
+                tasks.Add((shareOf(reader), TaskColumn.ReadRow(TaskColumn.Visible, reader)));
+        }
+
+        return (tasks, chosen == tasks.Count);
+    }
+
+    private static NpgsqlParameter Leases(IReadOnlyList<ClaimRequest> requests) => new NpgsqlParameter<int?[]>
+    {
+        TypedValue = [.. requests.Select(r => r.LeaseMs)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer,
+    };
 
     public void NoteWaiting(QueueTier target, DateTime? firstDue)
     {
@@ -141,7 +196,7 @@ internal sealed partial class PostgresTaskStore
         ReadTimeAsync(NextDueSql, Value(Queues(targets)), Value(Tiers(targets)), Value(now));
 
     /// <summary>A statement returns its rows in any order.</summary>
-    private static List<TaskState> InOrder(IReadOnlyList<QueueTier> targets, List<TaskState> tasks)
+    private static List<TaskState> InOrder(IReadOnlyList<QueueTier> targets, IEnumerable<TaskState> tasks)
     {
         var places = new Dictionary<QueueTier, int>();
         foreach (var target in targets)

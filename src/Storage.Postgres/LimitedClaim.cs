@@ -1,5 +1,4 @@
 using Npgsql;
-using NpgsqlTypes;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
@@ -109,8 +108,13 @@ internal sealed partial class PostgresTaskStore
             select distinct abs(hashtext(queue || ':' || tier) % 64) as b from unnest($1, $2) as q(queue, tier) order by 1) as buckets
         """;
 
-    public async Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimTogetherAsync(IReadOnlyList<ClaimRequest> requests, ClaimRules rules,
-        DateTime now)
+    public Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimTogetherAsync(
+        IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now) =>
+        rules.Limits.Count > 0 || requests[0].IsStrict ? ClaimLimitedAsync(requests, rules, now)
+            : ClaimCombinedAsync(requests, rules, now);
+
+    private async Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimLimitedAsync(
+        IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now)
     {
         var request = requests[0];
         await using var connection = await source.OpenConnectionAsync();
@@ -151,8 +155,7 @@ internal sealed partial class PostgresTaskStore
         yield return Value(now);
         yield return Value(upTo);
         yield return Value<string[]>([.. requests.Select(r => r.Worker)]);
-        yield return new NpgsqlParameter<int?[]> { TypedValue = [.. requests.Select(r => r.LeaseMs)],
-            NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer };
+        yield return Leases(requests);
         yield return Value(PickPartition());
         yield return Value<string[]>([.. rules.Silent]);
         yield return Value(now.AddMilliseconds(-request.MinAgeMs));

@@ -32,6 +32,62 @@ public sealed class ClaimsTests
         seen.NextDueAfter.ShouldBe(seen.ClaimedAt.Take(seen.NextDueAfter.Count));
     }
 
+    [Fact]
+    public async Task Claims_that_arrive_while_others_run_share_the_next_one()
+    {
+        var store = DispatchProxy.Create<ITaskStore, HeldStore>();
+        var held = (HeldStore)store;
+        var workNotifier = new WorkNotifier(TimeProvider.System);
+        using var postCommit = new PostCommitNotifier(workNotifier);
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        await using var engine = new TestEngine(database.Address);
+        var catalog = engine.Services.GetRequiredService<QueueCatalog>();
+        await catalog.AllAsync(); // from now on in memory: a claim reaches the store before its caller goes on
+        var claims = new TaskClaimer(store, catalog, workNotifier, postCommit,
+            engine.Services.GetRequiredService<TaskMetrics>(), engine.Services.GetRequiredService<MemoryBudget>(), TimeProvider.System);
+
+        var running = Enumerable.Range(0, 12).Select(n =>
+            claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, $"w{n}", 1000), TimeSpan.Zero, CancellationToken.None)).ToList();
+        held.Claims.ShouldBe(2);
+        held.Gate.SetResult();
+        await Task.WhenAll(running);
+
+        held.Claims.ShouldBe(2);
+        held.Workers.SelectMany(w => w).Order(StringComparer.Ordinal)
+            .ShouldBe(Enumerable.Range(2, 10).Select(n => $"w{n}").Order(StringComparer.Ordinal));
+        held.Workers.Count.ShouldBe(1);
+    }
+
+    /// <summary>A store without tasks whose single claims wait.</summary>
+    public class HeldStore : DispatchProxy
+    {
+        private int _claims;
+
+        public TaskCompletionSource Gate { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public int Claims => Volatile.Read(ref _claims);
+
+        /// <summary>The workers of each combined claim.</summary>
+        public List<List<string>> Workers { get; } = [];
+
+        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
+        {
+            if (targetMethod!.Name == nameof(ITaskStore.ClaimAsync))
+                return ClaimAsync();
+            var requests = (IReadOnlyList<ClaimRequest>)args![0]!;
+            lock (Workers)
+                Workers.Add([.. requests.Select(r => r.Worker)]);
+            return Task.FromResult<IReadOnlyList<IReadOnlyList<TaskState>>>([.. requests.Select(_ => (IReadOnlyList<TaskState>)[])]);
+        }
+
+        private async Task<IReadOnlyList<TaskState>> ClaimAsync()
+        {
+            Interlocked.Increment(ref _claims);
+            await Gate.Task;
+            return [];
+        }
+    }
+
     /// <summary>Every reading of the clock takes a second.</summary>
     private sealed class HurriedTime : TimeProvider
     {

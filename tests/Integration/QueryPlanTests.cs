@@ -37,7 +37,7 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
             plans.Where(p => p.Key.Name == "Backlog").SelectMany(p => p).ShouldAllBe(p => ReadsWaitingAlone(p.Plan));
             plans.Where(p => p.Key.Name == "List: owner").SelectMany(p => p)
                 .ShouldAllBe(p => p.Plan.Contains("ix_tasks_owner", StringComparison.Ordinal));
-            plans.Where(p => p.Key.Name is "Claim" or "Limited claim" or "Next due").SelectMany(p => p)
+            plans.Where(p => p.Key.Name is "Claim" or "Combined claim" or "Limited claim" or "Next due").SelectMany(p => p)
                 .ShouldAllBe(p => p.Plan.Contains("Index Scan using ix_ready_claim on ready r", StringComparison.Ordinal));
         }
 

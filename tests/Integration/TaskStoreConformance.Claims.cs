@@ -37,6 +37,43 @@ public abstract partial class TaskStoreConformance
             .ShouldAllBe(c => c.Count == 0);
     }
 
+    [Fact]
+    public async Task Requests_without_limits_share_a_claim_each_with_its_own_worker_and_lease()
+    {
+        var tasks = Enumerable.Range(0, 6).Select(n => New("plain", t => t.DueAt = T0.AddSeconds(n))).ToList();
+        await Store.InsertAsync(tasks);
+        ClaimRequest[] requests =
+        [
+            Request(2, "plain") with { Worker = "a", LeaseMs = 1000, Credential = "key-a" },
+            Request(1, "plain") with { Worker = "b", LeaseMs = 7000 }, Request(5, "plain") with { Worker = "c", LeaseMs = 3000 },
+            Request(5, "plain") with { Worker = "d" },
+        ];
+
+        var claimed = await Store.ClaimTogetherAsync(requests, ClaimRules.None, Later);
+
+        claimed.Select(c => c.Count).ShouldBe([2, 1, 3, 0]);
+        claimed.SelectMany(c => c).Select(t => t.CorrelationId).ShouldBe(tasks.Select(t => t.CorrelationId));
+        claimed.SelectMany(c => c).Select(t => (t.Worker, t.LeaseMs, t.LeaseUntil, t.ClaimedBy)).ShouldBe(
+        [
+            ("a", 1000, Later.AddSeconds(1), "key-a"), ("a", 1000, Later.AddSeconds(1), "key-a"), ("b", 7000, Later.AddSeconds(7), null),
+            ("c", 3000, Later.AddSeconds(3), null), ("c", 3000, Later.AddSeconds(3), null), ("c", 3000, Later.AddSeconds(3), null),
+        ]);
+        (await Database.EventsOfAsync(tasks[2].CorrelationId)).Last().Worker.ShouldBe("b");
+        (await Store.ClaimTogetherAsync(requests, ClaimRules.None, Later)).ShouldAllBe(c => c.Count == 0);
+    }
+
+    [Fact]
+    public async Task A_shared_claim_ends_at_its_bytes_and_leaves_the_rest()
+    {
+        var tasks = Enumerable.Range(0, 4)
+            .Select(n => New("large", t => (t.DueAt, t.Payload) = (T0.AddSeconds(n), $"\"{new string('x', 998)}\""))).ToList();
+        await Store.InsertAsync(tasks);
+        var requests = Enumerable.Repeat(Request(1, "large") with { MaxBytes = 2000 }, 4).ToList();
+
+        (await Store.ClaimTogetherAsync(requests, ClaimRules.None, Later)).Select(c => c.Count).ShouldBe([1, 1, 0, 0]);
+        (await Store.ClaimTogetherAsync(requests, ClaimRules.None, Later)).Select(c => c.Count).ShouldBe([1, 1, 0, 0]);
+    }
+
     private static readonly DateTime Later = T0.AddMinutes(1);
 
     [Fact]

@@ -13,7 +13,10 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
     /// <summary>Bytes of the first claim, unless payloads are limited to less: many small tasks, or a single large one.</summary>
     private const long FirstBytes = 1024 * 1024;
 
-    private readonly LimitedTaskClaimer _limited = new(store, budget.MaxAnswerBytes);
+    /// <summary>Groups of claims for the same targets that run at a time: more use several processors of the database.</summary>
+    private const int Parallel = 2;
+
+    private readonly CombinedClaims _plain = new(store, budget.MaxAnswerBytes, Parallel), _limited = new(store, budget.MaxAnswerBytes, 1);
 
     /// <summary>Maximum wait of a worker before it looks again, in case a broker outage lost a notification.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
@@ -108,8 +111,8 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
     private async Task<IReadOnlyList<TaskState>> TakeAsync(ClaimRequest request, ClaimRules rules, DateTime now)
     {
         var begun = Stopwatch.GetTimestamp();
-        var tasks = rules.Limits.Count == 0 && !request.IsStrict ? await store.ClaimAsync(request, rules, now)
-            : await _limited.ClaimAsync(request, rules, now);
+        var claims = rules.Limits.Count == 0 && !request.IsStrict ? _plain : _limited;
+        var tasks = await claims.ClaimAsync(request, rules, now);
         metrics.Claimed(tasks, Stopwatch.GetElapsedTime(begun));
         return tasks;
     }

@@ -10,6 +10,7 @@ internal sealed record KnownStatement(string Name, string Purpose, string Mark)
         new("Lock targets", "Before a strict claim.", "as buckets"),
         new("Unlock", "Frees a queue for sequential claims.", "delete from queue_locks"),
         new("Limited claim", "Takes due tasks of queues that have limits.", "with limits as ("),
+        new("Combined claim", "Takes due tasks for several requests of a process.", "width_bucket((c.n - 1)"),
         new("Claim", "Takes due tasks for a worker.", "with due as materialized ("),
         new("Lock limits", "Before a claim from queues with limits: what it counts stays true until it commits.",
             "select 1 from queue_limits"),
@@ -74,10 +75,15 @@ internal sealed record KnownStatement(string Name, string Purpose, string Mark)
         new("List: dead", "A page of the dead letters.", "ORDER BY e.finished_at"),
     ];
 
-    /// <summary>The statement that was run, or null for those without a table, such as a partition's lock.</summary>
+    /// <summary>
+    /// The statement that was run, or null for those without a table, such as a partition's lock, and those of the one row of the lease.
+    /// </summary>
     public static KnownStatement? Of(RanStatement ran) =>
-        ran.Plan == "Result"
+        ran.Plan == "Result" || IsOfLeaseAlone(ran.Sql)
             ? null
             : All.FirstOrDefault(s => ran.Sql.Contains(s.Mark, StringComparison.Ordinal))
                 ?? throw new InvalidOperationException($"A statement without a name in {nameof(KnownStatement)}:\n{ran.Sql}");
+
+    private static bool IsOfLeaseAlone(string sql) =>
+        sql.Contains("outbox_lease", StringComparison.Ordinal) && !sql.Contains("outbox_partitions", StringComparison.Ordinal);
 }

@@ -49,6 +49,8 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
         foreach (var order in new[] { ClaimOrder.Oldest, ClaimOrder.RoundRobin, ClaimOrder.Sequential })
             tasks.AddRange(await store.ClaimAsync(new ClaimRequest([.. names[20..40].Select(n => new QueueTier(n, 0))], 10, "w", 0, order),
                 ClaimRules.None, now));
+        var request = new ClaimRequest([new QueueTier("q501", 0), new QueueTier("q502", 0)], 5, "w", null);
+        tasks.AddRange((await store.ClaimTogetherAsync([request, request], ClaimRules.None, now)).SelectMany(share => share));
         await store.UnlockAsync(new QueueTier(names[20], 0));
         await store.NextDueAsync([.. names.Select(n => new QueueTier(n, 0))], now.AddDays(1));
         return tasks;

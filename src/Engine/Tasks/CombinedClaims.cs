@@ -1,14 +1,18 @@
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>
-/// Claims from queues with limits, and claims in strict order, block each other at the database until commit. Those of a process for the
-/// same targets are therefore combined, without a timer: a group is whatever arrived while the last one committed.
+/// Combines the claims of a process for the same targets, without a timer: a group is whatever arrived while the last one committed. So
+/// many workers that claim one task each cost a transaction a group; and claims that block each other at the database until commit, those
+/// from queues with limits and those in strict order, wait here instead.
 /// </summary>
-internal sealed class LimitedTaskClaimer(ITaskStore store, long maxBytes)
+/// <param name="store">The store.</param>
+/// <param name="maxBytes">Maximum bytes of a group.</param>
+/// <param name="parallel">Groups for the same targets that run at a time.</param>
+internal sealed class CombinedClaims(ITaskStore store, long maxBytes, int parallel)
 {
     private const int MaxTasks = 2000;
 
-    private readonly Dictionary<string, List<Entry>> _lines = [];
+    private readonly Dictionary<string, Line> _lines = [];
     private readonly Lock _lock = new();
 
     public Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now)
@@ -18,13 +22,12 @@ internal sealed class LimitedTaskClaimer(ITaskStore store, long maxBytes)
             + $"{string.Join(' ', request.Targets.Select(t => $"{t.Queue}:{t.Tier}"))}";
         lock (_lock)
         {
-            if (_lines.TryGetValue(name, out var line))
-            {
-                line.Add(entry);
+            if (!_lines.TryGetValue(name, out var line))
+                _lines[name] = line = new Line();
+            line.Waiting.Add(entry);
+            if (line.Running == parallel)
                 return entry.Claimed.Task;
-            }
-
-            _lines[name] = [entry];
+            line.Running++;
         }
 
         _ = RunAsync(name);
@@ -37,7 +40,7 @@ internal sealed class LimitedTaskClaimer(ITaskStore store, long maxBytes)
         {
             try
             {
-                var claimed = await store.ClaimTogetherAsync(Requests(group), group[^1].Rules, group.Max(e => e.Now));
+                var claimed = await ClaimAsync(group);
                 // Requests that got nothing because the group reached its bytes go first in the next one.
                 var isFull = 2 * claimed.Sum(tasks => tasks.Sum(TaskClaimer.BytesOf)) > BytesOf(group);
                 Return(name, [.. group.Where((e, i) => isFull && claimed[i].Count == 0 && e.Request.Order != ClaimOrder.Sequential)]);
@@ -52,6 +55,13 @@ internal sealed class LimitedTaskClaimer(ITaskStore store, long maxBytes)
                 group.ForEach(e => e.Claimed.TrySetException(fault));
             }
         }
+    }
+
+    private async Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimAsync(List<Entry> group)
+    {
+        var (requests, rules, now) = (Requests(group), group[^1].Rules, group.Max(e => e.Now));
+        return requests.Count == 1 ? [await store.ClaimAsync(requests[0], rules, now)]
+            : await store.ClaimTogetherAsync(requests, rules, now);
     }
 
     /// <summary>A sequential claim locks what it leaves, so there is nothing for the requests behind it.</summary>
@@ -69,18 +79,19 @@ internal sealed class LimitedTaskClaimer(ITaskStore store, long maxBytes)
     private void Return(string name, List<Entry> entries)
     {
         lock (_lock)
-            _lines[name].InsertRange(0, entries);
+            _lines[name].Waiting.InsertRange(0, entries);
     }
 
-    /// <summary>The next group; null if no request waits, which closes the line.</summary>
+    /// <summary>The next group; null if no request waits, which ends this run of the line.</summary>
     private List<Entry>? Next(string name)
     {
         lock (_lock)
         {
-            var line = _lines[name];
+            var (all, line) = (_lines[name], _lines[name].Waiting);
             if (line.Count == 0)
             {
-                _lines.Remove(name);
+                if (--all.Running == 0)
+                    _lines.Remove(name);
                 return null;
             }
 
@@ -91,6 +102,14 @@ internal sealed class LimitedTaskClaimer(ITaskStore store, long maxBytes)
             line.RemoveRange(0, group.Count);
             return group;
         }
+    }
+
+    /// <summary>Requests for the same targets.</summary>
+    private sealed class Line
+    {
+        public List<Entry> Waiting { get; } = [];
+
+        public int Running { get; set; }
     }
 
     private sealed record Entry(ClaimRequest Request, ClaimRules Rules, DateTime Now)
