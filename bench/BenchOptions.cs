@@ -24,6 +24,7 @@ internal sealed record Sizes
         Waiting = 10_000,
         Claimed = 4_000,
         Pushed = 2_000,
+        Dispatched = 20_000,
         WakeUps = 20,
         Scheduled = 5,
         LatencyWaiting = 10_000,
@@ -61,6 +62,9 @@ internal sealed record Sizes
 
     /// <summary>Tasks or messages per push rate sample.</summary>
     public int Pushed { get; private init; } = 100_000;
+
+    /// <summary>Events of an outbox dispatcher's backlog.</summary>
+    public int Dispatched { get; private init; } = 2_000_000;
 
     public int WakeUps { get; private init; } = 300;
 

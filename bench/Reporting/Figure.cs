@@ -13,6 +13,8 @@ internal sealed record Unit(string Name, string Format)
 
     public static Unit EventsPerSecond { get; } = new("events/s", "#,0");
 
+    public static Unit MicrosecondsPerEvent { get; } = new("µs/event", "#,0.00");
+
     public static Unit LinesPerSecond { get; } = new("lines/s", "#,0");
 
     public static Unit Seconds { get; } = new("s", "#,0.00");

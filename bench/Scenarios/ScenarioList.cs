@@ -19,6 +19,7 @@ internal static class ScenarioList
         ("bulk", BulkScenario.RunAsync),
         ("claim", ClaimScenario.RunAsync),
         ("push", PushScenario.RunAsync),
+        ("dispatch", DispatchScenario.RunAsync),
         ("wakeup", WakeUpScenario.RunAsync),
         ("scheduled", ScheduledScenario.RunAsync),
         ("claim-latency", ClaimLatencyScenario.RunAsync),

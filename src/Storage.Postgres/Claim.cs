@@ -179,7 +179,7 @@ internal sealed partial class PostgresTaskStore
         return (tasks, chosen == tasks.Count);
     }
 
-    private static NpgsqlParameter Leases(IReadOnlyList<ClaimRequest> requests) => new NpgsqlParameter<int?[]>
+    private static NpgsqlParameter<int?[]> Leases(IReadOnlyList<ClaimRequest> requests) => new()
     {
         TypedValue = [.. requests.Select(r => r.LeaseMs)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer,
     };

@@ -99,27 +99,34 @@ internal sealed partial class OutboxDispatcher(
 
     private async Task LeadAsync(IOutboxLease lease, CancellationToken cancellationToken)
     {
-        var cursors = await store.LoadOffsetsAsync();
-        var saved = cursors.ToArray();
+        var offsets = await store.LoadOffsetsAsync();
+        var saved = offsets.ToArray();
         var savedAt = time.GetTimestamp();
         using var giveUp = new CancellationTokenSource();
         await using var stopping = cancellationToken.UnsafeRegister(g => ((CancellationTokenSource)g!).CancelAfter(LastPublish), giveUp);
         using var published = new CancellationTokenSource();
         var fence = CancelOnLossAsync(lease, giveUp, published.Token);
+        Task<IReadOnlyList<TaskEvent>>? next = null;
         try
         {
             while (lease.IsHeld && !cancellationToken.IsCancellationRequested)
             {
-                var events = await store.ReadEventsAsync(cursors, MaxRead);
+                var events = await (next ?? store.ReadEventsAsync(offsets, MaxRead));
+                next = null;
                 if (!lease.IsHeld)
                     break; // this process was frozen meanwhile
                 if (events.Count > 0)
+                {
+                    var read = Behind(events, offsets);
+                    if (events.Count >= MaxRead) // a backlog: the next page is read meanwhile
+                        next = store.ReadEventsAsync(read, MaxRead);
                     await PublishAsync(events, giveUp.Token);
-                foreach (var e in events)
-                    cursors[e.Partition] = e.Id;
+                    offsets = read;
+                }
+
                 if (time.GetElapsedTime(savedAt) >= SaveEvery)
                 {
-                    await SaveAsync(lease, cursors, saved);
+                    await SaveAsync(lease, offsets, saved);
                     savedAt = time.GetTimestamp();
                 }
 
@@ -136,11 +143,21 @@ internal sealed partial class OutboxDispatcher(
         {
             await published.CancelAsync();
             await fence;
-            await SaveAsync(lease, cursors, saved);
+            if (next is not null)
+                await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await SaveAsync(lease, offsets, saved);
         }
 
         cancellationToken.ThrowIfCancellationRequested();
         await lease.Lost; // throws the exception that ended it
+    }
+
+    private static long[] Behind(IReadOnlyList<TaskEvent> events, long[] offsets)
+    {
+        var behind = offsets.ToArray();
+        foreach (var e in events)
+            behind[e.Partition] = e.Id;
+        return behind;
     }
 
     /// <summary>Ends a publish that waits for the broker once another process may repeat it.</summary>
@@ -165,12 +182,12 @@ internal sealed partial class OutboxDispatcher(
         }
     }
 
-    private static async Task SaveAsync(IOutboxLease lease, long[] cursors, long[] saved)
+    private static async Task SaveAsync(IOutboxLease lease, long[] offsets, long[] saved)
     {
-        if (cursors.AsSpan().SequenceEqual(saved))
+        if (offsets.AsSpan().SequenceEqual(saved))
             return;
-        await lease.SaveOffsetsAsync(cursors);
-        cursors.CopyTo(saved, 0);
+        await lease.SaveOffsetsAsync(offsets);
+        offsets.CopyTo(saved, 0);
     }
 
     [LoggerMessage(LogLevel.Warning, "Dispatching the outbox failed; retrying")]
