@@ -19,6 +19,8 @@ usage: servers.sh install                         install what is missing (apt-g
        servers.sh stop-rabbitmq DIR [kill]        kill: kill -9, as in a crash
        servers.sh silence DIR VHOST/QUEUE         its consumers get nothing more, and nobody tells them
        servers.sh drop DIR VHOST/QUEUE            deletes a queue, whosever it is
+       servers.sh suspend DIR VHOST/QUEUE         a quorum queue confirms and answers nothing, as without a leader
+       servers.sh resume DIR VHOST/QUEUE
        servers.sh block-rabbitmq DIR              as if its disk were full: it blocks whoever publishes
        servers.sh unblock-rabbitmq DIR
        servers.sh limit-messages DIR BYTES         channels that are opened from then on refuse larger ones
@@ -364,6 +366,10 @@ drop() {
   on_queue "$1" '{ok, _} = rabbit_amqqueue:delete(Queue, false, false, <<"guest">>), 0'
 }
 
+# suspend QUEUE | resume QUEUE: the process of a quorum queue, which keeps what it is sent meanwhile.
+suspend() { on_queue "$1" '{Server, _} = amqqueue:get_pid(Queue), ok = sys:suspend(Server), 0'; }
+resume() { on_queue "$1" '{Server, _} = amqqueue:get_pid(Queue), ok = sys:resume(Server), 0'; }
+
 # limit_messages BYTES: of channels that are opened from then on.
 limit_messages() { on_node -a "application set_env [rabbit, max_message_size, $1]"; }
 
@@ -443,6 +449,8 @@ case "$command ${3:-}" in
   'stop-rabbitmq kill') stop_rabbitmq KILL ;;
   'silence '?*) silence "$3" ;;
   'drop '?*) drop "$3" ;;
+  'suspend '?*) suspend "$3" ;;
+  'resume '?*) resume "$3" ;;
   'block-rabbitmq ') limit_disk 1000000000000000000 ;;
   'unblock-rabbitmq ') limit_disk 50000000 ;;
   'limit-messages '?*) limit_messages "$3" ;;

@@ -2,6 +2,7 @@ using MassTransit;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using TaskQueue.Bus.Connection;
+using TaskQueue.Bus.Dispatch;
 using TaskQueue.Bus.Health;
 using TaskQueue.Bus.Outbox;
 using TaskQueue.Bus.Replies;
@@ -46,7 +47,9 @@ public static class BusRegistration
         services.AddSingleton<PushTopology>().AddSingleton<IQueueAnnouncer, QueueAnnouncer>().AddSingleton<WorkEndpoints>()
             .AddTransient<ConfirmTimeout>();
         services.AddSingleton<EventPublisher>().AddSingleton<IEventPublisher>(sp => sp.GetRequiredService<EventPublisher>())
-            .AddSingleton<IsolatingPublisher>().AddSingleton<DispatcherWake>();
+            .AddSingleton<IsolatingPublisher>().AddSingleton<DispatchAhead>().AddSingleton<DispatcherWake>();
+        services.AddSingleton<MessageLimits>().AddSingleton<WorkerChannels>().AddSingleton<EndedNotices>().AddSingleton<TaskSender>()
+            .AddSingleton<HeldQueues>().AddSingleton<TaskDispatcher>();
         services.AddSingleton<IReplySender, ReplySender>().AddSingleton<ConsumerLiveness>();
         if (address.RabbitMq is not null)
         {

@@ -36,4 +36,31 @@ public sealed class RefusedEventsTests
             async () => (await host.Http.GetAsync(new Uri("/health/ready", UriKind.Relative))).IsSuccessStatusCode,
             TimeSpan.FromSeconds(60), "the server is well");
     }
+
+    [Fact]
+    public async Task A_task_larger_than_the_broker_takes_is_set_aside_where_we_know_no_such_limit()
+    {
+        await using var servers = await OwnServers.StartAsync();
+        await servers.RunAsync("limit-messages", $"{Largest}");
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
+        await using var host = await TestHost.StartAsync(database.ConnectionString, servers.RabbitMq,
+            settings: new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "Error" });
+
+        var large = await host.Http.SubmitAsync(new { action = "echo", data = new string('x', 2 * Largest) });
+        // Together they are more than the broker takes, too.
+        var small = await host.Http.SubmitManyAsync(
+            Enumerable.Range(0, 10).Select(_ => new { action = "echo", data = new string('y', Largest / 3) }));
+        foreach (var id in small)
+            await host.Http.TaskAsync(id, "completed");
+        var item = await Eventually.UntilAsync(
+            async () =>
+                (await host.Http.ReadAsync("/quarantine?kind=dispatch")).Json.GetProperty("items").EnumerateArray()
+                    .Select(i => i.Text("subject") == large.ToString() ? i.Text("reason") : null).FirstOrDefault(r => r is not null),
+            TimeSpan.FromSeconds(60), "the large one is set aside");
+        item.ShouldContain("larger than configured max size");
+        (await host.Http.TaskAsync(large)).Text("status").ShouldBe("pending");
+        var after = await host.Http.SubmitAsync(new { action = "echo", data = 1 });
+        await host.Http.TaskAsync(after, "completed");
+        (await host.Http.GetAsync(new Uri("/health/ready", UriKind.Relative))).IsSuccessStatusCode.ShouldBeTrue();
+    }
 }

@@ -93,6 +93,43 @@ public static class TestServers
     /// <summary>The current consumers of the queue get nothing more, and are not notified.</summary>
     public static Task SilenceAsync(string uri, string queue) => ServersAsync("silence", $"{VirtualHost(uri)}/{queue}");
 
+    /// <summary>A quorum queue confirms nothing until it is resumed, as if it had no leader.</summary>
+    public static Task SuspendQueueAsync(string uri, string queue) => ServersAsync("suspend", $"{VirtualHost(uri)}/{queue}");
+
+    /// <summary>Ends <see cref="SuspendQueueAsync"/>.</summary>
+    public static Task ResumeQueueAsync(string uri, string queue) => ServersAsync("resume", $"{VirtualHost(uri)}/{queue}");
+
+    /// <summary>Lets some queues refuse messages while they have one, as an operator's policy does.</summary>
+    public static async Task RefuseMessagesAsync(string uri, string queues)
+    {
+        var policy = new JsonObject
+        {
+            ["pattern"] = queues, ["apply-to"] = "queues",
+            ["definition"] = new JsonObject { ["max-length"] = 1, ["overflow"] = "reject-publish" },
+        };
+        using var set = await Management.PutAsJsonAsync($"/api/policies/{VirtualHost(uri)}/refuse", policy);
+        set.EnsureSuccessStatusCode();
+    }
+
+    /// <summary>Ends <see cref="RefuseMessagesAsync"/>.</summary>
+    public static async Task AcceptMessagesAsync(string uri)
+    {
+        using var deleted = await Management.DeleteAsync($"/api/policies/{VirtualHost(uri)}/refuse");
+        deleted.EnsureSuccessStatusCode();
+    }
+
+    /// <summary>Declares a quorum queue and binds it to an exchange.</summary>
+    public static async Task BindQueueAsync(string uri, string queue, string exchange)
+    {
+        var name = VirtualHost(uri);
+        var settings = new JsonObject { ["durable"] = true, ["arguments"] = new JsonObject { ["x-queue-type"] = "quorum" } };
+        using var declared = await Management.PutAsJsonAsync($"/api/queues/{name}/{queue}", settings);
+        declared.EnsureSuccessStatusCode();
+        using var bound = await Management.PostAsJsonAsync(
+            $"/api/bindings/{name}/e/{Uri.EscapeDataString(exchange)}/q/{queue}", new JsonObject { ["routing_key"] = "" });
+        bound.EnsureSuccessStatusCode();
+    }
+
     /// <summary>Runs servers.sh, e.g. "stop-postgres" with "immediate". All tests share these servers.</summary>
     public static Task ServersAsync(string subcommand, params string[] args) =>
         ScriptAsync([subcommand, Folder, .. args]);

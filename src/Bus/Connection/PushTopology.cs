@@ -1,5 +1,7 @@
 using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 using TaskQueue.Contracts;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Bus.Connection;
@@ -13,6 +15,25 @@ public sealed class PushTopology(BusAddress address)
     /// <summary>Declares the engine's own queues and the declared push queues.</summary>
     public Task DeclareAllAsync(IEnumerable<QueueRecord> queues) =>
         DeclareAsync([Addresses.SubmitQueue, Addresses.ReportQueue, .. queues.Where(q => q.Delivery == Delivery.Push).Select(q => q.Name)]);
+
+    /// <summary>Declares a queue that was deleted, or is not declared yet.</summary>
+    /// <returns>Null, or why the broker refuses it.</returns>
+    internal async Task<string?> TryDeclareAsync(string name)
+    {
+        try
+        {
+            await DeclareAsync(name);
+            return null;
+        }
+        catch (BrokerUnreachableException fault)
+        {
+            throw new BrokerSilentException("the broker is unavailable", fault);
+        }
+        catch (OperationInterruptedException fault)
+        {
+            return fault.Message;
+        }
+    }
 
     /// <summary>Declares queues; existing ones are unchanged.</summary>
     public async Task DeclareAsync(params IEnumerable<string> names)

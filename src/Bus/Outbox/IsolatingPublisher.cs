@@ -7,11 +7,11 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Bus.Outbox;
 
 /// <summary>
-/// Publishes the pages of the outbox dispatcher. If a page fails although the broker is reachable, it is halved until the unpublishable
-/// event stands alone; that one is quarantined, and the others keep their order.
+/// Publishes the pages of the outbox dispatcher, and dispatches their tasks at the same time. If a page fails although the broker is
+/// reachable, it is halved until the unpublishable event stands alone; that one is quarantined, and the others keep their order.
 /// </summary>
 internal sealed partial class IsolatingPublisher(
-    EventPublisher publisher, ConfirmTimeout confirmTimeout, EventQuarantine events, TaskQuarantine tasks, TimeProvider time,
+    EventPublisher publisher, DispatchAhead workers, ConfirmTimeout confirmTimeout, EventQuarantine events, TimeProvider time,
     ILogger<IsolatingPublisher> logger)
 {
     /// <summary>Failures of one page, with a connected broker, after which the page itself is suspected, whatever the exception.</summary>
@@ -27,6 +27,14 @@ internal sealed partial class IsolatingPublisher(
     /// Publishes a page, in order for each task, and returns when the broker has confirmed it or the rest is quarantined.
     /// </summary>
     public async Task PublishAsync(IReadOnlyList<TaskEvent> page, CancellationToken cancellationToken)
+    {
+        var steps = PublishStepsAsync(page, cancellationToken);
+        // It cannot be cancelled: it ends soon by itself.
+        var dispatches = workers.DispatchAsync(page, steps, cancellationToken).WaitAsync(cancellationToken);
+        await Task.WhenAll(steps, dispatches);
+    }
+
+    private async Task PublishStepsAsync(IReadOnlyList<TaskEvent> page, CancellationToken cancellationToken)
     {
         try
         {
@@ -61,9 +69,7 @@ internal sealed partial class IsolatingPublisher(
         ConfirmTimeout.IsRefusal(fault)
             || (StorageFaults.IsOfRow(fault) && !IsOutage(fault) && fault is not RabbitMQ.Client.Exceptions.RabbitMQClientException);
 
-    /// <summary>
-    /// Includes a broker that accepts nothing for a queue, such as a full one: that is temporary, and must not cost any event.
-    /// </summary>
+    /// <summary>Includes a broker that accepts nothing for a subscriber: that is temporary, and must not cost any event.</summary>
     private static bool IsOutage(Exception fault) =>
         fault is BrokerSilentException or MassTransit.MassTransitException || StorageFaults.IsTransient(fault);
 
@@ -119,33 +125,14 @@ internal sealed partial class IsolatingPublisher(
         // Nothing is quarantined because of a broker outage.
         await ReconnectAsync(cancellationToken);
         await confirmTimeout.ConfirmedAsync(publisher.ProbeAsync, cancellationToken);
-        if (e.Dispatch && await TryStepAsync(e, cancellationToken))
-        {
-            // Subscribers have the step; only the task cannot be sent to its workers.
-            if ((await tasks.SetAsideAsync(Sweep.Dispatch, e.TaskId, reason, cancellationToken)).Fault is { } unlisted)
-                throw unlisted;
-            return;
-        }
-
         if (await events.SetAsideAsync(e, reason, cancellationToken) is { } problem)
             throw problem;
     }
 
-    private async Task<bool> TryStepAsync(TaskEvent e, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await confirmTimeout.ConfirmedAsync(() => publisher.PublishStepsAsync([e]), cancellationToken);
-            return true;
-        }
-        catch (Exception fault) when (!cancellationToken.IsCancellationRequested && IsTheirs(fault))
-        {
-            return false;
-        }
-    }
-
     private Task SendAsync(IReadOnlyList<TaskEvent> page, CancellationToken cancellationToken) =>
-        confirmTimeout.ConfirmedAsync(() => publisher.PublishAsync(page), cancellationToken);
+        publisher.HasSteps(page)
+            ? confirmTimeout.ConfirmedAsync(() => publisher.PublishStepsAsync(page), cancellationToken)
+            : Task.CompletedTask;
 
     /// <summary>A broker that rejected a message closed the channel, which reopens shortly.</summary>
     private async Task ReconnectAsync(CancellationToken cancellationToken)

@@ -21,6 +21,9 @@ public interface IParkingStore
     /// <returns>False if the task is no longer parked.</returns>
     Task<bool> UnparkTaskAsync(string kind, Guid id, ParkedTimes times, DateTime now, CancellationToken cancellationToken);
 
+    /// <summary>Makes those of the tasks due for dispatch that wait for it.</summary>
+    Task RedispatchAsync(IReadOnlyCollection<Guid> tasks, DateTime now, CancellationToken cancellationToken);
+
     /// <summary>Clears the texts of a task that a cancellation does not need, and sets its error.</summary>
     Task StripTaskAsync(Guid id, string error, CancellationToken cancellationToken);
 

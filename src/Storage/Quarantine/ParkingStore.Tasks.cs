@@ -38,6 +38,13 @@ internal sealed partial class ParkingStore
         }) > 0;
     }
 
+    public async Task RedispatchAsync(IReadOnlyCollection<Guid> tasks, DateTime now, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        await db.Ready.Where(t => tasks.Contains(t.CorrelationId) && t.DispatchAt > now)
+            .ExecuteUpdateAsync(t => t.SetProperty(x => x.DispatchAt, now), cancellationToken);
+    }
+
     public async Task StripTaskAsync(Guid id, string error, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);

@@ -1,0 +1,236 @@
+using System.Collections.Concurrent;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
+using RabbitMQ.Client.Exceptions;
+using TaskQueue.Bus.Connection;
+using TaskQueue.Engine;
+
+namespace TaskQueue.Bus.Dispatch;
+
+/// <summary>
+/// Sends to the exchanges of workers, each over a channel of its own on a connection of its own: a message that is too large closes its
+/// channel, and the broker blocks the channel of a queue without leader. MassTransit has one channel for all that it sends, and repeats a
+/// refused message by itself, for hours.
+/// </summary>
+internal sealed class WorkerChannels(BusAddress address, TimeProvider time) : IAsyncDisposable
+{
+    /// <summary>Maximum wait for a confirm.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    /// <summary>A channel that is unused for so long is closed; sooner if there are many.</summary>
+    private static readonly TimeSpan MaxIdle = TimeSpan.FromMinutes(1), MaxIdleIfMany = TimeSpan.FromSeconds(1);
+
+    private static readonly TimeSpan CloseEvery = TimeSpan.FromSeconds(10), Farewell = TimeSpan.FromSeconds(1);
+
+    /// <summary>The broker permits 2,047 on a connection by default.</summary>
+    private const int Many = 500;
+
+    private static readonly CreateChannelOptions Confirmed = new(publisherConfirmationsEnabled: true,
+        publisherConfirmationTrackingEnabled: true);
+
+    private readonly ConcurrentDictionary<string, ExchangeChannel> _channels = new(StringComparer.Ordinal);
+    private readonly SemaphoreSlim _connecting = new(1);
+    private IConnection? _connection;
+    private volatile bool _isBlocked;
+    private long _closedAt = time.GetTimestamp();
+
+    /// <summary>Sends a message and waits for the confirm; one message of an exchange at a time, so that it alone is to blame.</summary>
+    /// <param name="exchange">The exchange.</param>
+    /// <param name="message">The message.</param>
+    /// <param name="demandQueue">Whether a queue must be bound to the exchange.</param>
+    /// <exception cref="BrokerSilentException">The broker is away, or accepts nothing at all.</exception>
+    public async Task<SendResult> SendAsync<T>(string exchange, T message, bool demandQueue)
+        where T : class
+    {
+        var sent = BusMessage.Of(message, address.User);
+        var own = await EnterAsync(exchange);
+        try
+        {
+            return await SendAsync(own, exchange, sent, demandQueue);
+        }
+        finally
+        {
+            own.UsedAt = time.GetTimestamp();
+            own.Turn.Release();
+            CloseIdle();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var own in _channels.Values)
+            own.Dispose();
+        _connecting.Dispose();
+        await AbandonAsync(_connection).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private async Task<ExchangeChannel> EnterAsync(string exchange)
+    {
+        while (true)
+        {
+            var own = _channels.GetOrAdd(exchange, static _ => new ExchangeChannel());
+            await own.Turn.WaitAsync();
+            if (!own.IsGone)
+                return own;
+            own.Turn.Release();
+        }
+    }
+
+    private async Task<SendResult> SendAsync(ExchangeChannel own, string exchange, BusMessage message, bool demandQueue)
+    {
+        var connection = await ConnectAsync();
+        try
+        {
+            if (own.Channel is not { IsOpen: true })
+                own.Channel = await connection.CreateChannelAsync(Confirmed);
+            var sending = own.Channel.BasicPublishAsync(exchange, routingKey: "", demandQueue, message.Properties, message.Body).AsTask();
+            _ = sending.ContinueWith(static s => _ = s.Exception, TaskScheduler.Default); // if it is abandoned
+            await sending.WaitAsync(Patience, time);
+            return new(SendOutcome.Confirmed);
+        }
+        catch (PublishException returned) when (returned.IsReturn)
+        {
+            return new(SendOutcome.NoQueue, "it has no queue");
+        }
+        catch (PublishException)
+        {
+            Close(own); // RabbitMQ does not tell this channel that the limit was removed
+            return new(SendOutcome.Refused, "its queue takes no more");
+        }
+        catch (OperationInterruptedException closed)
+            when (connection.IsOpen && closed.ShutdownReason is { Initiator: ShutdownInitiator.Peer })
+        {
+            Close(own);
+            return Of(closed.ShutdownReason);
+        }
+        catch (TimeoutException) when (!_isBlocked && connection.IsOpen)
+        {
+            Close(own);
+            if (!await AnswersAsync(connection))
+                throw Silent(connection, null);
+            return new(SendOutcome.Silent, $"its queue has not confirmed within {Patience.TotalSeconds:0} s");
+        }
+#pragma warning disable CA1031 // the connection is lost or blocked
+        catch (Exception fault)
+#pragma warning restore CA1031
+        {
+            Close(own);
+            throw Silent(connection, fault);
+        }
+    }
+
+    /// <summary>Why the broker closed the channel of a message.</summary>
+    private static SendResult Of(ShutdownEventArgs reason) =>
+        reason.ReplyCode switch
+        {
+            Constants.NotFound => new(SendOutcome.NoQueue, reason.ReplyText),
+            Constants.ContentTooLarge => new(SendOutcome.TooLarge, reason.ReplyText),
+            // Only its text tells it from other conditions.
+            Constants.PreconditionFailed when reason.ReplyText.Contains("message size", StringComparison.OrdinalIgnoreCase) =>
+                new(SendOutcome.TooLarge, reason.ReplyText),
+            _ => new(SendOutcome.Refused, reason.ReplyText),
+        };
+
+    private async Task<IConnection> ConnectAsync()
+    {
+        await _connecting.WaitAsync();
+        try
+        {
+            if (_connection is { IsOpen: true })
+                return _connection;
+            _ = AbandonAsync(_connection);
+            _isBlocked = false;
+            var factory = address.NewFactory();
+            factory.ClientProvidedName = "taskqueue dispatch";
+            factory.AutomaticRecoveryEnabled = false;
+            factory.RequestedConnectionTimeout = factory.ContinuationTimeout = factory.HandshakeContinuationTimeout = Patience;
+            var connection = await factory.CreateConnectionAsync();
+            connection.ConnectionBlockedAsync += (_, _) => Blocked(true);
+            connection.ConnectionUnblockedAsync += (_, _) => Blocked(false);
+            return _connection = connection;
+        }
+        catch (Exception fault) when (fault is not ObjectDisposedException)
+        {
+            throw Silent(null, fault);
+        }
+        finally
+        {
+            _connecting.Release();
+        }
+
+        Task Blocked(bool isBlocked)
+        {
+            _isBlocked = isBlocked;
+            return Task.CompletedTask;
+        }
+    }
+
+    private static async Task<bool> AnswersAsync(IConnection connection)
+    {
+        try
+        {
+            await using var channel = await connection.CreateChannelAsync();
+            return true;
+        }
+#pragma warning disable CA1031 // whatever the exception, the broker does not answer
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            return false;
+        }
+    }
+
+    /// <summary>What was sent on the connection and is not confirmed uses memory until it is closed.</summary>
+    private BrokerSilentException Silent(IConnection? connection, Exception? fault)
+    {
+        if (connection is not null)
+        {
+            Interlocked.CompareExchange(ref _connection, null, connection);
+            _ = AbandonAsync(connection);
+        }
+
+        return new("the broker does not accept dispatches", fault);
+    }
+
+    private void CloseIdle()
+    {
+        if (time.GetElapsedTime(Interlocked.Read(ref _closedAt)) < CloseEvery)
+            return;
+        Interlocked.Exchange(ref _closedAt, time.GetTimestamp());
+        var most = _channels.Count > Many ? MaxIdleIfMany : MaxIdle;
+        foreach (var (exchange, own) in _channels)
+        {
+            if (!own.Turn.Wait(0))
+                continue;
+            if (time.GetElapsedTime(own.UsedAt) > most)
+            {
+                own.IsGone = true;
+                _channels.TryRemove(exchange, out _);
+                Close(own);
+            }
+
+            own.Turn.Release();
+        }
+    }
+
+    private static void Close(ExchangeChannel own)
+    {
+        if (own.Channel is { } channel)
+            _ = AbandonAsync(channel);
+        own.Channel = null;
+    }
+
+    private static async Task AbandonAsync(IChannel channel)
+    {
+        await channel.AbortAsync();
+        await channel.DisposeAsync();
+    }
+
+    private static async Task AbandonAsync(IConnection? connection)
+    {
+        if (connection is null)
+            return;
+        await connection.AbortAsync(Farewell);
+        await connection.DisposeAsync();
+    }
+}

@@ -1,0 +1,46 @@
+using TaskQueue.Bus.Dispatch;
+using TaskQueue.Engine.Tasks;
+
+namespace TaskQueue.Bus.Outbox;
+
+/// <summary>
+/// Dispatches the tasks of each event once, also if its page is published again, and reads ahead of the outbox dispatcher while a
+/// subscriber's queue holds up a page: workers of push queues need not wait for strangers.
+/// </summary>
+internal sealed class DispatchAhead(ITaskStore store, TaskDispatcher dispatcher, TimeProvider time)
+{
+    private const int MaxRead = 500;
+
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(250);
+
+    private readonly long[] _dispatched = new long[TaskEvent.Partitions]; // the last event of each partition
+
+    /// <summary>Dispatches the tasks of a page, and of the events after it until the steps of the page are published.</summary>
+    public async Task DispatchAsync(IReadOnlyList<TaskEvent> page, Task steps, CancellationToken cancellationToken)
+    {
+        await DispatchAsync(page);
+        while (!steps.IsCompleted)
+        {
+            await Task.WhenAny(steps, Task.Delay(LookAgain, time, cancellationToken));
+            cancellationToken.ThrowIfCancellationRequested();
+            if (!steps.IsCompleted)
+                await DispatchAsync(await ReadOnAsync());
+        }
+    }
+
+    private async Task<IReadOnlyList<TaskEvent>> ReadOnAsync()
+    {
+        var offsets = await store.LoadOffsetsAsync();
+        for (var i = 0; i < offsets.Length; i++)
+            offsets[i] = Math.Max(offsets[i], _dispatched[i]);
+        return await store.ReadEventsAsync(offsets, MaxRead);
+    }
+
+    private async Task DispatchAsync(IReadOnlyList<TaskEvent> events)
+    {
+        var left = events.Where(e => e.Id > _dispatched[e.Partition]).ToList();
+        await dispatcher.DispatchAsync(left);
+        foreach (var e in left)
+            _dispatched[e.Partition] = Math.Max(_dispatched[e.Partition], e.Id);
+    }
+}
