@@ -39,12 +39,16 @@ internal sealed partial class PostgresTaskStore
         order by o.id
         """;
 
+    // Most partitions have nothing old: their first row tells.
     private const string RemovePublishedSql =
         """
         delete from outbox where ctid = any(array(
-            select o.place from outbox_partitions s cross join lateral (
-                select o.ctid as place, o.at from outbox o where o.partition_id = s.id and o.id <= s.published_to
-                order by o.id limit $2) as o
+            select o.place from outbox_partitions s
+            cross join lateral (
+                select o.at from outbox o where o.partition_id = s.id and o.id <= s.published_to order by o.id limit 1) as first
+            cross join lateral (
+                select o.ctid as place, o.at from outbox o
+                where first.at < $1 and o.partition_id = s.id and o.id <= s.published_to order by o.id limit $2) as o
             where o.at < $1 limit $2))
         """;
 

@@ -99,20 +99,22 @@ internal sealed partial class PostgresTaskStore
     // Only after all events of a task are published, which carry no copy of it. A task is deleted at or after its last event, so only those
     // deleted before the oldest unpublished event are looked at, however many wait for the dispatcher. Events are in order of their
     // commits, and of several clocks: a minute makes up for that.
+    // A row that changed after the statement had begun is found by the next one.
     private const string RemoveSql =
         """
         with unpublished as (
             select min(o.at) as oldest from outbox_partitions s cross join lateral (
                 select at from outbox o where o.partition_id = s.id and o.id > s.published_to order by o.id limit 1) as o),
-        gone as (
-            select id, queue, dead from outcomes
-            where delete_at is not null and delete_at <= $1
+        found as (
+            select ctid as place from outcomes
+            where delete_at >= $3 and delete_at <= $1
               and delete_at < coalesce((select oldest - interval '1 minute' from unpublished), 'infinity'::timestamptz)
             order by delete_at limit $2 for update skip locked),
+        gone as (
+            delete from outcomes where ctid = any(array(select place from found)) returning id, queue, dead, delete_at),
         history as (delete from attempts where task_id = any(array(select id from gone))),
-        outcome as (delete from outcomes where id = any(array(select id from gone))),
         submitted as (delete from tasks where id = any(array(select id from gone)))
-        select queue, dead from gone
+        select queue, dead, count(*), max(delete_at) from gone group by queue, dead
         """;
 
     private static readonly string CountExpiredSql =
@@ -122,6 +124,8 @@ internal sealed partial class PostgresTaskStore
         select u.queue, 0, $1, {(int)TaskEventType.Expired}, u.count from locked, unnest($2, $3) as u(queue, count)
         on conflict (queue, tier, partition_id, type) do update set count = queue_counts.count + excluded.count
         """;
+
+    private readonly RemovalMark _removed = new();
 
     public Task AdoptAsync(string queue) => RunAsync(AdoptSql, () => [Value(queue)]);
 
@@ -210,32 +214,34 @@ internal sealed partial class PostgresTaskStore
 
     public async Task<int> RemoveDeletedAsync(DateTime now, int max)
     {
+        var from = _removed.Begin(now);
         await using var connection = await source.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        var removed = new List<(string Queue, bool Dead)>();
+        var removed = new List<(string Queue, bool Dead, long Count, DateTime DeletedAt)>();
         await using (var command = new NpgsqlCommand(RemoveSql, connection, transaction))
         {
             command.CommandTimeout = StorageRegistration.LongCommandSeconds;
-            command.Parameters.Add(Value(now));
-            command.Parameters.Add(Value(max));
+            command.Parameters.AddRange((NpgsqlParameter[])[Value(now), Value(max), Value(from)]);
             await using var reader = await command.ExecuteReaderAsync();
             while (await reader.ReadAsync())
-                removed.Add((reader.GetString(0), reader.GetBoolean(1)));
+                removed.Add((reader.GetString(0), reader.GetBoolean(1), reader.GetInt64(2), reader.GetDateTime(3)));
         }
 
         // A dead letter past its retention counts as expired (moab.md 4).
-        var expired = removed.Where(r => r.Dead).CountBy(r => r.Queue).OrderBy(c => c.Key, StringComparer.Ordinal).ToList();
+        var expired = removed.Where(r => r.Dead).OrderBy(r => r.Queue, StringComparer.Ordinal).ToList();
         if (expired.Count > 0)
         {
             await ExecuteAsync(connection, transaction,
             [
-                Command(CountExpiredSql, Value(PickPartition()), Value<string[]>([.. expired.Select(c => c.Key)]),
-                    Value<long[]>([.. expired.Select(c => (long)c.Value)])),
+                Command(CountExpiredSql, Value(PickPartition()), Value<string[]>([.. expired.Select(r => r.Queue)]),
+                    Value<long[]>([.. expired.Select(r => r.Count)])),
             ]);
         }
 
         await transaction.CommitAsync();
-        return removed.Count;
+        if (removed.Count > 0)
+            _removed.Reached(removed.Max(r => r.DeletedAt));
+        return (int)removed.Sum(r => r.Count);
     }
 
     private async Task RunAsync(string sql, Func<NpgsqlParameter[]> parameters) =>
