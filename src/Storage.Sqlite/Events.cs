@@ -11,7 +11,7 @@ internal sealed partial class SqliteTaskStore
     private const string SaveOffsetsSql =
         """
         update outbox_partitions set published_to = @published_to
-        where id = @id and published_to < @published_to and @published_to <= (select max(o.id) from outbox o)
+        where id = @id and published_to < @published_to and exists (select 1 from outbox o where o.id = @published_to)
         """;
 
     private const string EndOfEventsSql =

@@ -653,7 +653,7 @@ select u.id, u.state, u.queue, u.tier, u.priority, u.push, u.name, u.dedupe_key,
 update s set published_to = u.published_to
 from outbox_partitions s join (select j.id, j.published_to from openjson(@offsets) with (id int '$[0]', published_to bigint '$[1]') as j) as u on u.id = s.id
 where s.published_to < u.published_to
-  and u.published_to <= (select max(o.id) from outbox o where o.partition_id = s.id)
+  and exists (select 1 from outbox o where o.partition_id = s.id and o.id = u.published_to)
 
 -- SelectDispatchSql(@now DateTime2 0 6, @max Int 0 0)
 select top (@max) id from ready with (updlock, readpast, rowlock, readcommittedlock) where dispatch_at is not null and dispatch_at <= @now order by dispatch_at
