@@ -12,7 +12,7 @@ internal sealed partial class PostgresTaskStore
         "update outbox_partitions s set published_to = u.published_to from unnest($1) with ordinality as u(published_to, n) "
             + "where s.id = u.n - 1 and s.published_to < u.published_to "
             // After a failover the rows up to an offset may be gone, and others will have their ids.
-            + "and exists (select from outbox o where o.partition_id = s.id and o.id = u.published_to)";
+            + "and (select true from outbox o where o.partition_id = s.id and o.id = u.published_to)"; // not joined: by primary key
 
     private const string EndOfEventsSql =
         "select s.id, coalesce((select max(o.id) from outbox o where o.partition_id = s.id), s.published_to) from outbox_partitions s";
