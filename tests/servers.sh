@@ -58,6 +58,7 @@ install() {
   command -v python3 >/dev/null || missing+=(python3)
   command -v promtool >/dev/null || missing+=(prometheus)
   [ -x "$pgbouncer" ] || missing+=(pgbouncer)
+  command -v faketime >/dev/null || missing+=(faketime)
   if [ ${#missing[@]} = 0 ] && command -v kubectl >/dev/null; then return 0; fi
   command -v apt-get >/dev/null || die "${missing[*]} missing, and there is no apt-get to install it"
 

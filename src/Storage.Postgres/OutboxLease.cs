@@ -25,6 +25,7 @@ internal sealed class OutboxLease : IOutboxLease
         $"""
         update outbox_partitions s set published_to = u.published_to from unnest($4) with ordinality as u(published_to, n)
         where s.id = u.n - 1 and s.published_to < u.published_to and exists (select 1 from outbox_lease where {Mine})
+          and (select true from outbox o where o.partition_id = s.id and o.id = u.published_to) -- by primary key; lost rows publish nothing
         """;
 
     private const string ReleaseSql = "update outbox_lease set held_until = '-infinity' where holder = $1 and epoch = $2";

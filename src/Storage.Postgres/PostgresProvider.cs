@@ -75,6 +75,12 @@ public sealed class PostgresProvider : IStorageProvider
             CommandTimeout = seconds }.ConnectionString);
 
     /// <inheritdoc />
+    public string TimeExpression => "clock_timestamp()";
+
+    /// <summary>The timeline: each promotion of a replica begins a new one.</summary>
+    public string ServerExpression => "case when not pg_is_in_recovery() then left(pg_walfile_name(pg_current_wal_lsn()), 8) end";
+
+    /// <inheritdoc />
     public bool IsMissing(DbException fault) => fault is { SqlState: PostgresErrorCodes.InvalidCatalogName };
 
     /// <summary>Creates a pool; settings of the connection string take precedence.</summary>

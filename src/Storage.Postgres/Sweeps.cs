@@ -16,11 +16,12 @@ internal sealed partial class PostgresTaskStore
 
     private const string FollowDuesSql =
         """
-        update ready set due_at = $1, dispatch_at = case when dispatch_at is null then null else $1 end
-        where id = any(array(
-            select id from ready where due_at > $1 and greatest(created_at, started_at) > $1
-                and due_at < greatest(created_at, started_at) + interval '1 hour'
-            order by id for update))
+        update ready r set due_at = n.due_at, dispatch_at = case when r.dispatch_at is not null then n.due_at end,
+            started_at = case when r.started_at > $1 then $1 else r.started_at end
+        from (
+            select id, case when started_at > $1 then $1 + greatest(due_at - started_at, interval '0') else $1 end as due_at
+            from ready where due_at > $1 and (started_at > $1 or due_at <= created_at) order by id for update) as n
+        where r.id = n.id
         """;
 
     private const string RedispatchSql = "update ready set dispatch_at = greatest(due_at, $1) where dispatch_at is not null";

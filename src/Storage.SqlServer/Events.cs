@@ -31,6 +31,7 @@ internal sealed partial class SqlServerTaskStore
         update s set published_to = u.published_to
         from outbox_partitions s join {Rows.Table("@offsets", "id int", "published_to bigint")} as u on u.id = s.id
         where s.published_to < u.published_to
+          and exists (select 1 from outbox o where o.partition_id = s.id and o.id = u.published_to)
         """,
         Json("@offsets"));
 

@@ -52,6 +52,12 @@ public sealed class SqlServerProvider : IStorageProvider
             CommandTimeout = seconds }.ConnectionString);
 
     /// <inheritdoc />
+    public string TimeExpression => "sysutcdatetime()";
+
+    /// <summary>The replica of an availability group.</summary>
+    public string ServerExpression => "@@servername";
+
+    /// <inheritdoc />
     public bool IsMissing(DbException fault) => fault is SqlException { Number: SqlServerFaults.NoDatabase };
 
     /// <summary>

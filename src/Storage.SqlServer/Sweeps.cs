@@ -21,14 +21,24 @@ internal sealed partial class SqlServerTaskStore
         """,
         still: null, "lease_until = dateadd(millisecond, lease_ms, @now)", Time("@now"));
 
+    private const string FollowedDue =
+        """
+        case when started_at > @now and due_at > started_at then dateadd(microsecond, datediff_big(microsecond, started_at, due_at) % 1000000,
+            dateadd(second, datediff_big(microsecond, started_at, due_at) / 1000000, @now)) else @now end
+        """;
+
     private static readonly Statement FollowDuesSql = Changing(
         TaskTable.Ready,
         """
         select t.id from ready t
-        where t.due_at > @now and case when t.started_at > t.created_at then t.started_at else t.created_at end > @now
-          and t.due_at < dateadd(hour, 1, case when t.started_at > t.created_at then t.started_at else t.created_at end)
+        where t.due_at > @now and (t.started_at > @now or t.due_at <= t.created_at)
         """,
-        "t.due_at > @now", "due_at = @now, dispatch_at = case when dispatch_at is null then null else @now end", Time("@now"));
+        "t.due_at > @now",
+        $"""
+        due_at = {FollowedDue}, dispatch_at = case when dispatch_at is not null then {FollowedDue} end,
+        started_at = case when started_at > @now then @now else started_at end
+        """,
+        Time("@now"));
 
     private static readonly Statement RedispatchSql = Changing(
         TaskTable.Ready, "select t.id from ready t where t.dispatch_at is not null", "t.dispatch_at is not null",

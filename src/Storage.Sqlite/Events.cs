@@ -8,7 +8,11 @@ internal sealed partial class SqliteTaskStore
 {
     private const string LoadOffsetsSql = "select published_to from outbox_partitions where id = @id";
 
-    private const string SaveOffsetsSql = "update outbox_partitions set published_to = max(published_to, @published_to) where id = @id";
+    private const string SaveOffsetsSql =
+        """
+        update outbox_partitions set published_to = @published_to
+        where id = @id and published_to < @published_to and exists (select 1 from outbox o where o.id = @published_to)
+        """;
 
     private const string EndOfEventsSql =
         "select coalesce((select max(id) from outbox), published_to) from outbox_partitions where id = @id";

@@ -38,6 +38,12 @@ public sealed class SqliteProvider : IStorageProvider
     /// <inheritdoc />
     public DbConnection Connect(string connectionString, int seconds) => new SqliteConnection(connectionString);
 
+    /// <summary>The machine's clock counts.</summary>
+    public string? TimeExpression => null;
+
+    /// <inheritdoc />
+    public string? ServerExpression => null;
+
     /// <summary>A missing file is created when it is opened.</summary>
     public bool IsMissing(DbException fault) => false;
 }

@@ -13,9 +13,12 @@ internal sealed partial class SqliteTaskStore
 
     private const string FollowDuesSql =
         """
-        update ready set due_at = @now, dispatch_at = case when dispatch_at is null then null else @now end
-        where due_at > @now and max(created_at, coalesce(started_at, 0)) > @now
-          and due_at < max(created_at, coalesce(started_at, 0)) + 3600000000
+        update ready set due_at = n.due_at, dispatch_at = case when dispatch_at is not null then n.due_at end,
+            started_at = min(started_at, @now)
+        from (
+            select id, case when started_at > @now then @now + max(due_at - started_at, 0) else @now end as due_at
+            from ready where due_at > @now and (started_at > @now or due_at <= created_at)) as n
+        where ready.id = n.id
         """;
 
     private const string RedispatchSql = "update ready set dispatch_at = max(due_at, @now) where dispatch_at is not null";

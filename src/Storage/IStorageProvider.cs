@@ -24,6 +24,14 @@ public interface IStorageProvider
     /// <summary>Creates a closed, unpooled connection with this timeout for connecting and for commands.</summary>
     DbConnection Connect(string connectionString, int seconds);
 
+    /// <summary>SQL expression of the server's time in UTC; null if the database has no clock of its own.</summary>
+    string? TimeExpression { get; }
+
+    /// <summary>
+    /// SQL expression of a text that changes when another server takes over, which may lack the last transactions; null if there is none.
+    /// </summary>
+    string? ServerExpression { get; }
+
     /// <summary>Whether the server exists, but the database does not.</summary>
     bool IsMissing(DbException fault);
 }

@@ -1,20 +1,29 @@
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
+using TaskQueue.Engine.Clocks;
 using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The server's clock is set by an hour.</summary>
+/// <summary>The clock that counts is set by an hour.</summary>
 public abstract class ClockTests(DatabaseProvider provider) : IAsyncLifetime
 {
-    private readonly SteppedTime _time = new();
     private TestDatabase _database = null!;
     private TestHost _host = null!;
     private string? _rabbitMq;
 
-    private HttpClient Http => _host.Http;
+    private protected SteppedTime Machine { get; } = new();
+
+    private protected HttpClient Http => _host.Http;
+
+    /// <summary>Sets the clock that counts.</summary>
+    private protected abstract void SetClock(TimeSpan step);
+
+    private protected virtual void Configure(IServiceCollection services)
+    {
+    }
 
     public async Task InitializeAsync()
     {
@@ -23,7 +32,7 @@ public abstract class ClockTests(DatabaseProvider provider) : IAsyncLifetime
         _host = await TestHost.StartAsync(_database.ConnectionString, _rabbitMq, settings: new Dictionary<string, string?>
         {
             ["Logging:LogLevel:Default"] = "Error",
-        }, services: s => s.AddSingleton<TimeProvider>(_time));
+        }, services: s => Configure(s.AddSingleton<TimeProvider>(Machine)));
     }
 
     public async Task DisposeAsync()
@@ -44,7 +53,7 @@ public abstract class ClockTests(DatabaseProvider provider) : IAsyncLifetime
         var id = await Http.SubmitAsync(new { action = "x", queue });
         (await Http.ClaimAsync(queue, lease_seconds: 5)).Single().Id().ShouldBe(id);
 
-        _time.Step(TimeSpan.FromHours(1));
+        SetClock(TimeSpan.FromHours(1));
 
         // The next tick is an hour late, so the schedule fires once, and a scheduler has polled since.
         await Eventually.UntilAsync(async () => await TicksAsync(queue) > 0, TestHttp.Patience, "the schedule fires");
@@ -60,8 +69,10 @@ public abstract class ClockTests(DatabaseProvider provider) : IAsyncLifetime
         var left = await Http.SubmitAsync(new { action = "x", queue, max_attempts = 3, retry = new { first = 0.1, factor = 1 } });
         (await Http.ClaimAsync(queue, lease_seconds: 2)).Single().Id().ShouldBe(left);
         var waiting = await Http.SubmitAsync(new { action = "x", queue });
+        var scheduled = await Http.SubmitAsync(
+            new { action = "x", queue, scheduled_at = TimeProvider.System.GetUtcNow().AddMinutes(10) });
 
-        _time.Step(-TimeSpan.FromHours(1));
+        SetClock(-TimeSpan.FromHours(1));
 
         var found = new List<Guid>();
         await Eventually.UntilAsync(async () =>
@@ -70,24 +81,59 @@ public abstract class ClockTests(DatabaseProvider provider) : IAsyncLifetime
             return found.Count == 2;
         }, TestHttp.Patience, "both tasks are claimed");
         found.ShouldBe([waiting, left], ignoreOrder: true);
+        (await Http.TaskAsync(scheduled)).Text("status").ShouldBe("pending");
         var fresh = await Http.SubmitAsync(new { action = "uppercase", data = new { text = "now" } });
         await Http.TaskAsync(fresh, "completed");
     }
 
     private async Task<int> TicksAsync(string queue) =>
         (await Http.ReadAsync($"/queues/{queue}")).Json.GetProperty("counts").GetProperty("waiting").GetInt32();
-
-    /// <summary>This machine's clock plus an offset set by the test; elapsed time continues unchanged.</summary>
-    private sealed class SteppedTime : TimeProvider
-    {
-        private long _ticks;
-
-        public void Step(TimeSpan step) => Interlocked.Add(ref _ticks, step.Ticks);
-
-        public override DateTimeOffset GetUtcNow() => base.GetUtcNow().AddTicks(Interlocked.Read(ref _ticks));
-    }
 }
 
-public sealed class ClockOnSqliteTests() : ClockTests(DatabaseProvider.Sqlite);
+/// <summary>A SQLite file has the clock of the machine.</summary>
+public sealed class ClockOnSqliteTests() : ClockTests(DatabaseProvider.Sqlite)
+{
+    private protected override void SetClock(TimeSpan step) => Machine.Step(step);
+}
 
-public sealed class ClockOnServersTests() : ClockTests(DatabaseProvider.Postgres);
+/// <summary>On a server its clock counts, and the machine's does not.</summary>
+public sealed class ClockOnServersTests() : ClockTests(DatabaseProvider.Postgres)
+{
+    private SteppedDatabase _server = null!;
+
+    private protected override void SetClock(TimeSpan step) => _server.Step(step);
+
+    private protected override void Configure(IServiceCollection services) =>
+        services.AddSingleton<IDatabaseTimeSource>(sp => _server = new SteppedDatabase(TimeProvider.System,
+            ActivatorUtilities.CreateInstance<DatabaseTimeSource>(sp, StorageProviders.Of(DatabaseProvider.Postgres))));
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(-1)]
+    public async Task A_jump_of_the_machines_clock_changes_nothing_but_is_reported(int hours)
+    {
+        const string queue = "machine";
+        var later = await Http.SubmitAsync(
+            new { action = "x", queue = "later", scheduled_at = TimeProvider.System.GetUtcNow().AddMinutes(5) });
+        var held = await Http.SubmitAsync(new { action = "x", queue = "held" });
+        (await Http.ClaimAsync("held", lease_seconds: 5)).Single().Id().ShouldBe(held);
+
+        Machine.Step(TimeSpan.FromHours(hours));
+
+        var left = await Http.SubmitAsync(new { action = "x", queue });
+        (await Http.ClaimAsync(queue, lease_seconds: 2)).Single().Id().ShouldBe(left);
+        await Eventually.UntilAsync(async () =>
+        {
+            (await Http.TellAsync("heartbeat", new { id = held, attempt = 1 })).ShouldBe(["ok"]);
+            return (await Http.ClaimAsync(queue)).Count == 1;
+        }, TestHttp.Patience, "the lease of the other task expires");
+        (await Http.ClaimAsync("later")).ShouldBeEmpty();
+        (await Http.TaskAsync(later)).Text("status").ShouldBe("pending");
+        var health = await Http.ReadAsync("/health/ready");
+        health.Status.ShouldBe(200);
+        health.Json.GetProperty("checks").GetProperty("database").Text("description")
+            .ShouldBe($"the clock of this machine is 3600 s {(hours > 0 ? "ahead of" : "behind")} the database's, which counts");
+        (await MetricsText.ReadAsync(Http)).Samples.Single(m => m.Name == "taskqueue_clock_offset_seconds").Value
+            .ShouldBe(3600 * hours, 2);
+    }
+}

@@ -30,8 +30,8 @@ public abstract class WorkersApiTests(Stack stack)
         reply.Json.Names().ShouldBe(["tasks"]);
         var task = reply.Json.GetProperty("tasks").EnumerateArray().Single();
         task.Names().ShouldBe(
-            ["id", "attempt", "queue", "tier", "name", "priority", "payload", "max_attempts", "lease_until", "created_at", "expires_at",
-                "ordering_key", "traceparent", "tracestate"], ignoreOrder: true);
+            ["id", "attempt", "queue", "tier", "name", "priority", "payload", "max_attempts", "lease_until", "lease_seconds", "created_at",
+                "expires_at", "ordering_key", "traceparent", "tracestate"], ignoreOrder: true);
         task.Id().ShouldBe(id);
         task.Whole("attempt").ShouldBe(1);
         task.Text("queue").ShouldBe(_queue);
@@ -43,6 +43,7 @@ public abstract class WorkersApiTests(Stack stack)
         task.GetProperty("expires_at").GetDateTimeOffset().ShouldBe(expires, TimeSpan.FromMilliseconds(1));
         task.GetProperty("lease_until").GetDateTimeOffset()
             .ShouldBe(TimeProvider.System.GetUtcNow().AddSeconds(60), TimeSpan.FromSeconds(5));
+        task.Whole("lease_seconds").ShouldBe(60);
 
         var running = await Http.TaskAsync(id);
         running.Text("status").ShouldBe("running");

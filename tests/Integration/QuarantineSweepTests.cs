@@ -4,6 +4,7 @@ using Microsoft.Extensions.Hosting;
 using Shouldly;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Clocks;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Notifications;
 using TaskQueue.Engine.Quarantine;
@@ -254,7 +255,7 @@ public sealed class QuarantineSweepTests
 
     private static LeaseSweep Sweep(TestEngine engine) =>
         new(engine.Store, engine.Tasks, engine.Services.GetRequiredService<TaskQuarantine>(),
-            engine.Services.GetRequiredService<PollingServices>());
+            engine.Services.GetRequiredService<DatabaseWatch>(), engine.Services.GetRequiredService<PollingServices>());
 
     private static ExpirySweep Expiries(TestEngine engine) =>
         new(engine.Store, engine.Tasks, engine.Services.GetRequiredService<TaskQuarantine>(),

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Clocks;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Tasks;
@@ -25,7 +26,7 @@ public sealed class SweepServiceTests
         await store.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", 1000), now);
 
         using var sweep = new LeaseSweep(engine.Store, engine.Tasks, engine.Services.GetRequiredService<TaskQuarantine>(),
-            engine.Services.GetRequiredService<PollingServices>());
+            engine.Services.GetRequiredService<DatabaseWatch>(), engine.Services.GetRequiredService<PollingServices>());
         await sweep.StartAsync(CancellationToken.None);
         await Eventually.UntilAsync(
             async () => (await database.GetAsync(task.CorrelationId)).State == TaskStates.Retrying,

@@ -1,5 +1,6 @@
 using Shouldly;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 using static TaskQueue.Tests.Servers.TestTasks;
@@ -84,6 +85,20 @@ public abstract partial class TaskStoreConformance
 
         (await Store.LoadOffsetsAsync()).ShouldBe(cursors);
         (await Store.ReadEventsAsync(cursors, 10)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task An_offset_behind_the_last_row_is_not_stored()
+    {
+        await Store.InsertAsync([New()]);
+        var e = (await Store.ReadEventsAsync(new long[TaskEvent.Partitions], 10)).ShouldHaveSingleItem();
+        var before = await Store.LoadOffsetsAsync();
+        var ahead = before.ToArray();
+        ahead[e.Partition] = OutboxRows.Behind(OutboxRows.RowOf(e.Id) + 100); // of a history that a failover has cut off
+
+        await Store.SaveOffsetsAsync(ahead);
+
+        (await Store.LoadOffsetsAsync()).ShouldBe(before);
     }
 
     [Fact]

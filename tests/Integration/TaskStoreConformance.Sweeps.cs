@@ -49,6 +49,60 @@ public abstract partial class TaskStoreConformance
         (await Database.GetAsync(running.CorrelationId)).DispatchAt.ShouldBeNull();
     }
 
+    [Fact]
+    public async Task When_the_clock_was_set_leases_start_over()
+    {
+        var expired = Leased(T0.AddHours(-1));
+        var endless = Leased(T0.AddHours(1));
+        var valid = Leased(T0.AddSeconds(7));
+        var unlimited = New(change: t =>
+            (t.State, t.LeaseMs, t.LeaseUntil, t.ExpiresAt) = (TaskStates.Running, 10_000, T0.AddHours(2), T0.AddHours(2)));
+        await Store.GivenAsync(Database, expired, endless, valid, unlimited);
+
+        await Store.FollowClockAsync(T0);
+
+        foreach (var task in new[] { expired, endless })
+            (await Database.GetAsync(task.CorrelationId)).LeaseUntil.ShouldBe(T0.AddSeconds(10));
+        (await Database.GetAsync(valid.CorrelationId)).LeaseUntil.ShouldBe(T0.AddSeconds(7));
+        (await Database.GetAsync(unlimited.CorrelationId)).LeaseUntil.ShouldBe(T0.AddHours(2));
+
+        static TaskState Leased(DateTime until) =>
+            New(change: t => (t.State, t.LeaseMs, t.LeaseUntil) = (TaskStates.Running, 10_000, until));
+    }
+
+    [Fact]
+    public async Task When_the_clock_was_set_back_tasks_wait_no_longer_than_before_and_scheduled_ones_not_shorter()
+    {
+        var now = T0.AddHours(-1);
+        var immediate = New();
+        var pushed = New(change: t => (t.Push, t.DispatchAt) = (true, T0.AddMinutes(10)));
+        var scheduled = New(change: t => t.DueAt = T0.AddMinutes(10));
+        var scheduledBefore = New(change: t => (t.CreatedAt, t.DueAt) = (now.AddHours(-1), T0.AddMinutes(-10)));
+        var retrying = New(change: t => (t.State, t.CreatedAt, t.StartedAt, t.DueAt) =
+            (TaskStates.Retrying, now.AddHours(-1), T0, T0.AddSeconds(10)));
+        var returned = New(change: t => (t.State, t.CreatedAt, t.StartedAt, t.DueAt) =
+            (TaskStates.Retrying, T0.AddSeconds(-2), T0, T0.AddSeconds(-1)));
+        var due = New(change: t => (t.CreatedAt, t.DueAt) = (now.AddSeconds(-1), now.AddSeconds(-1)));
+        await Store.GivenAsync(Database, immediate, pushed, scheduled, scheduledBefore, retrying, returned, due);
+
+        for (var i = 0; i < 2; i++)
+        {
+            await Store.FollowClockAsync(now);
+
+            (await DueAsync(immediate)).ShouldBe(now);
+            (await DueAsync(pushed)).ShouldBe(now);
+            (await Database.GetAsync(pushed.CorrelationId)).DispatchAt.ShouldBe(now);
+            (await DueAsync(scheduled)).ShouldBe(scheduled.DueAt);
+            (await DueAsync(scheduledBefore)).ShouldBe(scheduledBefore.DueAt);
+            (await DueAsync(retrying)).ShouldBe(now.AddSeconds(10));
+            (await Database.GetAsync(retrying.CorrelationId)).StartedAt.ShouldBe(now);
+            (await DueAsync(returned)).ShouldBe(now);
+            (await DueAsync(due)).ShouldBe(due.DueAt);
+        }
+
+        async Task<DateTime> DueAsync(TaskState task) => (await Database.GetAsync(task.CorrelationId)).DueAt;
+    }
+
     private static TaskState Overdue(Sweep sweep, DateTime since) => New(change: t =>
     {
         if (sweep == Sweep.Dispatch)

@@ -7,6 +7,7 @@ using Microsoft.Extensions.Options;
 using RabbitMQ.Client.Exceptions;
 using TaskQueue.Bus.Connection;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Clocks;
 using TaskQueue.Engine.Files;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Http.Auth;
@@ -31,6 +32,11 @@ internal static partial class StartupChecks
         else if (await ReachAsync(database, () => migrator.PendingAsync(cancellationToken)) is { Count: > 0 } pending)
             throw new StartupException($"{database} lacks {pending.Count} migration(s); run 'taskqueue migrate' first.");
 
+        await ReachAsync(database, async () =>
+        {
+            await services.GetRequiredService<DatabaseWatch>().MeasureAsync(cancellationToken);
+            return true;
+        });
         var queues = await ReachAsync(database, async () => await services.GetRequiredService<QueueCatalog>().AllAsync());
         await ReachAsync(database, async () =>
         {

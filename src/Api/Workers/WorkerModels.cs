@@ -21,12 +21,13 @@ internal sealed record ClaimBody(IReadOnlyList<string>? Queues, string? Worker, 
 internal sealed record Claimed(IReadOnlyList<ClaimedTask> Tasks);
 
 /// <summary>
-/// A task with its lease. Send <c>attempt</c> with every heartbeat and report. <c>traceparent</c> and <c>tracestate</c> are the W3C
+/// A task with its lease, which lasts <c>lease_seconds</c> from now or the last heartbeat, and ends at <c>lease_until</c> by the clock of
+/// the database. Send <c>attempt</c> with every heartbeat and report. <c>traceparent</c> and <c>tracestate</c> are the W3C
 /// trace context of its submission, for the worker to continue; null if there is none.
 /// </summary>
 internal sealed record ClaimedTask(
     Guid Id, int Attempt, string Queue, int Tier, string? Name, string Priority, RawJson Payload, int MaxAttempts,
-    DateTime LeaseUntil, DateTime CreatedAt, DateTime? ExpiresAt, string? OrderingKey,
+    DateTime LeaseUntil, double LeaseSeconds, DateTime CreatedAt, DateTime? ExpiresAt, string? OrderingKey,
     string? Traceparent, string? Tracestate);
 
 /// <summary>POST /workers/heartbeat: 1 to 1,000 running attempts.</summary>
@@ -77,7 +78,8 @@ internal static class WorkerMapping
     {
         var trace = TraceHeaders.Of(t.Headers);
         return new(t.CorrelationId, t.Attempt, t.Queue, t.Tier, t.Name, TaskMapping.Word(t.Priority), new RawJson(t.Payload), t.MaxAttempts,
-            t.LeaseUntil ?? t.CreatedAt, t.CreatedAt, t.ExpiresAt, TenantKey.Show(t.OrderingKey), trace?.Parent, trace?.State);
+            t.LeaseUntil ?? t.CreatedAt, t.LeaseMs / 1000.0, t.CreatedAt, t.ExpiresAt, TenantKey.Show(t.OrderingKey), trace?.Parent,
+            trace?.State);
     }
 
     public static string Code(CommandResult commandResult) =>

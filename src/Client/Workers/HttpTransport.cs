@@ -148,21 +148,16 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
             _ => fault.Message,
         };
 
-    /// <summary>
-    /// A lease chosen by the server is computed from its expiry time; because clocks may differ, it is capped at the default.
-    /// </summary>
-    private WorkItem ToItem(ClaimedTask task)
-    {
-        var left = task.LeaseUntil - time.GetUtcNow();
-        return new WorkItem(task.Id, task.Attempt, task.Queue, task.Tier, task.Name, task.Payload, options.Lease
-            ?? (left < DefaultLease ? left : DefaultLease))
+    /// <summary>The length of the lease counts, not its end: the clocks of the server and this machine may differ.</summary>
+    private WorkItem ToItem(ClaimedTask task) =>
+        new(task.Id, task.Attempt, task.Queue, task.Tier, task.Name, task.Payload, options.Lease
+            ?? (task.LeaseSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : DefaultLease))
         {
             Priority = task.Priority,
             MaxAttempts = task.MaxAttempts,
             TraceParent = task.Traceparent,
             TraceState = task.Tracestate,
         };
-    }
 
     private static bool IsOfContent(TaskQueueException fault) => fault.Status is 400 or 413 or 422;
 

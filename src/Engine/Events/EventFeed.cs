@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
+using TaskQueue.Engine.Clocks;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Notifications;
 using TaskQueue.Engine.Tasks;
@@ -10,7 +11,8 @@ namespace TaskQueue.Engine.Events;
 /// Streams task events as they occur. One reader for all listeners of this process reads the outbox while there are any. Events of one
 /// task arrive in order, and none is skipped between the start and the end of a listener.
 /// </summary>
-public sealed class EventFeed(ITaskStore store, ITaskQueries queries, PostCommitNotifier postCommit, PollingServices services)
+public sealed class EventFeed(
+    ITaskStore store, ITaskQueries queries, PostCommitNotifier postCommit, DatabaseWatch database, PollingServices services)
     : PollingService(services)
 {
     private const int MaxRead = 250; // per partition
@@ -25,6 +27,7 @@ public sealed class EventFeed(ITaskStore store, ITaskQueries queries, PostCommit
     private readonly SemaphoreSlim _mutex = new(1);
     private readonly Signal _joined = new();
     private long[]? _read; // offsets of the reader; null without listeners
+    private int _failovers;
 
     /// <inheritdoc />
     public override void Dispose()
@@ -119,6 +122,7 @@ public sealed class EventFeed(ITaskStore store, ITaskQueries queries, PostCommit
         {
             if (_listeners.IsEmpty)
                 _read = null;
+            await NoteFailoverAsync();
             if (_read is null)
                 return 0;
             var page = await store.ReadEventsAsync(_read, MaxRead);
@@ -135,6 +139,25 @@ public sealed class EventFeed(ITaskStore store, ITaskQueries queries, PostCommit
         {
             _mutex.Release();
         }
+    }
+
+    /// <summary>
+    /// After a failover the last events may be gone, and new ones have their ids: all are read again that the dispatcher had not
+    /// published.
+    /// </summary>
+    private async Task NoteFailoverAsync()
+    {
+        var failovers = database.Failovers;
+        if (failovers == _failovers)
+            return;
+        if (_read is not null)
+        {
+            _read = [.. _read.Zip(await store.LoadOffsetsAsync(), Math.Min)];
+            foreach (var listener in _listeners.Keys)
+                listener.Rewind(_read);
+        }
+
+        _failovers = failovers;
     }
 
     /// <summary>
@@ -168,7 +191,9 @@ public sealed class EventFeed(ITaskStore store, ITaskQueries queries, PostCommit
         var read = listener.Read;
         if (listener.Take() is { } page)
         {
-            var events = Number(page, at, _ => true);
+            for (var i = 0; i < page.RewindTo?.Length; i++)
+                at[i] = Math.Min(at[i], page.RewindTo[i]);
+            var events = Number(page.Events, at, _ => true);
             return events.Count > 0 ? new EventBatch(events, EventCursor.ToText(at)) : null;
         }
 

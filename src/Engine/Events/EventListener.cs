@@ -28,13 +28,20 @@ public sealed record EventBatch(IReadOnlyList<StreamedEvent> Events, string Curs
 /// <param name="Cursor">The cursor to resume after it.</param>
 public sealed record StreamedEvent(TaskEvent Event, string Cursor);
 
+/// <summary>Events of one read.</summary>
+/// <param name="Events">The events.</param>
+internal sealed record EventPage(IReadOnlyList<TaskEvent> Events)
+{
+    /// <summary>Offsets from which the reader begins again; null if it continues.</summary>
+    public long[]? RewindTo { get; init; }
+}
+
 /// <summary>A subscriber to the event feed. Unread pages are buffered up to a limit; beyond it, the listener gets an exception.</summary>
 internal sealed class EventListener(EventFilter filter)
 {
     private const int MaxWaiting = 10_000;
 
-    private readonly Channel<IReadOnlyList<TaskEvent>> _pages =
-        Channel.CreateUnbounded<IReadOnlyList<TaskEvent>>(new() { SingleReader = true });
+    private readonly Channel<EventPage> _pages = Channel.CreateUnbounded<EventPage>(new() { SingleReader = true });
     private int _waiting;
     private long[]? _read;
 
@@ -57,16 +64,23 @@ internal sealed class EventListener(EventFilter filter)
         }
 
         if (events.Count > 0)
-            _pages.Writer.TryWrite(events);
+            _pages.Writer.TryWrite(new EventPage(events));
         Volatile.Write(ref _read, read); // after the page: a listener with no page before it has seen everything up to here
     }
 
+    /// <summary>Lets later pages begin again at lower offsets.</summary>
+    public void Rewind(long[] to)
+    {
+        _pages.Writer.TryWrite(new EventPage([]) { RewindTo = to });
+        Volatile.Write(ref _read, to);
+    }
+
     /// <summary>Takes a buffered page, or null.</summary>
-    public IReadOnlyList<TaskEvent>? Take()
+    public EventPage? Take()
     {
         if (!_pages.Reader.TryRead(out var page))
             return null;
-        Interlocked.Add(ref _waiting, -page.Count);
+        Interlocked.Add(ref _waiting, -page.Events.Count);
         return page;
     }
 

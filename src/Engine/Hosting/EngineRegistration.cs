@@ -8,6 +8,7 @@ using TaskQueue.Engine.Audit;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Clocks;
 using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Events;
@@ -35,7 +36,7 @@ public static class EngineRegistration
     /// </summary>
     public static IServiceCollection AddTaskQueueEngine(this IServiceCollection services)
     {
-        services.TryAddSingleton(TimeProvider.System);
+        services.AddTaskQueueClock();
         services.AddOptions<EngineOptions>().BindConfiguration("TaskQueue").ValidateDataAnnotations().ValidateOnStart();
         services.AddOptions<MemoryOptions>().BindConfiguration("TaskQueue:Limits").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<IValidateOptions<MemoryOptions>, MemoryOptionsCheck>().AddSingleton<MemoryBudget>();

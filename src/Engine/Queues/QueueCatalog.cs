@@ -1,10 +1,12 @@
 using System.Runtime.ExceptionServices;
+using TaskQueue.Engine.Clocks;
 using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Queues;
 
 /// <summary>The declared queues, cached for a second or until invalidated.</summary>
-public sealed class QueueCatalog(IQueueRecordStore store, DependencyHealth dependencies, TimeProvider time) : IDisposable
+public sealed class QueueCatalog(IQueueRecordStore store, DatabaseWatch database, DependencyHealth dependencies, TimeProvider time)
+    : IDisposable
 {
     /// <summary>Maximum time until a process sees a change made by another.</summary>
     public static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(1);
@@ -80,11 +82,15 @@ public sealed class QueueCatalog(IQueueRecordStore store, DependencyHealth depen
 
     private async Task LoadAsync()
     {
-        var (valid, at) = (Interlocked.Read(ref _invalid), time.GetTimestamp());
-        // Every change shows in the version, so an unchanged list of thousands of queues is not reloaded every second.
+        var (valid, at, failovers) = (Interlocked.Read(ref _invalid), time.GetTimestamp(), database.Failovers);
+        // Every change shows in the version, so an unchanged list of thousands of queues is not reloaded every second. After a failover
+        // another change may have led to the same version.
         var version = await store.ReadVersionAsync();
-        var queues = version == _current.Version ? _current.Queues : await store.ReadAllAsync();
-        _current = new(valid, queues) { At = at, Version = version };
+        var isKnown = version == _current.Version && failovers == _current.Failovers;
+        _current = new(valid, isKnown ? _current.Queues : await store.ReadAllAsync())
+        {
+            At = at, Version = version, Failovers = failovers,
+        };
     }
 
     private sealed record Snapshot(long Valid, IReadOnlyDictionary<string, QueueRecord> Queues)
@@ -92,6 +98,8 @@ public sealed class QueueCatalog(IQueueRecordStore store, DependencyHealth depen
         public long At { get; init; }
 
         public QueueListVersion? Version { get; init; }
+
+        public int Failovers { get; init; }
     }
 
     private sealed record Failure(ExceptionDispatchInfo Fault, long At);

@@ -50,8 +50,9 @@ public interface ITaskStore
     Task<DateTime?> NextAsync(Sweep sweep);
 
     /// <summary>
-    /// Adjusts to a clock that was set: running tasks whose lease has expired by it, or ends later than a lease can, get a new lease;
-    /// waiting tasks accepted or attempted at what is now the future become due. Idempotent.
+    /// Adjusts to a clock that was set: running tasks whose lease has expired by it, or ends later than a lease can, get a new lease.
+    /// Waiting tasks that were due when they were accepted, at what is now the future, become due; those attempted in what is now the
+    /// future wait as long as after the attempt. Scheduled tasks keep their time. Idempotent.
     /// </summary>
     Task FollowClockAsync(DateTime now);
 

@@ -27,7 +27,7 @@ internal abstract class SweepService(
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(LeaseLimits.MinMs);
 
     private static readonly TimeSpan LookAgainBehindFailures = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan ShortPause = TimeSpan.FromMilliseconds(5);
 
     private readonly RepeatedFailures<Guid> _failures = new(services.Time);
     private readonly Dictionary<Guid, Exception> _hopeless = []; // to be set aside
@@ -48,8 +48,11 @@ internal abstract class SweepService(
     /// <summary>Whether the sweep must wait although tasks are overdue.</summary>
     protected virtual bool MustWait => false;
 
+    /// <summary>Pause between two rounds while tasks are overdue.</summary>
+    protected virtual TimeSpan Pause => ShortPause;
+
     /// <summary>Called before each round.</summary>
-    protected virtual Task PrepareAsync() => Task.CompletedTask;
+    protected virtual Task PrepareAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <summary>Creates the state machine event for a selected task.</summary>
     protected abstract TaskCommand Command(Guid id, DateTime at);
@@ -57,11 +60,10 @@ internal abstract class SweepService(
     protected override async Task<TimeSpan> PollAsync(CancellationToken cancellationToken)
     {
         Interlocked.Exchange(ref _next, long.MaxValue);
-        await PrepareAsync();
+        await PrepareAsync(cancellationToken);
         var wait = await TimeToNextAsync();
         Beat();
-        while (wait == TimeSpan.Zero && !MustWait && !cancellationToken.IsCancellationRequested
-            && await RunOnceAsync(cancellationToken) > 0)
+        while (wait == TimeSpan.Zero && !cancellationToken.IsCancellationRequested && await RunOnceAsync(cancellationToken) > 0)
         {
             wait = await TimeToNextAsync();
             Beat();
@@ -79,6 +81,8 @@ internal abstract class SweepService(
     private async Task<int> RunOnceAsync(CancellationToken cancellationToken)
     {
         var now = Micros.Now(Time);
+        if (MustWait) // looked at after the clock, which may just have been set
+            return 0;
         // Select that many more as are excluded: they are the oldest and must not hide the others.
         var ids = (await store.SelectAsync(sweep, now, MaxBatch + _failures.Excluded)).Where(id => !_failures.IsExcluded(id))
             .Take(MaxBatch);
@@ -132,7 +136,7 @@ internal abstract class SweepService(
             return TimeSpan.Zero;
         var wait = new DateTime(Math.Min(Interlocked.Read(ref _next), known.Ticks), DateTimeKind.Utc) - now;
         // A timer may fire a millisecond early.
-        return wait >= LookAgain ? LookAgain : wait <= TimeSpan.Zero ? Pause : wait + TimeSpan.FromMilliseconds(1);
+        return wait >= LookAgain ? LookAgain : wait <= TimeSpan.Zero ? ShortPause : wait + TimeSpan.FromMilliseconds(1);
     }
 
     /// <summary>Tasks of a round failed for a cause that is not known to be their own.</summary>

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Clocks;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Notifications;
 using TaskQueue.Engine.Quarantine;
@@ -41,28 +42,45 @@ internal sealed class DispatchSweep : SweepService
 /// <summary>Ends attempts with expired leases, whose workers stopped sending heartbeats.</summary>
 internal sealed partial class LeaseSweep : SweepService
 {
-    private readonly ITaskStore _store;
-    private readonly ClockJumpRecovery _clock;
+    /// <summary>Until then every process has noticed what this one has.</summary>
+    private static readonly TimeSpan Settling = 2 * DatabaseWatch.Interval;
 
-    public LeaseSweep(ITaskStore store, TaskService taskService, TaskQuarantine quarantine, PollingServices services)
+    private static readonly TimeSpan WhileSettling = TimeSpan.FromMilliseconds(200);
+
+    private readonly ITaskStore _store;
+    private readonly DatabaseWatch _database;
+    private int _followed;
+    private long? _since; // timestamp of the break that is settling
+
+    public LeaseSweep(
+        ITaskStore store, TaskService taskService, TaskQuarantine quarantine, DatabaseWatch database, PollingServices services)
         : base(Sweep.ExpiredLease, store, taskService, quarantine, services) =>
-        (_store, _clock) = (store, new ClockJumpRecovery(services.Time));
+        (_store, _database, _followed) = (store, database, database.Breaks);
 
     /// <summary>
-    /// Times in the database follow the wall clock. After a clock change every lease seems expired, or seems to last for hours, and
-    /// new tasks seem due in the future. This is corrected before any lease is expired.
+    /// After a step of the clock every lease seems expired, or seems to last for hours, and new tasks seem due in the future. After a
+    /// failover the last heartbeats may be missing. No lease expires before all of them have started over: at once, and again
+    /// when the other processes, whose claims may still have had the old time, have noticed too.
     /// </summary>
-    protected override async Task PrepareAsync()
+    protected override async Task PrepareAsync(CancellationToken cancellationToken)
     {
-        if (_clock.Step is not { } step)
+        await _database.MeasureAsync(cancellationToken);
+        var breaks = _database.Breaks;
+        var isNew = breaks != _followed;
+        if (!isNew && !(_since is { } since && Time.GetElapsedTime(since) >= Settling))
             return;
-        LogStep(Logger, step.TotalSeconds);
+        if (isNew)
+            LogRestarting(Logger);
         await _store.FollowClockAsync(Micros.Now(Time));
-        _clock.Followed();
+        (_followed, _since) = (breaks, isNew ? Time.GetTimestamp() : null);
     }
 
-    [LoggerMessage(LogLevel.Warning, "The clock changed by {Seconds:0} s; restarting running leases")]
-    private static partial void LogStep(ILogger logger, double seconds);
+    protected override bool MustWait => _since is not null || _database.Breaks != _followed;
+
+    protected override TimeSpan Pause => MustWait ? WhileSettling : base.Pause;
+
+    [LoggerMessage(LogLevel.Warning, "Restarting running leases")]
+    private static partial void LogRestarting(ILogger logger);
 
     protected override TaskCommand Command(Guid id, DateTime at) => new ExpireLease(id, at);
 }

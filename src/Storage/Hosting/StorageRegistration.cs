@@ -2,6 +2,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Clocks;
 using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Files;
 using TaskQueue.Engine.Health;
@@ -23,6 +24,7 @@ public static class StorageRegistration
         var provider = StorageProviders.Of(address.Provider);
         services.AddSingleton<IDatabaseProbe>(sp =>
             new DatabaseProbe(seconds => provider.Connect(address.ConnectionString, seconds), sp.GetRequiredService<TimeProvider>()));
+        services.TryAddSingleton<IDatabaseTimeSource>(sp => ActivatorUtilities.CreateInstance<DatabaseTimeSource>(sp, provider));
         provider.AddStorage(services, address.ConnectionString);
         services.AddStores();
         services.TryAddSingleton(new LocalDatabaseFolder(null));

@@ -152,12 +152,14 @@ declare @found table (id binary(16) primary key);
 declare @locked table (id binary(16) primary key);
 begin transaction;
 insert into @found select t.id from ready t
-where t.due_at > @now and case when t.started_at > t.created_at then t.started_at else t.created_at end > @now
-  and t.due_at < dateadd(hour, 1, case when t.started_at > t.created_at then t.started_at else t.created_at end);
+where t.due_at > @now and (t.started_at > @now or t.due_at <= t.created_at);
 insert into @locked select t.id from (select top (2147483647) id from @found order by id) as i
 inner loop join ready t with (updlock, rowlock, forceseek) on t.id = i.id
 where t.due_at > @now order by i.id option (force order, maxdop 1);
-update r set due_at = @now, dispatch_at = case when dispatch_at is null then null else @now end from @locked l inner loop join ready r with (rowlock, forceseek) on r.id = l.id;
+update r set due_at = case when started_at > @now and due_at > started_at then dateadd(microsecond, datediff_big(microsecond, started_at, due_at) % 1000000,
+    dateadd(second, datediff_big(microsecond, started_at, due_at) / 1000000, @now)) else @now end, dispatch_at = case when dispatch_at is not null then case when started_at > @now and due_at > started_at then dateadd(microsecond, datediff_big(microsecond, started_at, due_at) % 1000000,
+    dateadd(second, datediff_big(microsecond, started_at, due_at) / 1000000, @now)) else @now end end,
+started_at = case when started_at > @now then @now else started_at end from @locked l inner loop join ready r with (rowlock, forceseek) on r.id = l.id;
 commit;
 
 -- FollowLeasesSql(@now DateTime2 0 6)
@@ -651,6 +653,7 @@ select u.id, u.state, u.queue, u.tier, u.priority, u.push, u.name, u.dedupe_key,
 update s set published_to = u.published_to
 from outbox_partitions s join (select j.id, j.published_to from openjson(@offsets) with (id int '$[0]', published_to bigint '$[1]') as j) as u on u.id = s.id
 where s.published_to < u.published_to
+  and exists (select 1 from outbox o where o.partition_id = s.id and o.id = u.published_to)
 
 -- SelectDispatchSql(@now DateTime2 0 6, @max Int 0 0)
 select top (@max) id from ready with (updlock, readpast, rowlock, readcommittedlock) where dispatch_at is not null and dispatch_at <= @now order by dispatch_at
