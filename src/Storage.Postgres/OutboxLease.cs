@@ -21,7 +21,7 @@ internal sealed class OutboxLease : IOutboxLease
     private const string RenewSql =
         $"update outbox_lease set held_until = clock_timestamp() + $4 where {Mine}";
 
-    private const string SaveOffsetsSql =
+    internal const string SaveOffsetsSql =
         $"""
         update outbox_partitions s set published_to = u.published_to from unnest($4) with ordinality as u(published_to, n)
         where s.id = u.n - 1 and s.published_to < u.published_to and exists (select 1 from outbox_lease where {Mine})

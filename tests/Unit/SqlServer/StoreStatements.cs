@@ -53,6 +53,7 @@ internal static class StoreStatements
         yield return ("Inserts.Write", TextOf(Inserts.Write([task], task.Events, 0)));
         yield return ("Inserts.WriteNew", TextOf(Inserts.WriteNew([task])));
         yield return ("Inserts.TakeKeys", TextOf(Inserts.TakeKeys([task])));
+        yield return ("OutboxLease.SaveOffsetsSql", OutboxLease.SaveOffsetsSql);
         yield return ("OutboxWrites.Append", OutboxWrites.Append(new Parameters(), "$1", task.Events, only: null));
     }
 
