@@ -27,9 +27,10 @@ internal sealed record Sizes
         Dispatched = 20_000,
         WakeUps = 20,
         Scheduled = 5,
-        LatencyWaiting = 10_000,
-        LatencyFinished = 100_000,
-        LatencyClaims = 100,
+        BacklogWaiting = 10_000,
+        BacklogFinished = 200_000,
+        BacklogClaims = 100,
+        BacklogReads = 10,
         RuleWaiting = 10_000,
         RuleClaimed = 4_000,
         RuleFinished = 100_000,
@@ -40,9 +41,8 @@ internal sealed record Sizes
         Takes = TimeSpan.FromSeconds(1),
         Streams = 50,
         Lines = 2_000,
-        ScrapeFinished = 100_000,
-        ScrapeWaiting = 10_000,
-        Scrapes = 5,
+        Snapshot = 50_000,
+        Scaled = 16_000,
     };
 
     /// <summary>Warm-up load before a rate is measured.</summary>
@@ -70,11 +70,16 @@ internal sealed record Sizes
 
     public int Scheduled { get; private init; } = 50;
 
-    public int LatencyWaiting { get; private init; } = 1_000_000;
+    /// <summary>Waiting tasks while claims of a backlog are timed.</summary>
+    public int BacklogWaiting { get; private init; } = 1_000_000;
 
-    public int LatencyFinished { get; private init; } = 10_000_000;
+    /// <summary>Finished tasks of the backlog.</summary>
+    public int BacklogFinished { get; private init; } = 10_000_000;
 
-    public int LatencyClaims { get; private init; } = 500;
+    public int BacklogClaims { get; private init; } = 500;
+
+    /// <summary>Requests of each list, and scrapes, per sample.</summary>
+    public int BacklogReads { get; private init; } = 30;
 
     /// <summary>Waiting tasks at the start of a sample with rules, submitted over HTTP: at least five per ordering key.</summary>
     public int RuleWaiting { get; private init; } = 100_000;
@@ -100,12 +105,11 @@ internal sealed record Sizes
     /// <summary>Number of open streams.</summary>
     public int Streams { get; private init; } = 1_000;
 
-    /// <summary>Finished tasks while a metrics scrape is timed.</summary>
-    public int ScrapeFinished { get; private init; } = 10_000_000;
+    /// <summary>Tasks drained beside a held snapshot: a multiple of 10,000.</summary>
+    public int Snapshot { get; private init; } = 1_000_000;
 
-    public int ScrapeWaiting { get; private init; } = 100_000;
-
-    public int Scrapes { get; private init; } = 30;
+    /// <summary>Tasks per sample of the scale figures, over all databases: a multiple of 16,000.</summary>
+    public int Scaled { get; private init; } = 400_000;
 
     /// <summary>How long finished tasks are kept when retention removes them under load.</summary>
     public int KeepSeconds { get; private init; } = 5;

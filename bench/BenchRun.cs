@@ -41,6 +41,10 @@ internal sealed class BenchRun(BenchOptions options, CancellationToken cancellat
     /// <summary>Creates a migrated database.</summary>
     public Task<BenchDatabase> CreateDatabaseAsync() => Server.CreateAsync();
 
+    /// <summary>The same on PostgreSQL, for figures of the server itself.</summary>
+    public async Task<PostgresDatabase> CreatePostgresAsync() => Server is Postgres ? (PostgresDatabase)await CreateDatabaseAsync()
+        : throw new BenchException("the scenario needs PostgreSQL");
+
     /// <summary>Starts a server on a database, after clearing the bus of earlier messages.</summary>
     public async Task<ServerProcess> StartServerAsync(BenchDatabase database) => (await StartServersAsync(database, [AllRoles]))[0];
 

@@ -35,10 +35,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 command -v dotnet >/dev/null || die "dotnet is missing: install the .NET SDK that global.json names"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MASSTRANSIT_USAGE_TELEMETRY=false
 
-as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
-}
-
 pgbench_folder() {
   find /usr/lib/postgresql -mindepth 3 -maxdepth 3 -path '*/bin/pgbench' 2>/dev/null | sort -V | tail -n 1 | xargs -r dirname
 }
@@ -52,21 +48,21 @@ cleanup() {
     timeout 30 tail --pid="$driver" -f /dev/null || true
   fi
   [ -z "$driver" ] || kill -KILL -- "-$driver" 2>/dev/null || true
-  [ ! -e "$scratch/servers/ports" ] || tests/servers.sh stop "$scratch/servers" || true
+  local ports
+  for ports in "$scratch"/*/ports; do # also those that the driver started
+    [ ! -e "$ports" ] || tests/servers.sh stop "$(dirname "$ports")" || true
+  done
   rm -rf "$scratch"
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
 
 {
-  if [ -z "$database" ] || [ -z "$rabbitmq" ] || [ -z "$(pgbench_folder)" ]; then
-    tests/servers.sh install
+  programs=(wrk)
+  [[ " ${args[*]-} " != *" peers "* ]] || programs+=(npm redis-server)
+  if [ -z "$database" ] || [ -z "$rabbitmq" ] || [ -z "$(pgbench_folder)" ] || ! type "${programs[@]}" >/dev/null 2>&1; then
+    tests/servers.sh install "${programs[@]}"
   fi
-  command -v wrk >/dev/null || {
-    command -v apt-get >/dev/null || die "wrk is missing, and there is no apt-get to install it"
-    as_root apt-get update -q
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 wrk
-  }
   # No build process may stay behind, nor take part in the measurement.
   dotnet build bench/TaskQueue.Bench.csproj -c Release --nodeReuse:false -p:UseSharedCompilation=false
 } >&2

@@ -5,8 +5,8 @@ set -euo pipefail
 
 usage() {
   cat >&2 <<'USAGE'
-usage: servers.sh install                         install what is missing (apt-get, with sudo if needed)
-       servers.sh start DIR                       start both; then `. DIR/env` tells where they are. Where DIR/tls has
+usage: servers.sh install [PROGRAM…]               install what is missing (apt-get, with sudo if needed), and these programs
+       servers.sh start DIR [postgres]            start both, or PostgreSQL alone; then `. DIR/env` tells where they are. Where DIR/tls has
                                                   ca.pem, server.pem and server.key, both take TLS alone, and only
                                                   clients with a certificate of that authority, whose name is the login
        servers.sh stop DIR                        stop both
@@ -59,6 +59,10 @@ install() {
   command -v promtool >/dev/null || missing+=(prometheus)
   [ -x "$pgbouncer" ] || missing+=(pgbouncer)
   command -v faketime >/dev/null || missing+=(faketime)
+  local program
+  for program; do # its package has the same name
+    command -v "$program" >/dev/null || missing+=("$program")
+  done
   if [ ${#missing[@]} = 0 ] && command -v kubectl >/dev/null; then return 0; fi
   command -v apt-get >/dev/null || die "${missing[*]} missing, and there is no apt-get to install it"
 
@@ -379,9 +383,10 @@ limit_disk() { on_node -a "rabbit_disk_monitor set_disk_free_limit [$1]"; }
 
 # ---------------------------------------------------------------- both
 
+# start [postgres]
 start() {
   [ ! -e "$dir/ports" ] || die "$dir has been used already"
-  if [ -z "$(postgres_bin)" ] || [ ! -x "$rabbitmq_server" ]; then
+  if [ -z "$(postgres_bin)" ] || { [ -z "${1:-}" ] && [ ! -x "$rabbitmq_server" ]; }; then
     die "a server is missing: run '$script install' first"
   fi
 
@@ -393,7 +398,7 @@ start() {
 
   (create_postgres && start_postgres) &
   local postgres=$! failed=
-  (create_rabbitmq && start_rabbitmq) || failed=1
+  [ -n "${1:-}" ] || (create_rabbitmq && start_rabbitmq) || failed=1
   wait $postgres || failed=1
   if [ -n "$failed" ]; then
     stop
@@ -422,7 +427,7 @@ stop() {
 [ $# -ge 1 ] || usage
 command=$1
 if [ "$command" = install ]; then
-  install
+  install "${@:2}"
   exit
 fi
 
@@ -439,6 +444,7 @@ fi
 
 case "$command ${3:-}" in
   'start ') start ;;
+  'start postgres') start postgres ;;
   'stop ') stop ;;
   'start-postgres ') start_postgres ;;
   'stop-postgres ' | 'stop-postgres fast' | 'stop-postgres immediate') stop_postgres "${3:-fast}" ;;

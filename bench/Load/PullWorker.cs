@@ -1,18 +1,21 @@
 using System.Buffers;
 using System.Diagnostics;
 using System.Net.Http.Headers;
+using System.Text;
 using System.Text.Json;
 
 namespace TaskQueue.Bench.Load;
 
-/// <summary>A no-op worker that claims over HTTP and reports completion.</summary>
+/// <summary>A no-op worker that claims over HTTP and reports completion, with a result if one is given as JSON.</summary>
 internal sealed class PullWorker(HttpClient http, int max, double leaseSeconds = 15, int waitSeconds = 0,
-    IReadOnlyList<string>? queues = null)
+    IReadOnlyList<string>? queues = null, string? result = null)
 {
     private static readonly MediaTypeHeaderValue Json = new("application/json");
 
     private readonly byte[] _claim = JsonSerializer.SerializeToUtf8Bytes(
         new { queues = queues ?? [Bodies.PullQueue], worker = "bench", max, lease_seconds = leaseSeconds, wait_seconds = waitSeconds });
+
+    private readonly byte[] _end = Encoding.UTF8.GetBytes(result is null ? "}" : $",\"result\":{result}}}");
 
     private readonly ArrayBufferWriter<byte> _report = new();
 
@@ -34,13 +37,14 @@ internal sealed class PullWorker(HttpClient http, int max, double leaseSeconds =
 
     /// <summary>Runs concurrent workers until they have claimed and reported the given number of tasks.</summary>
     /// <returns>Tasks per second.</returns>
-    public static async Task<double> RunAsync(HttpClient http, int workers, int max, int total, CancellationToken cancellationToken)
+    public static async Task<double> RunAsync(HttpClient http, int workers, int max, int total, CancellationToken cancellationToken,
+        string queue = Bodies.PullQueue, string? result = null)
     {
         var left = total;
         var since = Stopwatch.GetTimestamp();
         await Task.WhenAll(Enumerable.Range(0, workers).Select(_ => Task.Run(async () =>
         {
-            var worker = new PullWorker(http, max);
+            var worker = new PullWorker(http, max, queues: [queue], result: result);
             while (Interlocked.Add(ref left, -max) >= 0)
             {
                 var claimed = await worker.ClaimAsync(cancellationToken);
@@ -58,7 +62,7 @@ internal sealed class PullWorker(HttpClient http, int max, double leaseSeconds =
         using var answer = await http.PostAsync(path, content, cancellationToken);
         var bytes = await answer.Content.ReadAsByteArrayAsync(cancellationToken);
         return answer.IsSuccessStatusCode ? bytes
-            : throw new BenchException($"{path}: {(int)answer.StatusCode} {System.Text.Encoding.UTF8.GetString(bytes)}");
+            : throw new BenchException($"{path}: {(int)answer.StatusCode} {Encoding.UTF8.GetString(bytes)}");
     }
 
     /// <summary>Writes the report for a claim's response, copying ids and attempts.</summary>
@@ -84,7 +88,7 @@ internal sealed class PullWorker(HttpClient http, int max, double leaseSeconds =
                 reader.Read();
                 _report.Write("\",\"attempt\":"u8);
                 _report.Write(reader.ValueSpan);
-                _report.Write("}"u8);
+                _report.Write(_end);
             }
         }
 

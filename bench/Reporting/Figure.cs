@@ -21,6 +21,10 @@ internal sealed record Unit(string Name, string Format)
 
     public static Unit Milliseconds { get; } = new("ms", "#,0.00");
 
+    public static Unit MicrosecondsPerTask { get; } = new("µs/task", "#,0.0");
+
+    public static Unit BytesPerTask { get; } = new("bytes/task", "#,0");
+
     public static Unit Megabytes { get; } = new("MB", "#,0");
 
     public string Show(double value) => $"{value.ToString(Format)} {Name}";

@@ -6,8 +6,11 @@ namespace TaskQueue.Bench.Scenarios;
 /// <summary>All scenarios, in report order.</summary>
 internal static class ScenarioList
 {
-    /// <summary>Takes as long as all others together, so it runs only when named.</summary>
-    private const string Soak = "soak";
+    /// <summary>
+    /// Run only when named: soak takes as long as all others together, peers installs other task queues, and scale starts databases of its
+    /// own.
+    /// </summary>
+    private static readonly string[] OnRequest = ["peers", "scale", "soak"];
 
     public static IReadOnlyList<(string Name, Func<BenchRun, Task<IReadOnlyList<Figure>>> RunAsync)> All { get; } =
     [
@@ -22,9 +25,9 @@ internal static class ScenarioList
         ("dispatch", DispatchScenario.RunAsync),
         ("wakeup", WakeUpScenario.RunAsync),
         ("scheduled", ScheduledScenario.RunAsync),
-        ("claim-latency", ClaimLatencyScenario.RunAsync),
         ("claim-rules", ClaimRulesScenario.RunAsync),
-        ("metrics", MetricsScenario.RunAsync),
+        ("backlog", BacklogScenario.RunAsync),
+        ("snapshot", SnapshotScenario.RunAsync),
         ("retention", RetentionScenario.RunAsync),
         ("bella-put", BellaScenario.PutAsync),
         ("bella-take", BellaScenario.TakeAsync),
@@ -32,9 +35,11 @@ internal static class ScenarioList
         ("bella-streams", StreamScenario.RunAsync),
         ("batch-split", BatchScenario.SplitAsync),
         ("batch-run", BatchScenario.RunAsync),
-        (Soak, SoakScenario.RunAsync),
+        ("peers", PeersScenario.RunAsync),
+        ("scale", ScaleScenario.RunAsync),
+        ("soak", SoakScenario.RunAsync),
     ];
 
     /// <summary>Scenarios to run if none is named.</summary>
-    public static IReadOnlyList<string> Default { get; } = [.. All.Select(s => s.Name).Where(n => n != Soak)];
+    public static IReadOnlyList<string> Default { get; } = [.. All.Select(s => s.Name).Except(OnRequest)];
 }

@@ -72,7 +72,10 @@ internal sealed class PostgresDatabase(Postgres postgres, NpgsqlConnectionString
     private static readonly string Payload = $$"""'{{Bodies.Plain[..^1]}},"id":"' || {{Id}} || '","created_at":1700000000}'""";
 
     private static readonly RowSql Row = new(Id, "'noop'", Payload, $"octet_length({Payload})",
-        "now() - interval '1 day' + n * interval '1 microsecond'", "now() + interval '7 days'", "false");
+        "now() - interval '1 day' + n * interval '1 microsecond'", "now() + interval '7 days'", $"'{TaskRow.Owner}'", "false",
+        "true");
+
+    private int _server;
 
     public override string Tool => "pgbench";
 
@@ -85,6 +88,42 @@ internal sealed class PostgresDatabase(Postgres postgres, NpgsqlConnectionString
 
     protected override string TasksWait =>
         "select case when exists (select from ready where dispatch_at is not null) or exists (select from running) then 1 else 0 end";
+
+    /// <summary>The address as other programs take it.</summary>
+    public Uri Url => new(
+        $"postgres://{Uri.EscapeDataString(address.Username!)}:{Uri.EscapeDataString(address.Password!)}@{address.Host}:{address.Port}/"
+            + address.Database);
+
+    /// <summary>Prepares for the next load: vacuum, statistics, and a checkpoint.</summary>
+    public async Task RestAsync()
+    {
+        await ExecuteAsync("vacuum analyze");
+        await ExecuteAsync("checkpoint");
+    }
+
+    /// <summary>CPU time of all processes of the database server, which must run on this machine.</summary>
+    public async Task<TimeSpan> ReadCpuTimeAsync()
+    {
+        if (_server == 0)
+        {
+            await using var connection = await Postgres.OpenAsync(ConnectionString, Stop);
+            _server = CpuTime.ParentOf(connection.ProcessID);
+        }
+
+        return CpuTime.OfTree(_server);
+    }
+
+    /// <summary>Bytes of write-ahead log so far, of all databases of the server.</summary>
+    public Task<long> ReadWalAsync() => ReadAsync("select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint");
+
+    /// <summary>Opens a session that holds a snapshot until it is disposed, so that vacuum removes nothing that dies meanwhile.</summary>
+    public async Task<IAsyncDisposable> HoldSnapshotAsync()
+    {
+        var connection = await Postgres.OpenAsync(ConnectionString, Stop);
+        await using var command = new NpgsqlCommand("begin isolation level repeatable read; select count(*) from queues", connection);
+        await command.ExecuteScalarAsync(Stop);
+        return connection;
+    }
 
     public override Task TidyAsync(string table) => ExecuteAsync($"vacuum analyze {table}");
 

@@ -105,7 +105,8 @@ internal sealed class ServerProcess : IDisposable
         ["ConnectionStrings__RabbitMq"] = rabbitMq?.ToString() ?? "",
     };
 
-    private static int FreePort()
+    /// <summary>A free port of the loopback address.</summary>
+    public static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

@@ -6,8 +6,17 @@ namespace TaskQueue.Bench.Servers;
 /// <param name="Tier">Tier of the task.</param>
 /// <param name="MaxAttempts">Maximum number of attempts.</param>
 /// <param name="IsFinished">Whether it completed long ago; otherwise it waits and has long been due.</param>
-internal sealed record TaskRow(string Queue, int Queues = 0, int Tier = 0, int MaxAttempts = 4, bool IsFinished = false)
+/// <param name="IsMixed">
+/// Whether every seventh task has the owner <see cref="Owner"/>, and of 10,000 finished tasks one each failed and is a dead letter, was
+/// cancelled and has expired.
+/// </param>
+internal sealed record TaskRow(string Queue, int Queues = 0, int Tier = 0, int MaxAttempts = 4, bool IsFinished = false,
+    bool IsMixed = false)
 {
+    public const string Owner = "tenant";
+
+    private string OwnerOf(RowSql sql) => IsMixed ? $"case when n % 7 = 0 then {sql.Owner} end" : "null";
+
     /// <summary>The inserts of what was asked, and of where the task is now.</summary>
     /// <param name="sql">How the database writes the values.</param>
     /// <param name="numbers">What to select the numbers n from.</param>
@@ -16,8 +25,9 @@ internal sealed record TaskRow(string Queue, int Queues = 0, int Tier = 0, int M
         var queue = Queues > 0 ? $"concat('{Queue}', n % {Queues})" : $"'{Queue}'";
         var submitted =
             $"""
-            insert into tasks (id, queue, tier, priority, push, name, payload, max_attempts, default_lease_ms, created_at, due_at)
-            select {sql.Id}, {queue}, {Tier}, 2, {sql.False}, {sql.Name}, {sql.Payload}, {MaxAttempts}, 15000, {sql.Created}, {sql.Created}
+            insert into tasks (id, queue, tier, priority, push, name, payload, max_attempts, default_lease_ms, created_at, due_at, owner)
+            select {sql.Id}, {queue}, {Tier}, 2, {sql.False}, {sql.Name}, {sql.Payload}, {MaxAttempts}, 15000, {sql.Created}, {sql.Created},
+                {OwnerOf(sql)}
             from {numbers};
             """;
         return submitted + '\n' + (IsFinished ? Outcomes(sql, queue, numbers) : Ready(sql, queue, numbers));
@@ -26,9 +36,9 @@ internal sealed record TaskRow(string Queue, int Queues = 0, int Tier = 0, int M
     private string Ready(RowSql sql, string queue, string numbers) =>
         $"""
         insert into ready (id, state, queue, tier, priority, push, name, blocked, attempt, attempts_left, max_attempts, default_lease_ms,
-            lease_ms, created_at, due_at, octets)
+            lease_ms, created_at, due_at, octets, owner)
         select {sql.Id}, 3, {queue}, {Tier}, 2, {sql.False}, {sql.Name}, {sql.False}, 0, {MaxAttempts}, {MaxAttempts}, 15000,
-            0, {sql.Created}, {sql.Created}, {sql.Octets}
+            0, {sql.Created}, {sql.Created}, {sql.Octets}, {OwnerOf(sql)}
         from {numbers};
         """;
 
@@ -36,8 +46,10 @@ internal sealed record TaskRow(string Queue, int Queues = 0, int Tier = 0, int M
         $$"""
         insert into outcomes (id, state, queue, tier, result, attempt, attempts_left, lease_ms, worker, due_at, started_at, finished_at,
             dead, delete_at)
-        select {{sql.Id}}, 5, {{queue}}, {{Tier}}, '{"output":"processed"}', 1, {{MaxAttempts - 1}}, 15000, 'bench', {{sql.Created}},
-            {{sql.Created}}, {{sql.Created}}, {{sql.False}}, {{sql.DeleteAt}}
+        select {{sql.Id}}, {{(IsMixed ? "case n % 10000 when 1 then 6 when 2 then 8 when 3 then 9 else 5 end" : "5")}}, {{queue}}, {{Tier}},
+            '{"output":"processed"}', 1, {{MaxAttempts - 1}}, 15000, 'bench', {{sql.Created}},
+            {{sql.Created}}, {{sql.Created}}, {{(IsMixed ? $"case when n % 10000 = 1 then {sql.True} else {sql.False} end" : sql.False)}},
+            {{sql.DeleteAt}}
         from {{numbers}};
         """;
 }
@@ -49,5 +61,8 @@ internal sealed record TaskRow(string Queue, int Queues = 0, int Tier = 0, int M
 /// <param name="Octets">Its length in bytes of UTF-8.</param>
 /// <param name="Created">When the task was accepted, and due.</param>
 /// <param name="DeleteAt">When a finished task is to be removed.</param>
+/// <param name="Owner"><see cref="TaskRow.Owner"/>.</param>
 /// <param name="False">False.</param>
-internal sealed record RowSql(string Id, string Name, string Payload, string Octets, string Created, string DeleteAt, string False);
+/// <param name="True">True.</param>
+internal sealed record RowSql(string Id, string Name, string Payload, string Octets, string Created, string DeleteAt, string Owner,
+    string False, string True);

@@ -72,7 +72,7 @@ internal sealed partial class PostgresTaskStore
 
     private const string Gone =
         "id, queue, tier, attempt, attempts_left, lease_ms, worker, claimed_by, due_at, expires_at, started_at, error, progress, batch_id, "
-            + "dedupe_key, ordering_key";
+            + "owner, dedupe_key, ordering_key";
 
     private static string Cancelled(TaskColumn column) => column.Name switch
     {

@@ -67,8 +67,10 @@ internal static class TaskTables
         // At most one waiting head of an ordering key, also under concurrent writers.
         e.HasIndex(x => new { x.Queue, x.OrderingKey }, TaskDbContext.HeadIndex).IsUnique()
             .HasFilter("ordering_key is not null and not blocked");
-        // A tenant's quota of waiting tasks, whatever others have.
-        e.HasIndex(x => x.Owner, "ix_ready_owner").HasFilter("owner is not null");
+        // A tenant's quota of waiting tasks and its lists by state, whatever others have.
+        e.HasIndex(x => new { x.Owner, x.State, x.CorrelationId }, "ix_ready_owner").HasFilter("owner is not null");
+        // For lists of tasks that are retried: few among many that wait.
+        e.HasIndex(x => x.CorrelationId, "ix_ready_retrying").HasFilter($"state = {TaskStates.Retrying}");
         e.HasIndex(x => x.BatchId, "ix_ready_batch").HasFilter("batch_id is not null");
     }
 
@@ -87,6 +89,8 @@ internal static class TaskTables
             Outcomes, t => t.HasCheckConstraint("ck_outcomes_state", $"state in {SqlStates.Finished}"));
         // For lists of failures: rare states among many completed rows.
         e.HasIndex(x => new { x.State, x.CorrelationId }, "ix_outcomes_ended").HasFilter($"state in {SqlStates.Unsuccessful}");
+        // For lists and counts of a single owner, however many tasks it has in other states.
+        e.HasIndex(x => new { x.Owner, x.State, x.CorrelationId }, "ix_outcomes_owner").HasFilter("owner is not null");
         e.HasIndex(x => x.DeleteAt, "ix_outcomes_delete").HasFilter("delete_at is not null");
         e.HasIndex(x => new { x.Queue, x.FinishedAt, x.CorrelationId }, "ix_outcomes_dead").HasFilter("dead");
     }

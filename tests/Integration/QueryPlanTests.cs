@@ -37,6 +37,8 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
             plans.Where(p => p.Key.Name == "Backlog").SelectMany(p => p).ShouldAllBe(p => ReadsWaitingAlone(p.Plan));
             plans.Where(p => p.Key.Name == "List: owner").SelectMany(p => p)
                 .ShouldAllBe(p => p.Plan.Contains("ix_tasks_owner", StringComparison.Ordinal));
+            plans.Where(p => p.Key.Name == "List: state").SelectMany(p => p)
+                .ShouldAllBe(p => p.Plan.Contains("ix_outcomes_owner", StringComparison.Ordinal));
             plans.Where(p => p.Key.Name is "Claim" or "Combined claim" or "Limited claim" or "Next due").SelectMany(p => p)
                 .ShouldAllBe(p => p.Plan.Contains("Index Scan using ix_ready_claim on ready r", StringComparison.Ordinal));
         }
@@ -68,7 +70,8 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
     /// <summary>The first page of each list, and the next; and those of one owner.</summary>
     private static async Task ListAsync(TaskQueries queries)
     {
-        await queries.NewestAsync(state: null, max: 10, Access.Of("o1"), CancellationToken.None);
+        foreach (var state in new int?[] { null, TaskStates.Completed, TaskStates.Failed })
+            await queries.NewestAsync(state, max: 10, Access.Of("o1"), CancellationToken.None);
         foreach (var list in Enum.GetValues<TaskList>())
         {
             var page = await queries.ListAsync("q0", list, from: null, max: 10, Access.All, CancellationToken.None);

@@ -4,6 +4,7 @@ using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Shouldly;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Storage;
@@ -49,6 +50,45 @@ public sealed partial class SqliteQueryPlanTests(SqliteStoreFixture fixture) : I
 
         foreach (var steps in new[] { Explain(first), Explain(next) })
             WholeReads(steps).ShouldBeEmpty(string.Join('\n', steps));
+    }
+
+    [Fact]
+    public async Task A_list_of_what_waits_reads_the_start_of_each_range_of_the_index()
+    {
+        await using var database = fixture.Database.CreateContext();
+        await database.Database.OpenConnectionAsync();
+        await using var list = TaskLists.Page(Views(database), "q", TaskList.Waiting, from: null, max: 10, back: false, tiers: [0, 1])
+            .CreateDbCommand();
+
+        var steps = Explain(list);
+        steps.Count(s => s.Contains("INDEX ix_ready_claim (queue=? AND tier=? AND priority=?)", StringComparison.Ordinal)).ShouldBe(8);
+        steps.Zip(steps.Skip(1)).ShouldNotContain(
+            s => s.Second.Contains("TEMP B-TREE", StringComparison.Ordinal) && !s.First.StartsWith("SCAN ", StringComparison.Ordinal),
+            "only the page of each part is sorted");
+        WholeReads(steps).ShouldBeEmpty(string.Join('\n', steps));
+    }
+
+    [Theory]
+    [InlineData(TaskStates.Completed, "ix_outcomes_owner (owner=? AND state=?)")]
+    [InlineData(TaskStates.Failed, "ix_outcomes_owner (owner=? AND state=?)")]
+    [InlineData(TaskStates.Cancelled, "ix_outcomes_owner (owner=? AND state=?)")]
+    [InlineData(TaskStates.Expired, "ix_outcomes_owner (owner=? AND state=?)")]
+    [InlineData(TaskStates.Pending, "ix_ready_owner (owner=? AND state=?)")]
+    [InlineData(TaskStates.Retrying, "ix_ready_owner (owner=? AND state=?)")]
+    [InlineData(TaskStates.Failed, "ix_outcomes_ended (state=?)", false)]
+    [InlineData(TaskStates.Retrying, "ix_ready_retrying", false)]
+    public async Task A_list_by_state_is_not_sorted(int state, string index, bool ofOneOwner = true)
+    {
+        await using var database = fixture.Database.CreateContext();
+        await database.Database.OpenConnectionAsync();
+        var access = ofOneOwner ? Access.Of("o") : Access.All;
+        var views = new TaskViewsOf(access.Filter(database.WaitingTasks), access.Filter(database.RunningTasks),
+            access.Filter(database.EndedTasks));
+        await using var list = TaskQueries.Newest(TaskQueries.InState(views, state, access), max: 10).CreateDbCommand();
+
+        var steps = Explain(list);
+        steps.ShouldContain(s => s.Contains(index, StringComparison.Ordinal), string.Join('\n', steps));
+        steps.ShouldNotContain(s => s.Contains("TEMP B-TREE", StringComparison.Ordinal));
     }
 
     private static TaskViewsOf Views(TaskDbContext database) =>

@@ -1705,6 +1705,11 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("integer")
                         .HasColumnName("lease_ms");
 
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("owner");
+
                     b.Property<string>("Progress")
                         .HasColumnType("text")
                         .HasColumnName("progress");
@@ -1745,6 +1750,9 @@ namespace TaskQueue.Storage.Postgres.Migrations
 
                     b.HasIndex(new[] { "State", "CorrelationId" }, "ix_outcomes_ended")
                         .HasFilter("state in (6, 8, 9)");
+
+                    b.HasIndex(new[] { "Owner", "State", "CorrelationId" }, "ix_outcomes_owner")
+                        .HasFilter("owner is not null");
 
                     b.ToTable("outcomes", null, t =>
                         {
@@ -1898,8 +1906,11 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     b.HasIndex(new[] { "Queue", "OrderingKey", "DueAt", "CorrelationId" }, "ix_ready_ordering_key")
                         .HasFilter("ordering_key is not null");
 
-                    b.HasIndex(new[] { "Owner" }, "ix_ready_owner")
+                    b.HasIndex(new[] { "Owner", "State", "CorrelationId" }, "ix_ready_owner")
                         .HasFilter("owner is not null");
+
+                    b.HasIndex(new[] { "CorrelationId" }, "ix_ready_retrying")
+                        .HasFilter("state = 7");
 
                     b.ToTable("ready", null, t =>
                         {

@@ -300,6 +300,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     finished_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
                     dead = table.Column<bool>(type: "boolean", nullable: false),
                     delete_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
+                    owner = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: true),
                     progress = table.Column<string>(type: "text", nullable: true)
                 },
                 constraints: table =>
@@ -700,6 +701,12 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 filter: "state in (6, 8, 9)");
 
             migrationBuilder.CreateIndex(
+                name: "ix_outcomes_owner",
+                table: "outcomes",
+                columns: new[] { "owner", "state", "id" },
+                filter: "owner is not null");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_quarantine_subject",
                 table: "quarantine",
                 columns: new[] { "kind", "subject" },
@@ -751,8 +758,14 @@ namespace TaskQueue.Storage.Postgres.Migrations
             migrationBuilder.CreateIndex(
                 name: "ix_ready_owner",
                 table: "ready",
-                column: "owner",
+                columns: new[] { "owner", "state", "id" },
                 filter: "owner is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_ready_retrying",
+                table: "ready",
+                column: "id",
+                filter: "state = 7");
 
             migrationBuilder.CreateIndex(
                 name: "ix_running_batch",
@@ -833,7 +846,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     outcomes.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, outcomes.lease_ms,
                     null::timestamptz as lease_until, outcomes.worker, outcomes.claimed_by, t.created_at, outcomes.due_at,
                     outcomes.expires_at, outcomes.started_at, outcomes.finished_at, false as limited, outcomes.dead, outcomes.delete_at,
-                    null::timestamptz as dispatch_at, t.ending, t.batch_id, t.owner, outcomes.progress
+                    null::timestamptz as dispatch_at, t.ending, t.batch_id, outcomes.owner, outcomes.progress
                 from outcomes join tasks t on t.id = outcomes.id;
                 """);
             migrationBuilder.Sql(

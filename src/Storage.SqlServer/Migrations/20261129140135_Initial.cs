@@ -273,6 +273,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     finished_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
                     dead = table.Column<bool>(type: "bit", nullable: false),
                     delete_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
                     progress = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2")
                 },
                 constraints: table =>
@@ -668,6 +669,12 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 filter: "state in (6, 8, 9)");
 
             migrationBuilder.CreateIndex(
+                name: "ix_outcomes_owner",
+                table: "outcomes",
+                columns: new[] { "owner", "state", "id" },
+                filter: "owner is not null");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_quarantine_subject",
                 table: "quarantine",
                 columns: new[] { "kind", "subject" },
@@ -719,8 +726,14 @@ namespace TaskQueue.Storage.SqlServer.Migrations
             migrationBuilder.CreateIndex(
                 name: "ix_ready_owner",
                 table: "ready",
-                column: "owner",
+                columns: new[] { "owner", "state", "id" },
                 filter: "owner is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_ready_retrying",
+                table: "ready",
+                column: "id",
+                filter: "state = 7");
 
             migrationBuilder.CreateIndex(
                 name: "ix_running_batch",
@@ -805,7 +818,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     outcomes.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, outcomes.lease_ms,
                     cast(null as datetime2(6)) as lease_until, outcomes.worker, outcomes.claimed_by, t.created_at, outcomes.due_at,
                     outcomes.expires_at, outcomes.started_at, outcomes.finished_at, cast(0 as bit) as limited, outcomes.dead,
-                    outcomes.delete_at, cast(null as datetime2(6)) as dispatch_at, t.ending, t.batch_id, t.owner, outcomes.progress
+                    outcomes.delete_at, cast(null as datetime2(6)) as dispatch_at, t.ending, t.batch_id, outcomes.owner, outcomes.progress
                 from outcomes join tasks t on t.id = outcomes.id');
                 """);
             migrationBuilder.Sql(

@@ -1720,6 +1720,10 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnType("int")
                         .HasColumnName("lease_ms");
 
+                    b.Property<byte[]>("Owner")
+                        .HasColumnType("varbinary(800)")
+                        .HasColumnName("owner");
+
                     b.Property<string>("Progress")
                         .HasColumnType("nvarchar(max)")
                         .HasColumnName("progress")
@@ -1766,6 +1770,9 @@ namespace TaskQueue.Storage.SqlServer.Migrations
 
                     b.HasIndex(new[] { "State", "CorrelationId" }, "ix_outcomes_ended")
                         .HasFilter("state in (6, 8, 9)");
+
+                    b.HasIndex(new[] { "Owner", "State", "CorrelationId" }, "ix_outcomes_owner")
+                        .HasFilter("owner is not null");
 
                     b.ToTable("outcomes", null, t =>
                         {
@@ -1922,8 +1929,11 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     b.HasIndex(new[] { "Queue", "OrderingKey", "DueAt", "CorrelationId" }, "ix_ready_ordering_key")
                         .HasFilter("ordering_key is not null");
 
-                    b.HasIndex(new[] { "Owner" }, "ix_ready_owner")
+                    b.HasIndex(new[] { "Owner", "State", "CorrelationId" }, "ix_ready_owner")
                         .HasFilter("owner is not null");
+
+                    b.HasIndex(new[] { "CorrelationId" }, "ix_ready_retrying")
+                        .HasFilter("state = 7");
 
                     b.ToTable("ready", null, t =>
                         {

@@ -272,6 +272,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     finished_at = table.Column<long>(type: "INTEGER", nullable: true),
                     dead = table.Column<bool>(type: "INTEGER", nullable: false),
                     delete_at = table.Column<long>(type: "INTEGER", nullable: true),
+                    owner = table.Column<string>(type: "TEXT", maxLength: 128, nullable: true),
                     progress = table.Column<string>(type: "TEXT", nullable: true)
                 },
                 constraints: table =>
@@ -666,6 +667,12 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 filter: "state in (6, 8, 9)");
 
             migrationBuilder.CreateIndex(
+                name: "ix_outcomes_owner",
+                table: "outcomes",
+                columns: new[] { "owner", "state", "id" },
+                filter: "owner is not null");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_quarantine_subject",
                 table: "quarantine",
                 columns: new[] { "kind", "subject" },
@@ -717,8 +724,14 @@ namespace TaskQueue.Storage.Sqlite.Migrations
             migrationBuilder.CreateIndex(
                 name: "ix_ready_owner",
                 table: "ready",
-                column: "owner",
+                columns: new[] { "owner", "state", "id" },
                 filter: "owner is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_ready_retrying",
+                table: "ready",
+                column: "id",
+                filter: "state = 7");
 
             migrationBuilder.CreateIndex(
                 name: "ix_running_batch",
@@ -798,7 +811,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     outcomes.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, outcomes.lease_ms, null as lease_until,
                     outcomes.worker, outcomes.claimed_by, t.created_at, outcomes.due_at, outcomes.expires_at, outcomes.started_at,
                     outcomes.finished_at, 0 as limited, outcomes.dead, outcomes.delete_at, null as dispatch_at, t.ending, t.batch_id,
-                    t.owner, outcomes.progress
+                    outcomes.owner, outcomes.progress
                 from outcomes join tasks t on t.id = outcomes.id;
                 """);
             migrationBuilder.Sql(

@@ -1629,6 +1629,11 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("lease_ms");
 
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("owner");
+
                     b.Property<string>("Progress")
                         .HasColumnType("TEXT")
                         .HasColumnName("progress");
@@ -1669,6 +1674,9 @@ namespace TaskQueue.Storage.Sqlite.Migrations
 
                     b.HasIndex(new[] { "State", "CorrelationId" }, "ix_outcomes_ended")
                         .HasFilter("state in (6, 8, 9)");
+
+                    b.HasIndex(new[] { "Owner", "State", "CorrelationId" }, "ix_outcomes_owner")
+                        .HasFilter("owner is not null");
 
                     b.ToTable("outcomes", null, t =>
                         {
@@ -1822,8 +1830,11 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.HasIndex(new[] { "Queue", "OrderingKey", "DueAt", "CorrelationId" }, "ix_ready_ordering_key")
                         .HasFilter("ordering_key is not null");
 
-                    b.HasIndex(new[] { "Owner" }, "ix_ready_owner")
+                    b.HasIndex(new[] { "Owner", "State", "CorrelationId" }, "ix_ready_owner")
                         .HasFilter("owner is not null");
+
+                    b.HasIndex(new[] { "CorrelationId" }, "ix_ready_retrying")
+                        .HasFilter("state = 7");
 
                     b.ToTable("ready", null, t =>
                         {

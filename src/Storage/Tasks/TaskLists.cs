@@ -1,4 +1,5 @@
 using System.Linq.Expressions;
+using TaskQueue.Contracts;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.Tasks;
@@ -6,9 +7,21 @@ namespace TaskQueue.Storage.Tasks;
 /// <summary>The queries of <see cref="TaskList"/>.</summary>
 internal static class TaskLists
 {
+    /// <summary>A list of what waits in more tiers is sorted as a whole.</summary>
+    public const int MaxTiers = 4;
+
+    private static readonly Priority[] Priorities = Enum.GetValues<Priority>();
+
     /// <summary>Up to <paramref name="max"/> tasks after a position, or before it if <paramref name="back"/>.</summary>
+    /// <param name="tasks">What the caller sees.</param>
+    /// <param name="queue">The queue.</param>
+    /// <param name="list">The list.</param>
+    /// <param name="from">The position, or null for the first page.</param>
+    /// <param name="max">Maximum number of tasks.</param>
+    /// <param name="back">Whether to go back.</param>
+    /// <param name="tiers">Of <see cref="TaskList.Waiting"/>: the tiers of the queue; none sorts all that wait in the queue.</param>
     public static IQueryable<SizedTask> Page(
-        TaskViewsOf tasks, string queue, TaskList list, TaskCursor? from, int max, bool back)
+        TaskViewsOf tasks, string queue, TaskList list, TaskCursor? from, int max, bool back, params IReadOnlyList<int> tiers)
     {
         var waiting = tasks.Waiting.Where(t => t.Queue == queue);
         var (claimable, blocked) = (Claimable(waiting), Blocked(waiting));
@@ -16,6 +29,10 @@ internal static class TaskLists
         var dead = tasks.Ended.Where(t => t.Queue == queue && t.Dead);
         return list switch
         {
+            // The index has the order of the list within a tier and priority, so as many ranges are read from their start.
+            TaskList.Waiting when tiers.Count > 0 => ByDueTime(
+                tiers.SelectMany(tier => Priorities.Select(p => Sized(claimable.Where(t => t.Tier == tier && t.Priority == p))))
+                    .Aggregate((all, part) => all.Concat(part)), back).Take(max),
             TaskList.Waiting => Sized(claimable),
             TaskList.Running => Sized(running),
             TaskList.Dead => Sized(dead),
@@ -28,6 +45,9 @@ internal static class TaskLists
 
     private static IQueryable<SizedTask> Ordered(IQueryable<SizedTask> tasks, bool back) =>
         back ? tasks.OrderByDescending(t => t.Id) : tasks.OrderBy(t => t.Id);
+
+    private static IQueryable<SizedTask> ByDueTime(IQueryable<SizedTask> tasks, bool back) =>
+        back ? tasks.OrderByDescending(t => t.DueAt).ThenByDescending(t => t.Id) : tasks.OrderBy(t => t.DueAt).ThenBy(t => t.Id);
 
     /// <summary>Waiting tasks that are not blocked: the condition of an index.</summary>
     public static IQueryable<TaskState> Claimable(IQueryable<TaskState> waiting) => waiting.Where(t => !t.Blocked);

@@ -13,7 +13,7 @@ internal sealed partial class TaskQueries
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var (waiting, running, ended) = (access.Filter(db.Ready.AsNoTracking()), access.Filter(db.Running.AsNoTracking()),
-            access.Filter(db.EndedTasks.AsNoTracking()));
+            access.Filter(db.Outcomes.AsNoTracking()));
         var counts = db.Set<QueueCount>().AsNoTracking();
         if (only is { } tier)
         {
@@ -43,7 +43,8 @@ internal sealed partial class TaskQueries
         var now = Micros.Now(time);
         var waiting = access.Filter(db.Ready.AsNoTracking()).Where(t => t.Queue == queue);
         var claimable = TaskLists.Claimable(waiting);
-        var ended = Views(db, access).Ended.Where(t => t.Queue == queue);
+        var ended = access.Filter(db.Outcomes.AsNoTracking())
+            .Where(t => t.Queue == queue && (t.DeleteAt == null || t.DeleteAt > now));
         return new QueueStats(
             await claimable.LongCountAsync(cancellationToken)
                 + await TaskLists.Blocked(waiting).LongCountAsync(cancellationToken),

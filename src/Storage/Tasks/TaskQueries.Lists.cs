@@ -10,12 +10,16 @@ namespace TaskQueue.Storage.Tasks;
 /// <summary>Lists of tasks.</summary>
 internal sealed partial class TaskQueries
 {
+    /// <summary>See <see cref="SqlStates.Unsuccessful"/>.</summary>
+    private static readonly List<int> Unsuccessful = [TaskStates.Failed, TaskStates.Cancelled, TaskStates.Expired];
+
     public async Task<IReadOnlyList<TaskState>> NewestAsync(int? state, int max, Access access, CancellationToken cancellationToken,
         ReserveAnswer? reserve = null)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var sizes = await (state is null ? await NewestAsync(db, max, access, cancellationToken) : InState(Views(db, access), state.Value))
-            .OrderByDescending(t => t.CorrelationId).Take(max).Select(SizedTask.Of).ToListAsync(cancellationToken);
+        var newest = state is null ? await NewestAsync(db, max, access, cancellationToken)
+            : InState(Views(db, access), state.Value, access);
+        var sizes = await Newest(newest, max).ToListAsync(cancellationToken);
         return await ReadAsync(db, SizedTask.Cut(sizes, memory.Value.MaxAnswerBytes, out var bytes), bytes, reserve,
             cancellationToken);
     }
@@ -30,11 +34,19 @@ internal sealed partial class TaskQueries
         return Tasks(db, Access.All).Where(t => ids.Contains(t.CorrelationId));
     }
 
-    private static IQueryable<TaskState> InState(TaskViewsOf tasks, int state) => state switch
+    internal static IQueryable<SizedTask> Newest(IQueryable<TaskState> tasks, int max) =>
+        tasks.OrderByDescending(t => t.CorrelationId).Take(max).Select(SizedTask.Of);
+
+    /// <summary>
+    /// A partial index needs a constant the planner sees. SQLite also needs the whole condition of the index, but must not see it where the
+    /// index of owners reads less.
+    /// </summary>
+    internal static IQueryable<TaskState> InState(TaskViewsOf tasks, int state, Access access) => state switch
     {
         TaskStates.Running => tasks.Running,
-        TaskStates.Pending or TaskStates.Retrying => tasks.Waiting.Where(t => t.State == state),
-        _ => tasks.Ended.Where(t => t.State == EF.Constant(state)), // a partial index needs a constant the planner sees
+        TaskStates.Pending or TaskStates.Retrying => tasks.Waiting.Where(t => t.State == EF.Constant(state)),
+        _ when state == TaskStates.Completed || access.Others.IsNone => tasks.Ended.Where(t => t.State == EF.Constant(state)),
+        _ => tasks.Ended.Where(t => EF.Constant(Unsuccessful).Contains(t.State) && t.State == EF.Constant(state)),
     };
 
     public async Task<TaskPage> ListAsync(
@@ -42,7 +54,8 @@ internal sealed partial class TaskQueries
         ReserveAnswer? reserve = null)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var found = await TaskLists.Page(Views(db, access), queue, list, from, max + 1, back)
+        var tiers = list == TaskList.Waiting ? await TiersAsync(db, queue, cancellationToken) : [];
+        var found = await TaskLists.Page(Views(db, access), queue, list, from, max + 1, back, tiers)
             .ToListAsync(cancellationToken); // one more tells whether there are more
         var page = SizedTask.Cut(found.Count > max ? found[..max] : found, memory.Value.MaxAnswerBytes, out var bytes);
         var hasMore = page.Count < found.Count;
@@ -51,6 +64,23 @@ internal sealed partial class TaskQueries
         return new TaskPage(
             await ReadAsync(db, page, bytes, reserve, cancellationToken), page.FirstOrDefault()?.Cursor(list),
             page.LastOrDefault()?.Cursor(list), hasMore);
+    }
+
+    /// <summary>The tiers in which tasks of a queue wait, each found by one look into an index; none if there are many.</summary>
+    private static async Task<List<int>> TiersAsync(TaskDbContext db, string queue, CancellationToken cancellationToken)
+    {
+        var tiers = new List<int>();
+        while (tiers.Count <= TaskLists.MaxTiers)
+        {
+            var last = tiers.Count == 0 ? int.MinValue : tiers[^1];
+            var next = await TaskLists.Claimable(db.Ready.AsNoTracking()).Where(t => t.Queue == queue && t.Tier > last)
+                .OrderBy(t => t.Tier).Select(t => (int?)t.Tier).FirstOrDefaultAsync(cancellationToken);
+            if (next is null)
+                return tiers;
+            tiers.Add(next.Value);
+        }
+
+        return [];
     }
 
     public async Task<List<TaskCursor>> DeadAsync(string queue, TaskCursor? from, int max, CancellationToken cancellationToken)

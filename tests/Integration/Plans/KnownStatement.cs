@@ -69,8 +69,10 @@ internal sealed record KnownStatement(string Name, string Purpose, string Mark)
         new("Next callback", "When the next one is due.", "select due_at from callbacks"),
         new("List: rows", "The tasks of a page, once their sizes are known.", "a.id = ANY ("),
         new("List: owner", "The newest tasks of one owner, from its own index.", "t.owner = $1 AND NOT EXISTS"),
-        new("List: live", "A page of what waits, runs or is dead in a queue.", "UNION ALL"),
+        new("List: state", "The newest tasks of one owner in a state.", "AND e.state = "),
+        new("List: tiers", "The tiers in which tasks of a queue wait, one after the other.", "ORDER BY r.tier"),
         new("List: waiting", "A page of what waits, of an ordering key only the head.", "ORDER BY w.due_at"),
+        new("List: live", "A page of what waits, runs or is dead in a queue.", "UNION ALL"),
         new("List: running", "A page of what runs.", "ORDER BY r.lease_until"),
         new("List: dead", "A page of the dead letters.", "ORDER BY e.finished_at"),
     ];
