@@ -57,7 +57,7 @@ internal sealed partial class PostgresTaskStore
         {OutboxWrites.Lock("$7", after: "started")},
         appended as (
             {OutboxWrites.AppendOf("$7", TaskEventType.Started, "$3", "started where not queue = any($8)")})
-        select {TaskViews.Select(TaskColumn.Visible, TaskTable.Running, Missing, "s.", "t.")}{share}, c.chosen
+        select {TaskViews.Select(TaskColumn.Delivered, TaskTable.Running, Missing, "s.", "t.")}{share}, c.chosen
         from (select count(*) as chosen from due where {which}) as c left join (
             started s{joined} cross join lateral (select payload, headers from tasks t where t.id = s.id offset 0) as t) on true
         """;
@@ -116,9 +116,9 @@ internal sealed partial class PostgresTaskStore
         {
             while (await reader.ReadAsync())
             {
-                chosen = reader.GetInt64(TaskColumn.Visible.Length);
+                chosen = reader.GetInt64(TaskColumn.Delivered.Length);
                 if (!await reader.IsDBNullAsync(0))
-                    tasks.Add(TaskColumn.ReadRow(TaskColumn.Visible, reader));
+                    tasks.Add(TaskColumn.ReadRow(TaskColumn.Delivered, reader));
             }
         }
 
