@@ -63,7 +63,14 @@ public sealed record DispatchTasks(IReadOnlyList<DispatchedTask> Tasks);
 /// <param name="Payload">JSON text as submitted.</param>
 /// <param name="Headers">JSON object with the trace context of the task, <c>traceparent</c> and <c>tracestate</c>; null if there is
 /// none.</param>
-public sealed record DispatchedTask(Guid Id, string Queue, int Tier, string? Name, int Attempt, string Payload, string? Headers);
+public sealed record DispatchedTask(Guid Id, string Queue, int Tier, string? Name, int Attempt, string Payload, string? Headers)
+{
+    /// <summary>
+    /// How long an attempt may go without a heartbeat in seconds, unless its start is reported with another lease. Null if the server is
+    /// older.
+    /// </summary>
+    public double? LeaseSeconds { get; init; }
+}
 
 /// <summary>
 /// Reports of a bus worker on its attempts, at most 1,000 entries of each kind. Send it to <see cref="Addresses.Report"/>.

@@ -75,7 +75,7 @@ internal sealed partial class PostgresTaskStore
         {OutboxWrites.Lock("$7", after: "started")},
         appended as (
             {OutboxWrites.AppendOf("$7", TaskEventType.Started, "$3", "started where not queue = any($8)")})
-        select {TaskViews.Select(TaskColumn.Visible, TaskTable.Running, Missing, "s.", "t.")}{share}, c.chosen
+        select {TaskViews.Select(TaskColumn.Delivered, TaskTable.Running, Missing, "s.", "t.")}{share}, c.chosen
         from (select count(*) as chosen from due where {which}) as c left join (
             started s{joined} cross join lateral (select payload, headers from tasks t where t.id = s.id offset 0) as t) on true
         """;
@@ -128,7 +128,7 @@ internal sealed partial class PostgresTaskStore
             Value<int[]>([.. parts.Select(p => (int)p.Priority)]), Value<DateTime[]>([.. parts.Select(p => p.From)]),
             Value(request.MaxBytes),
         ]);
-        var (tasks, isAll) = await ReadAsync(command, _ => 0L, TaskColumn.Visible.Length);
+        var (tasks, isAll) = await ReadAsync(command, _ => 0L, TaskColumn.Delivered.Length);
         if (isAll)
             _marks.Claimed(parts, [.. tasks.Select(t => t.Task)], dueBy, now);
         else if (tasks.Count == 0)
@@ -152,7 +152,7 @@ internal sealed partial class PostgresTaskStore
             Value<string?[]>([.. requests.Select(r => r.Credential)]), Value<int[]>([.. parts.Select(p => (int)p.Priority)]),
             Value<DateTime[]>([.. parts.Select(p => p.From)]), Value(request.MaxBytes), Value(sums),
         ]);
-        var (tasks, isAll) = await ReadAsync(command, r => r.GetInt32(TaskColumn.Visible.Length), TaskColumn.Visible.Length + 2);
+        var (tasks, isAll) = await ReadAsync(command, r => r.GetInt32(TaskColumn.Delivered.Length), TaskColumn.Delivered.Length + 2);
         if (isAll)
             _marks.Claimed(parts, [.. tasks.Select(t => t.Task)], dueBy, now);
         else if (tasks.Count == 0)
@@ -173,7 +173,7 @@ internal sealed partial class PostgresTaskStore
         {
             chosen = reader.GetInt64(chosenColumn);
             if (!await reader.IsDBNullAsync(0))
-                tasks.Add((shareOf(reader), TaskColumn.ReadRow(TaskColumn.Visible, reader)));
+                tasks.Add((shareOf(reader), TaskColumn.ReadRow(TaskColumn.Delivered, reader)));
         }
 
         return (tasks, chosen == tasks.Count);

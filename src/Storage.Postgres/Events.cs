@@ -13,7 +13,7 @@ internal sealed partial class PostgresTaskStore
 
     private static readonly string ReadForDispatchSql =
         $"""
-        select {TaskViews.Select(TaskColumn.Visible, TaskTable.Ready, Missing)}
+        select {TaskViews.Select(TaskColumn.Delivered, TaskTable.Ready, Missing)}
         from ready r cross join lateral (select * from tasks t where t.id = r.id offset 0) as t
         where r.id = any(array(
             select s.id from (
@@ -24,13 +24,10 @@ internal sealed partial class PostgresTaskStore
         """;
 
     // A row is read whole, and the last one of a partition is the one that reaches the maximum of events.
-    private static readonly string ReadEventsSql =
-        $"""
+    private const string ReadEventsSql =
+        """
         select o.partition_id, o.id, o.at, o.type, o.queue, o.tier, o.worker, o.dispatch, o.frees, o.ids, o.attempts, o.earlier,
-            o.due_times,
-            case when o.errors is not null then array(
-                select case when e like 'enc:%' then e else left(e, {TaskEvent.MaxError}) end
-                from unnest(o.errors) with ordinality as e(e, n) order by n) end
+            o.due_times, o.errors
         from unnest($1) with ordinality as s(read_to, n)
         cross join lateral (
             select o.*, sum(cardinality(o.attempts)) over (order by o.id rows unbounded preceding) - cardinality(o.attempts) as before
@@ -81,10 +78,10 @@ internal sealed partial class PostgresTaskStore
         command.Parameters.Add(Value(OutboxRows.RowsRead(offsets)));
         command.Parameters.Add(Value(max));
         await using var reader = await command.ExecuteReaderAsync();
-        var rows = new List<OutboxRow>();
-        while (await reader.ReadAsync())
-            rows.Add(await ReadRowAsync(reader));
-        return OutboxRows.Complete(rows, offsets, max);
+        var page = new OutboxPage(offsets, max);
+        while (!page.IsFull && await reader.ReadAsync())
+            page.Add(await ReadRowAsync(reader));
+        return page.Events();
     }
 
     public async Task<int> RemovePublishedAsync(DateTime before, int max)
@@ -122,7 +119,7 @@ internal sealed partial class PostgresTaskStore
         await using var reader = await command.ExecuteReaderAsync();
         var tasks = new List<TaskState>(ids.Count);
         while (await reader.ReadAsync())
-            tasks.Add(TaskColumn.ReadRow(TaskColumn.Visible, reader));
+            tasks.Add(TaskColumn.ReadRow(TaskColumn.Delivered, reader));
         return tasks;
     }
 }

@@ -21,9 +21,11 @@ internal sealed partial class PostgresTaskStore
     private const string EvictSql =
         """
         update outcomes set delete_at = $3, dead = false
-        where dead and id in (
-            select id from outcomes where queue = $1 and dead and delete_at > $3 order by finished_at desc, id desc offset $2)
-        """;
+        where id = any(array(
+            select id from outcomes where dead and id = any(array(
+                select id from outcomes where queue = $1 and dead and delete_at > $3 order by finished_at desc, id desc offset $2))
+            for update skip locked))
+        """; // one that is locked is being retried or deleted
 
     private static string Loaded(TaskTable table) => TaskViews.Select(TaskColumn.Loaded, table, Missing);
 
@@ -92,17 +94,22 @@ internal sealed partial class PostgresTaskStore
         {
             var orderingKeys = TaskChanges.Promotable(updates);
             List<TaskState> full = [.. TaskChanges.FullQueues(updates)];
+            var moves = TaskMove.Of(updates).ToLookup(Moves.TakesKeys);
             var partition = PickPartition();
-            // What other transactions of several round trips hold is waited for before the partition is locked.
-            var isLong = orderingKeys.Count + full.Count > 0;
-            List<NpgsqlBatchCommand> commands = [.. TaskMove.Of(updates).Select(move => Moves.Write(move, isLong ? null : partition))];
-            var moves = commands.Count;
-            var insert = inserts.Count > 0 ? Inserts.Write(inserts, [.. inserts.SelectMany(t => t.Events)], partition) : null;
+            var isLong = orderingKeys.Count + full.Count > 0 || moves[true].Any();
+            int? appendTo = isLong ? null : partition;
+            // In the order of locks. The rows of other moves are not waited for.
+            List<NpgsqlBatchCommand> commands = [.. moves[true].Select(move => Moves.Write(move, appendTo))];
+            if (inserts.Count > 0)
+                commands.Add(Inserts.Write(inserts, [.. inserts.SelectMany(t => t.Events)], appendTo));
+            if (orderingKeys.Count > 0)
+                commands.Add(LockKeys(orderingKeys));
+            commands.AddRange(moves[false].Select(move => Moves.Write(move, appendTo)));
             await using var connection = await source.OpenConnectionAsync();
             if (!isLong) // one round trip, a transaction by itself
-                return Missed(updates, await RunAsync(connection, null, insert is null ? commands : [.. commands, insert], moves));
+                return Missed(updates, await RunAsync(connection, null, commands));
             await using var transaction = await connection.BeginTransactionAsync();
-            var written = await RunAsync(connection, transaction, commands, moves);
+            var written = await RunAsync(connection, transaction, commands);
             if (orderingKeys.Count > 0)
                 await PromoteAsync(connection, transaction, orderingKeys);
             List<NpgsqlBatchCommand> last = [];
@@ -112,9 +119,7 @@ internal sealed partial class PostgresTaskStore
                 last.Add(Command(EvictSql, Value(queue.Queue), Value(queue.Settings.DeadLetters.MaxSize), Value(queue.FinishedAt!.Value)));
             }
 
-            if (insert is not null)
-                last.Add(insert);
-            if (Moves.WriteEvents([.. updates.Where(t => written.Contains(t.CorrelationId))], partition) is { } events)
+            if (Moves.WriteEvents([.. inserts, .. updates.Where(t => written.Contains(t.CorrelationId))], partition) is { } events)
                 last.Add(events);
             await ExecuteAsync(connection, transaction, last);
             await transaction.CommitAsync();
@@ -124,26 +129,21 @@ internal sealed partial class PostgresTaskStore
         private static HashSet<Guid> Missed(IReadOnlyList<TaskState> updates, HashSet<Guid> written) =>
             written.Count == updates.Count ? [] : [.. updates.Select(t => t.CorrelationId).Where(id => !written.Contains(id))];
 
-        /// <summary>Runs commands, of which the first return ids.</summary>
+        /// <summary>Runs commands that return ids or nothing.</summary>
         private static async Task<HashSet<Guid>> RunAsync(
-            NpgsqlConnection connection, NpgsqlTransaction? transaction, List<NpgsqlBatchCommand> commands, int withIds)
+            NpgsqlConnection connection, NpgsqlTransaction? transaction, List<NpgsqlBatchCommand> commands)
         {
             var ids = new HashSet<Guid>();
             await using var batch = new NpgsqlBatch(connection, transaction);
             foreach (var command in commands)
                 batch.BatchCommands.Add(command);
             await using var reader = await batch.ExecuteReaderAsync();
-            for (var i = 0; i < withIds; i++)
+            do
             {
                 while (await reader.ReadAsync())
                     ids.Add(reader.GetGuid(0));
-                await reader.NextResultAsync();
             }
-
-            while (await reader.NextResultAsync())
-            {
-                // an error of a later command is thrown here
-            }
+            while (await reader.NextResultAsync()); // an error of a later command is thrown here
 
             return ids;
         }

@@ -7,8 +7,11 @@ namespace TaskQueue.Storage.Postgres;
 /// <summary>The statements that insert tasks that wait.</summary>
 internal static class Inserts
 {
-    /// <summary>All or nothing: if an id exists the statement fails.</summary>
-    public static NpgsqlBatchCommand Write(IReadOnlyList<TaskState> tasks, IReadOnlyList<TaskEvent> events, int partitionNumber)
+    /// <summary>All or nothing: if an id exists the statement fails. Returns no ids.</summary>
+    /// <param name="tasks">The tasks.</param>
+    /// <param name="events">Their events.</param>
+    /// <param name="partitionNumber">Where the events are appended; null if the transaction does that at its end.</param>
+    public static NpgsqlBatchCommand Write(IReadOnlyList<TaskState> tasks, IReadOnlyList<TaskEvent> events, int? partitionNumber)
     {
         var parameters = new Parameters();
         List<TaskState> ordered = Sized(tasks); // by id, the order in which transactions wait for each other's
@@ -21,17 +24,17 @@ internal static class Inserts
             waiting as (
                 insert into ready ({TaskColumn.List(TaskColumn.Ready)})
                 select * from unnest({parameters.Each(ColumnArrays.ArraysOf(TaskColumn.Ready, ordered))})
-                where exists (select 1 from submitted))
-            """, // parts of a statement run in no promised order: an id that exists fails in tasks
+                where (select count(*) from submitted) > 0)
+            """, // parts of a statement run in no promised order, and only as far as they are read: an id that exists fails in tasks
         ];
-        if (events.Any(e => e.IsWritten))
+        if (partitionNumber is { } number && events.Any(e => e.IsWritten))
         {
-            var partition = parameters.Add(partitionNumber);
+            var partition = parameters.Add(number);
             parts.Add(OutboxWrites.Lock(partition, "submitted"));
             parts.Add($"appended as (\n{OutboxWrites.Append(parameters, partition, events, only: null)})");
         }
 
-        return parameters.Command($"with {string.Join(",\n", parts)}\nselect 1");
+        return parameters.Command($"with {string.Join(",\n", parts)}\nselect null::uuid where false");
     }
 
     /// <summary>Existing ids are left unchanged; returns the inserted ones.</summary>
@@ -54,7 +57,10 @@ internal static class Inserts
             """);
     }
 
-    /// <summary>Takes dedupe keys, except those that are held, and those of ids that exist; returns the ids whose key was taken.</summary>
+    /// <summary>
+    /// Takes dedupe keys, except those that are held, and those of ids that exist; returns the ids whose key was taken. The order is that
+    /// of the list, because each database sorts texts in its own way.
+    /// </summary>
     public static NpgsqlBatchCommand TakeKeys(IReadOnlyList<TaskState> keyed)
     {
         var parameters = new Parameters();
@@ -66,7 +72,7 @@ internal static class Inserts
                 {parameters.Each(NpgsqlDbType.Text, keyed, t => t.DedupeKey!)},
                 {parameters.Each(NpgsqlDbType.Uuid, keyed, t => t.CorrelationId)}) with ordinality as k(queue, dedupe_key, id, n)
             where not exists (select 1 from tasks t where t.id = k.id)
-            order by k.queue, k.dedupe_key, k.n
+            order by k.n
             on conflict do nothing returning task_id
             """);
     }

@@ -136,8 +136,8 @@ internal sealed partial class PostgresTaskStore
             {
                 if (await reader.IsDBNullAsync(0))
                     break; // none
-                tasks[reader.GetInt32(TaskColumn.Visible.Length) - 1].Add(
-                    (reader.GetInt64(TaskColumn.Visible.Length + 1), TaskColumn.ReadRow(TaskColumn.Visible, reader)));
+                tasks[reader.GetInt32(TaskColumn.Delivered.Length) - 1].Add(
+                    (reader.GetInt64(TaskColumn.Delivered.Length + 1), TaskColumn.ReadRow(TaskColumn.Delivered, reader)));
             }
         }
 

@@ -18,7 +18,8 @@ internal static class Moves
     {
         var parameters = new Parameters();
         var (from, to) = (TaskMove.NameOf(move.From), TaskMove.NameOf(move.To));
-        TaskColumn[] columns = [.. TaskColumn.Of(move.To).Where(c => c.Name != "id")];
+        TaskColumn[] columns = move.From == move.To ? TaskColumn.Changing(move.To)
+            : [.. TaskColumn.Of(move.To).Where(c => c.Name != "id")];
         var names = TaskColumn.List(columns);
         var input =
             $"""
@@ -33,8 +34,7 @@ internal static class Moves
         List<string> parts = [input];
         if (move.From == move.To)
         {
-            var changed = columns.Where(c => !c.IsIn(TaskTable.Tasks) || c.Name == "due_at");
-            parts.Add($"moved as (update {to} r set {string.Join(", ", changed.Select(c => $"{c.Name} = f.{c.Name}"))} "
+            parts.Add($"moved as (update {to} r set {string.Join(", ", columns.Select(c => $"{c.Name} = f.{c.Name}"))} "
                 + "from found f where r.ctid = f.place)");
         }
         else
@@ -51,6 +51,9 @@ internal static class Moves
         return parameters.Command($"with {string.Join(",\n", parts)}\nselect id from found");
     }
 
+    /// <summary>Whether tasks take dedupe keys, and so may have to wait for another transaction.</summary>
+    public static bool TakesKeys(TaskMove move) => move.From == TaskTable.Outcomes && move.Tasks.Any(t => t.DedupeKey is not null);
+
     /// <summary>A dedupe key is held by a task that waits or runs.</summary>
     private static void AddKeys(List<string> parts, Parameters parameters, TaskMove move)
     {
@@ -62,13 +65,13 @@ internal static class Moves
             return;
         var keys = $"unnest({parameters.Each(NpgsqlDbType.Text, keyed, t => t.Queue)}, "
             + $"{parameters.Each(NpgsqlDbType.Text, keyed, t => t.DedupeKey!)}, "
-            + $"{parameters.Each(NpgsqlDbType.Uuid, keyed, t => t.CorrelationId)}) as k(queue, dedupe_key, id)";
+            + $"{parameters.Each(NpgsqlDbType.Uuid, keyed, t => t.CorrelationId)}) with ordinality as k(queue, dedupe_key, id, n)";
         parts.Add(move.To == TaskTable.Outcomes
             ? $"freed as (delete from dedupe_keys where ctid = any(array(select d.place from {keys} cross join lateral ("
                 + "select d.ctid as place from dedupe_keys d where d.queue = k.queue and d.dedupe_key = k.dedupe_key and d.task_id = k.id "
                 + "offset 0) as d where k.id in (select id from found))))"
             : $"held as (insert into dedupe_keys (queue, dedupe_key, task_id) select k.queue, k.dedupe_key, k.id from {keys}"
-                + " where k.id in (select id from found) returning task_id as id)");
+                + " where k.id in (select id from found) order by k.n returning task_id as id)");
     }
 
     /// <summary>Writes rows of <c>attempts</c>.</summary>

@@ -25,6 +25,21 @@ internal sealed partial class PostgresTaskStore
                 select task_id from dedupe_keys d where d.queue = k.queue and d.dedupe_key = k.dedupe_key offset 0) as d)
         """;
 
+    // The ordering keys of what is to be overwritten, and those of new tasks, before any row is locked: their order is that of all locks.
+    private const string LockKeysOfHoldersSql =
+        $"""
+        with {HoldersOf},
+        keys as materialized (
+            select k.queue, k.ordering_key from unnest($3, $4) as k(queue, ordering_key)
+            union
+            select r.queue, r.ordering_key from holders h cross join lateral (
+                select queue, ordering_key from ready r where r.id = h.task_id and r.ordering_key is not null offset 0) as r),
+        locked_keys as (
+            insert into ordering_keys (queue, ordering_key) select queue, ordering_key from keys order by queue, ordering_key
+            on conflict (queue, ordering_key) do update set queue = excluded.queue)
+        select queue, ordering_key from keys
+        """;
+
     // Only what is to be overwritten: whoever merely meets a holder must not hold it up.
     private const string LockHoldersSql =
         $"""
@@ -47,8 +62,10 @@ internal sealed partial class PostgresTaskStore
 
     private const string ReleaseKeysSql =
         """
-        delete from dedupe_keys d using unnest($1, $2, $3) as k(queue, dedupe_key, id)
-        where d.queue = k.queue and d.dedupe_key = k.dedupe_key and d.task_id = k.id
+        delete from dedupe_keys where ctid = any(array(
+            select d.place from unnest($1, $2, $3) as k(queue, dedupe_key, id) cross join lateral (
+                select d.ctid as place from dedupe_keys d where d.queue = k.queue and d.dedupe_key = k.dedupe_key and d.task_id = k.id
+                offset 0) as d))
         """;
 
     private const string OverwriteTasksSql =
@@ -88,13 +105,16 @@ internal sealed partial class PostgresTaskStore
         if (step is not null && !await TakeStepAsync(connection, transaction, step))
             return new Inserted(null);
         var inserted = await InsertRowsAsync(connection, transaction, tasks);
+        var locked = await LockOverwrittenAsync(connection, transaction, tasks, inserted);
         if (await MeetHoldersAsync(connection, transaction, tasks, inserted) is not { } answers)
             return null;
         DuplicateRules.DemandNew(step, answers);
         var changed = DuplicateRules.Changed(answers);
-        var orderingKeys = TaskChanges.OrderingKeysOf(changed);
-        if (orderingKeys.Count > 0)
-            await PromoteAsync(connection, transaction, orderingKeys);
+        List<OrderingKey> unlocked = [.. TaskChanges.OrderingKeysOf(changed).Except(locked)];
+        if (unlocked.Count > 0)
+            await ExecuteAsync(connection, transaction, [LockKeys(unlocked)]);
+        if (locked.Count + unlocked.Count > 0)
+            await PromoteAsync(connection, transaction, [.. locked, .. unlocked]);
         await ExecuteAsync(connection, transaction, Append(changed));
         await transaction.CommitAsync();
         return new Inserted(answers);
@@ -170,6 +190,35 @@ internal sealed partial class PostgresTaskStore
             yield return events;
     }
 
+    /// <summary>
+    /// Locks the tasks that duplicates overwrite; before them, the ordering keys of these and of the new tasks. Returns those keys.
+    /// </summary>
+    private static async Task<List<OrderingKey>> LockOverwrittenAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted)
+    {
+        List<TaskState> overwriting = [.. tasks.Where(t => t.Overwrite != OverwriteFields.None && t.Task.DedupeKey is not null
+            && !inserted.Contains(t.Task.CorrelationId)).Select(t => t.Task)];
+        if (overwriting.Count == 0)
+            return [];
+        string[] queues = [.. overwriting.Select(t => t.Queue)], keys = [.. overwriting.Select(t => t.DedupeKey!)];
+        var own = TaskChanges.OrderingKeysOf(tasks.Select(t => t.Task));
+        await using var batch = new NpgsqlBatch(connection, transaction)
+        {
+            BatchCommands =
+            {
+                Command(LockKeysOfHoldersSql, Value(queues), Value(keys), Value<string[]>([.. own.Select(k => k.Queue)]),
+                    Value<string[]>([.. own.Select(k => k.Key)])),
+                Command(LockHoldersSql, Value(queues), Value(keys)),
+            },
+        };
+        await using var reader = await batch.ExecuteReaderAsync();
+        var locked = new List<OrderingKey>();
+        while (await reader.ReadAsync())
+            locked.Add(new OrderingKey(reader.GetString(0), reader.GetString(1)));
+        await reader.NextResultAsync(); // an error of the second is thrown here
+        return locked;
+    }
+
     /// <summary>The result of each task, in submission order; duplicates change the holders of their keys.</summary>
     private static async Task<List<SubmitResult>?> MeetHoldersAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted)
@@ -220,16 +269,6 @@ internal sealed partial class PostgresTaskStore
     private static async Task<Dictionary<(string, string), TaskState>> HoldersAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, List<NewTask> tasks)
     {
-        List<NewTask> overwriting = [.. tasks.Where(t => t.Overwrite != OverwriteFields.None)];
-        if (overwriting.Count > 0)
-        {
-            await ExecuteAsync(connection, transaction,
-            [
-                Command(LockHoldersSql, Value<string[]>([.. overwriting.Select(t => t.Task.Queue)]),
-                    Value<string[]>([.. overwriting.Select(t => t.Task.DedupeKey!)])),
-            ]);
-        }
-
         await using var command = new NpgsqlCommand(HoldersSql, connection, transaction);
         command.Parameters.Add(Value<string[]>([.. tasks.Select(t => t.Task.Queue)]));
         command.Parameters.Add(Value<string[]>([.. tasks.Select(t => t.Task.DedupeKey!)]));

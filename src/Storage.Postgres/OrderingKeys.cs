@@ -45,12 +45,13 @@ internal sealed partial class PostgresTaskStore
 
     private const string ForgetKeysSql =
         """
-        delete from ordering_keys o using unnest($1, $2) as k(queue, ordering_key)
-        where o.queue = k.queue and o.ordering_key = k.ordering_key
-          and not exists (
-            select 1 from ready h where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null)
-          and not exists (
-            select 1 from running h where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null)
+        delete from ordering_keys where ctid = any(array(
+            select o.place from unnest($1, $2) as k(queue, ordering_key) cross join lateral (
+                select o.ctid as place from ordering_keys o where o.queue = k.queue and o.ordering_key = k.ordering_key offset 0) as o
+            where not exists (
+                select 1 from ready h where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null)
+              and not exists (
+                select 1 from running h where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null)))
         """;
 
     // The first task may have been cancelled, or claimed, while we waited for its row: then the key is looked at again.
@@ -66,17 +67,22 @@ internal sealed partial class PostgresTaskStore
             select 1 from running h where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null)
         """;
 
-    /// <summary>Blocks and promotes the tasks of ordering keys after they were written.</summary>
+    private static NpgsqlBatchCommand LockKeys(IReadOnlyCollection<OrderingKey> orderingKeys) =>
+        Command(LockKeysSql, Value<string[]>([.. orderingKeys.Select(k => k.Queue)]),
+            Value<string[]>([.. orderingKeys.Select(k => k.Key)]));
+
+    /// <summary>Blocks and promotes the tasks of locked ordering keys after they were written.</summary>
     private static async Task PromoteAsync(NpgsqlConnection connection, NpgsqlTransaction transaction,
         IReadOnlyCollection<OrderingKey> orderingKeys)
     {
         string[] queues = [.. orderingKeys.Select(t => t.Queue)], keys = [.. orderingKeys.Select(t => t.Key)];
-        await ExecuteAsync(connection, transaction, [Command(CustomPlansSql), Command(LockKeysSql, Value(queues), Value(keys))]);
         bool again;
         do
         {
             await ExecuteAsync(connection, transaction,
-                [Command(BlockSql, Value(queues), Value(keys)), Command(PromoteSql, Value(queues), Value(keys))]);
+            [
+                Command(CustomPlansSql), Command(BlockSql, Value(queues), Value(keys)), Command(PromoteSql, Value(queues), Value(keys)),
+            ]);
             await using var batch = new NpgsqlBatch(connection, transaction);
             batch.BatchCommands.Add(Command(HeadlessSql, Value(queues), Value(keys)));
             again = await batch.ExecuteScalarAsync() is long and > 0;

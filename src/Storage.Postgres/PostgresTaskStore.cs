@@ -9,9 +9,9 @@ namespace TaskQueue.Storage.Postgres;
 
 /// <summary>
 /// The store on PostgreSQL. Every transaction that appends events first locks one of the event partitions until it ends: ids within a
-/// partition thus become visible in order, and the outbox dispatcher needs only an offset. Locks are always acquired in the same order,
-/// rows and then the partition, so that transactions do not deadlock. No lock is held while a round trip is under way, but for those
-/// of ordering keys and of tasks with dedupe keys.
+/// partition thus become visible in order, and the outbox dispatcher needs only an offset. Locks are always acquired in the same order, so
+/// that transactions do not deadlock: dedupe keys, ids of new tasks, ordering keys, rows of tasks, dead letters, the partition. No lock is
+/// held while a round trip is under way, but for those of ordering keys and of tasks with dedupe keys.
 /// </summary>
 internal sealed partial class PostgresTaskStore(NpgsqlDataSource source, TimeProvider time)
     : ITaskStore, IQueueStore, ICallbackStore, IBacklogStore

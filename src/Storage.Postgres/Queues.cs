@@ -12,7 +12,13 @@ internal sealed partial class PostgresTaskStore
 
     private const string FillBucketSql = "update queue_limits set bucket_base = 0 where queue = $1";
 
-    private const string ForgetCountsSql = "delete from queue_counts where queue = $1";
+    // In the order in which transactions count.
+    private const string ForgetCountsSql =
+        """
+        with found as (
+            select 1 from queue_counts where queue = $1 order by tier, partition_id, type for update)
+        delete from queue_counts where queue = $1 and (select count(*) from found) > 0
+        """;
 
     // Rows are locked in id order before they are changed: an update alone would lock them in index order. Ordering keys are cleared when
     // the queue becomes a push queue: the broker has no such order.
@@ -42,7 +48,8 @@ internal sealed partial class PostgresTaskStore
         update running set limited = true where id = any(array(select id from found))
         """;
 
-    // A task may start, or a dead letter may be retried, while we wait for its row: then it is left to the next step.
+    // A task may start, or a dead letter may be retried, while we wait for its row: then it is left to the next step. Parts of a statement
+    // run in no promised order: the counts make it lock first what waits, then what runs, then dead letters.
     private static readonly string PurgeSql =
         $"""
         with found as (
@@ -55,17 +62,22 @@ internal sealed partial class PostgresTaskStore
         waiting as (
             select {Gone} from ready where id = any(array(select id from found)) order by id for update),
         active as (
-            select {Gone} from running where id = any(array(select id from found)) order by id for update),
+            select {Gone} from running where id = any(array(select id from found)) and (select count(*) from waiting) >= 0
+            order by id for update),
+        gone as materialized (select * from waiting union all select * from active),
         dead_letters as (
-            update outcomes set delete_at = $2, dead = false where dead and id = any(array(select id from found)) returning id),
+            update outcomes set delete_at = $2, dead = false
+            where dead and id = any(array(select id from found)) and (select count(*) from gone) >= 0
+            returning id),
         not_waiting as (delete from ready where id = any(array(select id from waiting))),
         not_running as (delete from running where id = any(array(select id from active))),
-        gone as (select * from waiting union all select * from active),
         cancelled as (
             insert into outcomes ({TaskColumn.List(TaskColumn.Outcomes)})
             select {string.Join(", ", TaskColumn.Outcomes.Select(Cancelled))} from gone),
         freed as (
-            delete from dedupe_keys d using gone g where d.queue = g.queue and d.dedupe_key = g.dedupe_key and d.task_id = g.id)
+            delete from dedupe_keys where ctid = any(array(select d.place from gone g cross join lateral (
+                select d.ctid as place from dedupe_keys d where d.queue = g.queue and d.dedupe_key = g.dedupe_key and d.task_id = g.id
+                offset 0) as d)))
         select f.id, g.id is not null, d.id is not null, g.ordering_key, g.tier, g.attempt, g.worker
         from found f left join gone g on g.id = f.id left join dead_letters d on d.id = f.id
         """;
@@ -148,7 +160,11 @@ internal sealed partial class PostgresTaskStore
             var cancelled = found.FindAll(t => t.IsCancelled);
             var orderingKeys = TaskChanges.OrderingKeysOf(queue, cancelled.Select(t => t.Key));
             if (orderingKeys.Count > 0)
+            {
+                await ExecuteAsync(connection, transaction, [LockKeys(orderingKeys)]);
                 await PromoteAsync(connection, transaction, orderingKeys);
+            }
+
             if (events != EventPolicy.None && cancelled.Count > 0)
             {
                 var parameters = new Parameters();

@@ -1,5 +1,4 @@
 using TaskQueue.Engine.Tasks;
-using TaskQueue.Storage.Hosting;
 
 namespace TaskQueue.Storage.Postgres;
 
@@ -48,19 +47,11 @@ internal sealed partial class PostgresTaskStore
 
     public async Task FollowClockAsync(DateTime now)
     {
-        await using var batch = source.CreateBatch();
-        batch.Timeout = StorageRegistration.LongCommandSeconds;
-        batch.BatchCommands.Add(Command(FollowLeasesSql, Value(now)));
-        batch.BatchCommands.Add(Command(FollowDuesSql, Value(now)));
-        await batch.ExecuteNonQueryAsync();
+        await RunAsync(FollowLeasesSql, () => [Value(now)]);
+        await RunAsync(FollowDuesSql, () => [Value(now)]);
     }
 
-    public async Task RedispatchAllAsync(DateTime now)
-    {
-        await using var command = source.CreateCommand(RedispatchSql);
-        command.Parameters.Add(Value(now));
-        await command.ExecuteNonQueryAsync();
-    }
+    public Task RedispatchAllAsync(DateTime now) => RunAsync(RedispatchSql, () => [Value(now)]);
 
     /// <summary>The column that a sweep selects by.</summary>
     private static (string Table, string Column) SweepColumn(Sweep sweep) => sweep switch

@@ -80,7 +80,7 @@ internal sealed partial class SqlServerTaskStore
         if @@rowcount = 0 return;
         insert into running ({TaskColumn.List(TaskColumn.Running)})
         select {string.Join(", ", TaskColumn.Running.Select(c => Started(c, limited)))} from @taken t;
-        {more}select k.share, k.place, {Rows.Read(TaskColumn.Visible, TaskTable.Running)}
+        {more}select k.share, k.place, {Rows.Read(TaskColumn.Delivered, TaskTable.Running)}
         from @taken k inner loop join running r {Sought} on r.id = k.id inner loop join tasks t {Sought} on t.id = r.id;
         """;
 
@@ -132,8 +132,8 @@ internal sealed partial class SqlServerTaskStore
     private static Taken ReadClaimed(DbDataReader reader)
     {
         var task = new TaskState();
-        for (var i = 0; i < TaskColumn.Visible.Length; i++)
-            TaskColumn.Visible[i].Read(task, reader, i + 2);
+        for (var i = 0; i < TaskColumn.Delivered.Length; i++)
+            TaskColumn.Delivered[i].Read(task, reader, i + 2);
         return new Taken(reader.GetInt32(0), reader.GetInt64(1), task);
     }
 

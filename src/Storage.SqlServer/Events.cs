@@ -81,7 +81,7 @@ internal sealed partial class SqlServerTaskStore
         with summed as (
             select r.id, r.octets, sum(cast(r.octets as bigint)) over (order by r.id rows unbounded preceding) as octets_so_far
             from {Rows.Table("@ids", "id binary(16)")} as k inner loop join ready r {Sought} on r.id = k.id)
-        select {Rows.Read(TaskColumn.Visible, TaskTable.Ready)}
+        select {Rows.Read(TaskColumn.Delivered, TaskTable.Ready)}
         from summed f inner loop join ready r {Sought} on r.id = f.id inner loop join tasks t {Sought} on t.id = r.id
         where f.octets_so_far <= @max_octets or f.octets_so_far = f.octets order by r.id
         """,
@@ -115,13 +115,22 @@ internal sealed partial class SqlServerTaskStore
 
     public Task<long[]> EndOfEventsAsync() => OffsetsAsync(EndOfEventsSql);
 
-    public async Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max) =>
-        OutboxRows.Complete(await QueryAsync(ReadEventsSql, ReadRow, ReadRows(cursors), max), cursors, max);
+    public Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max) =>
+        RetryRacesAsync<IReadOnlyList<TaskEvent>>(async () =>
+        {
+            await using var connection = await OpenAsync();
+            await using var command = ReadEventsSql.On(connection, null, ReadRows(cursors), max);
+            await using var reader = await command.ExecuteReaderAsync();
+            var page = new OutboxPage(cursors, max);
+            while (!page.IsFull && await reader.ReadAsync())
+                page.Add(ReadRow(reader));
+            return page.Events();
+        });
 
     public Task<int> RemovePublishedAsync(DateTime before, int max) => RunAsync(RemovePublishedSql, before, max);
 
     public async Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids, long maxBytes) =>
-        await QueryAsync(ReadForDispatchSql, r => TaskColumn.ReadRow(TaskColumn.Visible, r), Rows.Json(ids), maxBytes);
+        await QueryAsync(ReadForDispatchSql, r => TaskColumn.ReadRow(TaskColumn.Delivered, r), Rows.Json(ids), maxBytes);
 
     private static OutboxRow ReadRow(DbDataReader reader) => new()
     {

@@ -99,8 +99,7 @@ internal sealed partial class SqlServerTaskStore
             """;
     }
 
-    private static TaskColumn[] ColumnsToUpdate(TaskTable table) =>
-        [TaskColumn.Id, .. TaskColumn.Of(table).Where(c => !c.IsIn(TaskTable.Tasks) || c.Name == "due_at")];
+    private static TaskColumn[] ColumnsToUpdate(TaskTable table) => [TaskColumn.Id, .. TaskColumn.Changing(table)];
 
     private static Statement UpdateOf(TaskTable table) => new(
         $"""

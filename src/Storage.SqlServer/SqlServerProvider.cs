@@ -60,6 +60,16 @@ public sealed class SqlServerProvider : IStorageProvider
     /// <inheritdoc />
     public bool IsMissing(DbException fault) => fault is SqlException { Number: SqlServerFaults.NoDatabase };
 
+    /// <inheritdoc />
+    /// <remarks>
+    /// A view reads one table after the other. Readers that wait for locks would miss a task that moves between them, or see it twice.
+    /// </remarks>
+    public string MissingSettingsSql =>
+        """
+        select N'ALTER DATABASE ' + quotename(name) + N' SET READ_COMMITTED_SNAPSHOT ON' as [Value]
+        from sys.databases where database_id = db_id() and is_read_committed_snapshot_on = 0
+        """;
+
     /// <summary>
     /// Limits waits, so that no request waits half a minute for a 503. Settings of the connection string take precedence.
     /// </summary>

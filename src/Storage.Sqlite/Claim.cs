@@ -21,7 +21,7 @@ internal sealed partial class SqliteTaskStore
         $"""
         insert into running ({TaskColumn.List(TaskColumn.Running)})
         select {string.Join(", ", TaskColumn.Running.Select(Started))} from ready where id = @id
-        returning {string.Join(", ", TaskColumn.Visible.Select(Claimed))}
+        returning {string.Join(", ", TaskColumn.Delivered.Select(Claimed))}
         """;
 
     /// <summary>The value of a column of a task that is claimed, with the same effect as the state machine's Start.</summary>
@@ -93,7 +93,7 @@ internal sealed partial class SqliteTaskStore
         var tasks = new List<TaskState>();
         while (tasks.Count < request.Max && due.TryDequeue(out var next))
         {
-            var task = Query(ClaimRowSql, r => TaskColumn.ReadRow(TaskColumn.Visible, r), ("@id", next.Id), ("@worker", request.Worker),
+            var task = Query(ClaimRowSql, r => TaskColumn.ReadRow(TaskColumn.Delivered, r), ("@id", next.Id), ("@worker", request.Worker),
                 ("@claimed_by", OrNull(request.Credential)), ("@max_retries", OrNull(request.MaxRetries)),
                 ("@lease_ms", OrNull(request.LeaseMs)), ("@now", Micros.FromTime(now)),
                 ("@limited", limits.ContainsKey(next.Target.Queue)))[0];

@@ -32,7 +32,7 @@ internal sealed record RowStatement(string Text, TaskColumn[] Columns)
     /// <summary>Updates what a transition may change of a row that stays in its table.</summary>
     public static RowStatement Update(TaskTable table)
     {
-        TaskColumn[] changed = [.. TaskColumn.Of(table).Where(c => !c.IsIn(TaskTable.Tasks) || c.Name == "due_at")];
+        var changed = TaskColumn.Changing(table);
         return new RowStatement(
             $"update {TaskMove.NameOf(table)} set {string.Join(", ", changed.Select(c => $"{c.Name} = @{c.Name}"))} where id = @id",
             [TaskColumn.Id, .. changed]);

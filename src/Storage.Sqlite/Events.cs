@@ -34,7 +34,7 @@ internal sealed partial class SqliteTaskStore
 
     private static readonly string ReadForDispatchSql =
         $"""
-        select {TaskViews.Select(TaskColumn.Visible, TaskTable.Ready, Missing)} from ready r join tasks t on t.id = r.id
+        select {TaskViews.Select(TaskColumn.Delivered, TaskTable.Ready, Missing)} from ready r join tasks t on t.id = r.id
         where r.id in (
             select s.id from (
                 select id, octets, sum(octets) over (order by id rows unbounded preceding) as octets_so_far
@@ -62,20 +62,24 @@ internal sealed partial class SqliteTaskStore
             write: false);
 
     public Task<IReadOnlyList<TaskEvent>> ReadEventsAsync(long[] cursors, int max) =>
-        UseAsync<IReadOnlyList<TaskEvent>>(() => OutboxRows.Complete(ReadRows(cursors[Partition], max), cursors, max), write: false);
+        UseAsync<IReadOnlyList<TaskEvent>>(
+            () =>
+            {
+                var page = new OutboxPage(cursors, max);
+                using var reader = Prepare(ReadEventsSql, ("@read_to", OutboxRows.RowsRead(cursors[Partition]))).ExecuteReader();
+                for (var events = 0; events < max && !page.IsFull && reader.Read();)
+                {
+                    var row = ReadRow(reader);
+                    page.Add(row);
+                    events += row.Ids.Length;
+                }
+
+                return page.Events();
+            },
+            write: false);
 
     public Task<int> RemovePublishedAsync(DateTime before, int max) =>
         UseAsync(() => Execute(RemovePublishedSql, ("@before", Micros.FromTime(before)), ("@max", max)), write: true);
-
-    /// <summary>A row is read whole, and the last one is the one that reaches the maximum of events.</summary>
-    private List<OutboxRow> ReadRows(long offset, int max)
-    {
-        var rows = new List<OutboxRow>();
-        using var reader = Prepare(ReadEventsSql, ("@read_to", OutboxRows.RowsRead(offset))).ExecuteReader();
-        for (var events = 0; events < max && reader.Read(); events += rows[^1].Ids.Length)
-            rows.Add(ReadRow(reader));
-        return rows;
-    }
 
     private static OutboxRow ReadRow(SqliteDataReader row) => new()
     {
@@ -98,7 +102,7 @@ internal sealed partial class SqliteTaskStore
     public Task<IReadOnlyList<TaskState>> ReadForDispatchAsync(IReadOnlyList<Guid> ids, long maxBytes) =>
         UseAsync<IReadOnlyList<TaskState>>(
             () => Query(
-                ReadForDispatchSql, r => TaskColumn.ReadRow(TaskColumn.Visible, r), ("@ids", Json(ids)), ("@max_bytes", maxBytes)),
+                ReadForDispatchSql, r => TaskColumn.ReadRow(TaskColumn.Delivered, r), ("@ids", Json(ids)), ("@max_bytes", maxBytes)),
             write: false);
 
     private sealed class OutboxLease(SqliteTaskStore store) : IOutboxLease

@@ -22,12 +22,17 @@ internal static class AttemptRows
                 Error = row.State is TaskStates.Failed or TaskStates.Expired ? row.Error : null,
             }
             : null;
+        var startedAt = task.Row?.StartedAt;
         foreach (var e in task.Events)
         {
-            if (TaskEvent.IsTerminal(e.Kind))
+            if (e.Kind == TaskEventType.Started)
+            {
+                startedAt = e.At;
+            }
+            else if (TaskEvent.IsTerminal(e.Kind))
             {
                 ended = Of(e);
-                ended.StartedAt ??= e.Attempt == 0 ? null : task.Row?.StartedAt;
+                ended.StartedAt ??= e.Attempt == 0 ? null : startedAt;
             }
             else if (e.Kind == TaskEventType.Submitted && ended is not null)
             {

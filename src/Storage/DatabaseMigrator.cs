@@ -4,7 +4,10 @@ using Microsoft.EntityFrameworkCore;
 namespace TaskQueue.Storage;
 
 /// <summary>Migrates the database to the version of this program.</summary>
-public sealed class DatabaseMigrator(IDbContextFactory<TaskDbContext> databases, DatabaseAddress address)
+/// <param name="databases">Opens it.</param>
+/// <param name="address">Where it is.</param>
+/// <param name="provider">Whose it is; null is the registered provider of the address.</param>
+public sealed class DatabaseMigrator(IDbContextFactory<TaskDbContext> databases, DatabaseAddress address, IStorageProvider? provider = null)
 {
     /// <summary>Applies pending migrations.</summary>
     /// <returns>Names of the applied migrations; empty if there were none.</returns>
@@ -23,6 +26,15 @@ public sealed class DatabaseMigrator(IDbContextFactory<TaskDbContext> databases,
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         return await PendingAsync(db, cancellationToken);
+    }
+
+    /// <summary>Statements that an administrator must run, because the database lacks settings; empty if it lacks none.</summary>
+    public async Task<IReadOnlyList<string>> MissingSettingsAsync(CancellationToken cancellationToken)
+    {
+        if ((provider ?? StorageProviders.Of(address.Provider)).MissingSettingsSql is not { } sql)
+            return [];
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await db.Database.SqlQueryRaw<string>(sql).ToListAsync(cancellationToken);
     }
 
     private async Task<List<string>> PendingAsync(TaskDbContext db, CancellationToken cancellationToken)

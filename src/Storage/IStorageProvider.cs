@@ -34,4 +34,10 @@ public interface IStorageProvider
 
     /// <summary>Whether the server exists, but the database does not.</summary>
     bool IsMissing(DbException fault);
+
+    /// <summary>
+    /// A query for the settings that the database lacks: for each a row, in column <c>Value</c>, that says what to run. Null if it needs
+    /// none.
+    /// </summary>
+    string? MissingSettingsSql => null;
 }

@@ -1,4 +1,3 @@
-using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage;
@@ -50,7 +49,7 @@ internal static class OutboxRows
             row.Ids = [.. packed.Select(e => e.TaskId)];
             row.Attempts = [.. packed.Select(e => e.Attempt)];
             row.DueTimes = packed.Exists(e => e.DueAt is not null) ? [.. packed.Select(e => e.DueAt)] : null;
-            row.Errors = packed.Exists(e => e.Error is not null) ? [.. packed.Select(e => e.Error)] : null;
+            row.Errors = packed.Exists(e => e.Error is not null) ? [.. packed.Select(e => e.PublishedError)] : null;
         }
 
         return [.. rows.Select(r => r.Row)];
@@ -74,7 +73,7 @@ internal static class OutboxRows
                 Tier = row.Tier,
                 Attempt = row.Attempts[i],
                 Worker = row.Worker,
-                Error = row.Errors?[i] is var error && DataCipher.IsMarked(error) ? error : TaskEvent.Cut(error),
+                Error = row.Errors?[i],
                 At = row.At.AddMicroseconds(-(row.Earlier?[i] ?? 0)),
                 DueAt = row.DueTimes?[i],
                 Dispatch = row.Dispatch,
@@ -105,10 +104,11 @@ internal static class OutboxRows
     /// <param name="rows">Rows by id.</param>
     /// <param name="offsets">The offset of each partition.</param>
     /// <param name="max">Maximum of events of a partition; the row that reaches it is read whole.</param>
-    public static List<TaskEvent> Complete(List<OutboxRow> rows, long[] offsets, int max)
+    /// <param name="isCut">Whether there may be rows after the last of all partitions.</param>
+    public static List<TaskEvent> Complete(List<OutboxRow> rows, long[] offsets, int max, bool isCut = false)
     {
         var cut = rows.GroupBy(r => r.Partition).Where(g => g.Sum(r => r.Ids.Length) >= max).Select(g => g.Max(r => r.Id))
-            .DefaultIfEmpty(long.MaxValue).Min();
+            .DefaultIfEmpty(isCut ? rows[^1].Id : long.MaxValue).Min();
         return [.. rows.Where(r => r.Id <= cut).SelectMany(r => Unpack(r, offsets[r.Partition]))];
     }
 }

@@ -6,10 +6,14 @@ namespace TaskQueue.Storage;
 /// <summary>Effects of a group's changes on rows outside of it.</summary>
 internal static class TaskChanges
 {
-    /// <summary>Ordering keys whose head must be promoted again: it left, waits longer, or a task returned.</summary>
+    /// <summary>
+    /// Ordering keys whose head must be promoted again: it left, waits longer, or a task returned. Also those of other waiting tasks:
+    /// whoever promotes a head waits for their rows, so these are changed under the lock of the key too.
+    /// </summary>
     public static List<OrderingKey> Promotable(IEnumerable<TaskState> updates) =>
         OrderingKeysOf(updates.Where(t => t.Events.Any(e => e.ReleasesCapacity)
-            || (t.Blocked && t.Events.Any(e => e.Type == TaskEventType.Submitted))));
+            || (t.Blocked && t.Events.Any(e => e.Type == TaskEventType.Submitted))
+            || (t.Row is { } row && TaskMove.TableOf(row.State) == TaskTable.Ready)));
 
     /// <summary>The ordering keys of tasks, each once.</summary>
     public static List<OrderingKey> OrderingKeysOf(IEnumerable<TaskState> tasks) =>

@@ -77,11 +77,14 @@ internal abstract class TaskColumn(string name, string property, TaskTable table
     /// <summary>Columns of <c>outcomes</c>.</summary>
     public static readonly TaskColumn[] Outcomes = Of(TaskTable.Outcomes);
 
-    /// <summary>Columns that a transition reads: all but payload and headers, on which no decision depends.</summary>
-    public static readonly TaskColumn[] Loaded = [.. All.Where(c => c.Tables != TaskTable.Tasks)];
+    /// <summary>Columns that a transition reads: all but payload, headers and result, on which no decision depends.</summary>
+    public static readonly TaskColumn[] Loaded = [.. All.Where(c => c.Tables != TaskTable.Tasks && c.Name != "result")];
 
     /// <summary>Columns of a whole task.</summary>
     public static readonly TaskColumn[] Visible = [.. All.Where(c => c.Name != "octets")];
+
+    /// <summary>Columns that a worker gets: nothing of earlier attempts, so that payload and headers are all that may be large.</summary>
+    public static readonly TaskColumn[] Delivered = [.. Visible.Where(c => c.Name is not ("result" or "error" or "progress"))];
 
     /// <summary>The primary key.</summary>
     public static TaskColumn Id => All[0];
@@ -112,6 +115,10 @@ internal abstract class TaskColumn(string name, string property, TaskTable table
 
     /// <summary>The columns of a table.</summary>
     public static TaskColumn[] Of(TaskTable table) => [.. All.Where(c => c.IsIn(table))];
+
+    /// <summary>The columns that a transition changes in a row that stays in its table.</summary>
+    public static TaskColumn[] Changing(TaskTable table) =>
+        [.. Of(table).Where(c => (!c.IsIn(TaskTable.Tasks) || c.Name == "due_at") && c.Name != "result")];
 
     /// <summary>Comma-separated column names, each with a prefix.</summary>
     public static string List(IEnumerable<TaskColumn> columns, string prefix = "") =>

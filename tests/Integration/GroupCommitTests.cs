@@ -14,7 +14,7 @@ namespace TaskQueue.Tests.Integration;
 /// <summary>
 /// Commands that commit together must not affect each other. One partition, so that a closed gate gathers all of them.
 /// </summary>
-public abstract class GroupCommitTests(DatabaseProvider provider, bool rowVersions = true) : IAsyncLifetime
+public abstract partial class GroupCommitTests(DatabaseProvider provider, bool rowVersions = true) : IAsyncLifetime
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
 

@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 using static TaskQueue.Tests.Servers.TestTasks;
@@ -89,6 +90,33 @@ public abstract partial class TaskStoreConformance
         first.Select(t => t.CorrelationId).ShouldBe(ids[..2]);
         rest.Select(t => t.CorrelationId).ShouldBe(ids[2..]);
         (await Store.ReadForDispatchAsync(ids[2..], 1)).ShouldHaveSingleItem().CorrelationId.ShouldBe(ids[2]);
+    }
+
+    [Fact]
+    public async Task A_read_of_events_is_bounded_by_their_errors_and_the_next_ones_follow()
+    {
+        const int rows = 6;
+        var events = Enumerable.Range(0, rows * OutboxRows.MaxEvents).Select(n => new TaskEvent
+        {
+            TaskId = Guid.NewGuid(), Type = TaskEventType.Failed, Queue = "q", Attempt = 1, At = T0,
+            Error = new string('x', TaskEvent.MaxError),
+        }).ToList();
+        await using (var context = Database.CreateContext())
+        {
+            context.Outbox.AddRange(OutboxRows.Pack(events));
+            await context.SaveChangesAsync();
+        }
+
+        var cursors = new long[TaskEvent.Partitions];
+        var read = new List<Guid>();
+        while (await FollowAsync(cursors, max: 100_000) is { Count: > 0 } page)
+        {
+            page.Count.ShouldBeLessThan(events.Count);
+            page.ShouldAllBe(e => e.Error!.Length == TaskEvent.MaxError);
+            read.AddRange(page.Select(e => e.TaskId));
+        }
+
+        read.ShouldBe(events.Select(e => e.TaskId));
     }
 
     private static string Text(int length) => $"\"{new string('x', length - 2)}\"";

@@ -153,7 +153,8 @@ public abstract partial class TaskStoreConformance
         (task.State, task.Attempt, task.AttemptsLeft, task.Worker, task.LeaseMs) = (TaskStates.Running, 5, 4, "w2", 1500);
         task.ClaimedBy = null;
         (task.LeaseUntil, task.StartedAt) = (Later.AddMilliseconds(1500), Later);
-        claimed.Describe().ShouldBe(task.Describe());
+        claimed.Describe(NotDelivered).ShouldBe(task.Describe(NotDelivered));
+        (claimed.Error, claimed.Progress).ShouldBe((null, null));
         (await Database.GetAsync(task.CorrelationId)).Describe().ShouldBe(task.Describe());
         var started = (await Database.EventsOfAsync(task.CorrelationId))[1];
         (started.Type, started.Queue, started.Tier, started.Attempt, started.Worker)

@@ -9,7 +9,7 @@ namespace TaskQueue.Tests.Integration;
 public abstract partial class TaskStoreConformance
 {
     [Fact]
-    public async Task A_session_loads_what_exists_without_payload_and_headers()
+    public async Task A_session_loads_what_exists_without_payload_headers_and_result()
     {
         var task = Full();
         await Store.InsertAsync([task]);
@@ -18,7 +18,7 @@ public abstract partial class TaskStoreConformance
         var loaded = await session.LoadAsync([Guid.NewGuid(), task.CorrelationId]);
 
         loaded.Keys.ShouldBe([task.CorrelationId]);
-        loaded[task.CorrelationId].Describe("Payload", "Headers").ShouldBe(task.Describe("Payload", "Headers"));
+        loaded[task.CorrelationId].Describe(NotLoaded).ShouldBe(task.Describe(NotLoaded));
         (loaded[task.CorrelationId].Payload, loaded[task.CorrelationId].Headers).ShouldBe(("", null));
     }
 
@@ -82,9 +82,36 @@ public abstract partial class TaskStoreConformance
         await Store.InsertAsync([taken]);
 
         await using (var session = await Store.BeginAsync())
-            await Should.ThrowAsync<TaskIdTakenException>(() => session.SaveAsync([New("q", t => t.CorrelationId = taken.CorrelationId)], []));
+            await Should.ThrowAsync<TaskIdTakenException>(
+                () => session.SaveAsync([New("q", t => t.CorrelationId = taken.CorrelationId)], []));
 
         (await Database.GetAsync(taken.CorrelationId)).Describe().ShouldBe(taken.Describe());
+    }
+
+    [Fact]
+    public async Task A_taken_id_among_new_ones_is_told_although_the_queue_writes_no_events()
+    {
+        TaskState[] tasks = [.. Enumerable.Range(0, 3).Select(_ => New()).OrderBy(t => t.CorrelationId)];
+        await Store.InsertAsync([tasks[1]]);
+
+        await using (var session = await Store.BeginAsync())
+            await Should.ThrowAsync<TaskIdTakenException>(() => session.SaveAsync(tasks, []));
+
+        (await Database.FindAsync(tasks[0].CorrelationId)).ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task A_change_of_an_ended_task_neither_reads_its_result_nor_loses_it()
+    {
+        var task = New(change: t => (t.State, t.Attempt, t.Worker, t.Result, t.FinishedAt) = (TaskStates.Completed, 1, "w", "[1]", T0));
+        await Store.GivenAsync(Database, task);
+
+        await using (var session = await Store.BeginAsync())
+            (await session.LoadAsync([task.CorrelationId]))[task.CorrelationId].Result.ShouldBeNull();
+        (await SendAsync(new DeleteTask(task.CorrelationId, Later))).ShouldBe(CommandResult.Applied);
+
+        var row = await Database.GetAsync(task.CorrelationId);
+        (row.Result, row.DeleteAt).ShouldBe(("[1]", Later));
     }
 
     [Fact]

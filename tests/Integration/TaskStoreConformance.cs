@@ -10,6 +10,11 @@ namespace TaskQueue.Tests.Integration;
 /// <summary>The behaviour of every store, whatever its database. Each test starts with empty tables.</summary>
 public abstract partial class TaskStoreConformance(StoreFixture fixture) : IAsyncLifetime
 {
+    private static readonly string[] NotLoaded = ["Payload", "Headers", "Result"];
+
+    /// <summary>A worker gets nothing of earlier attempts, whose texts may be large.</summary>
+    private static readonly string[] NotDelivered = ["Error", "Progress"];
+
     private ITaskStore Store => fixture.Engine.Store;
 
     private TestDatabase Database => fixture.Database;
@@ -28,7 +33,8 @@ public abstract partial class TaskStoreConformance(StoreFixture fixture) : IAsyn
 
         (await Database.GetAsync(full.CorrelationId)).Describe().ShouldBe(full.Describe());
         (await Database.GetAsync(bare.CorrelationId)).Describe().ShouldBe(bare.Describe());
-        (await Store.ReadForDispatchAsync([full.CorrelationId], int.MaxValue)).ShouldHaveSingleItem().Describe().ShouldBe(full.Describe());
+        (await Store.ReadForDispatchAsync([full.CorrelationId], int.MaxValue)).ShouldHaveSingleItem().Describe(NotDelivered)
+            .ShouldBe(full.Describe(NotDelivered));
         T0.Microsecond.ShouldNotBe(0);
     }
 
@@ -65,7 +71,7 @@ public abstract partial class TaskStoreConformance(StoreFixture fixture) : IAsyn
             await using (var session = await Store.BeginAsync())
             {
                 var loaded = (await session.LoadAsync([task.CorrelationId]))[task.CorrelationId];
-                loaded.Describe("Payload", "Headers").ShouldBe(task.Describe("Payload", "Headers"));
+                loaded.Describe(NotLoaded).ShouldBe(task.Describe(NotLoaded));
                 change(loaded);
                 change(task);
                 loaded.Record(type, T0);

@@ -36,6 +36,8 @@ internal sealed class OpenTransaction(TestDatabase database, NpgsqlConnection co
 
     public Task CommitAsync() => transaction.CommitAsync();
 
+    public Task RollbackAsync() => transaction.RollbackAsync();
+
     public async ValueTask DisposeAsync()
     {
         await transaction.DisposeAsync();

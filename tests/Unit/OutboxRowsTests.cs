@@ -30,6 +30,43 @@ public sealed class OutboxRowsTests
     }
 
     [Fact]
+    public void Only_the_beginning_of_an_error_is_stored()
+    {
+        var row = OutboxRows.Pack(
+        [
+            Event(A, change: e => e.Error = new string('x', TaskEvent.MaxError - 1) + "😀"), Event(B, change: e => e.Error = "short"),
+        ]).ShouldHaveSingleItem();
+
+        row.Errors.ShouldBe([new string('x', TaskEvent.MaxError - 1), "short"]);
+    }
+
+    [Fact]
+    public void A_read_ends_at_a_number_of_characters_of_errors_with_a_whole_row_and_skips_none_of_an_earlier_one()
+    {
+        var offsets = new long[TaskEvent.Partitions];
+        var page = new OutboxPage(offsets, max: 100_000);
+        var rows = 0;
+        for (; !page.IsFull; rows++)
+            page.Add(RowOf(rows));
+
+        rows.ShouldBe(1 + (OutboxPage.MaxChars / (TaskEvent.MaxError * OutboxRows.MaxEvents)));
+        page.Events().Count.ShouldBe(rows * OutboxRows.MaxEvents);
+
+        var smaller = new OutboxPage(offsets, max: OutboxRows.MaxEvents);
+        for (rows = 0; !smaller.IsFull; rows++)
+            smaller.Add(RowOf(rows));
+        smaller.Events().Select(e => OutboxRows.RowOf(e.Id)).Distinct().ShouldBe([1, 2], "partition 1 may have more before the third row");
+
+        static OutboxRow RowOf(int n)
+        {
+            var row = OutboxRows.Pack(Enumerable.Range(0, OutboxRows.MaxEvents)
+                .Select(_ => Event(Guid.NewGuid(), change: e => e.Error = new string('x', TaskEvent.MaxError)))).ShouldHaveSingleItem();
+            (row.Id, row.Partition) = (n + 1, n % 2);
+            return row;
+        }
+    }
+
+    [Fact]
     public void Lists_without_a_value_are_not_stored()
     {
         var row = OutboxRows.Pack([Event(A), Event(B)]).ShouldHaveSingleItem();

@@ -19,6 +19,7 @@ internal static class MigrateCommand
         var address = app.Services.GetRequiredService<DatabaseAddress>();
         var applied = await StartupChecks.ReachAsync(address, () =>
             app.Services.GetRequiredService<DatabaseMigrator>().MigrateAsync(cancellationToken));
+        await StartupChecks.DemandSettingsAsync(address, app.Services.GetRequiredService<DatabaseMigrator>(), cancellationToken);
         await StartupChecks.PrepareMaintenanceAsync(app.Services, cancellationToken);
         Console.WriteLine(
             json ? JsonSerializer.Serialize(new { database = address.ToString(), applied }, JsonStyle.Options)

@@ -31,6 +31,7 @@ internal static partial class StartupChecks
             await ReachAsync(database, () => migrator.MigrateAsync(cancellationToken));
         else if (await ReachAsync(database, () => migrator.PendingAsync(cancellationToken)) is { Count: > 0 } pending)
             throw new StartupException($"{database} lacks {pending.Count} migration(s); run 'taskqueue migrate' first.");
+        await DemandSettingsAsync(database, migrator, cancellationToken);
 
         await ReachAsync(database, async () =>
         {
@@ -46,6 +47,13 @@ internal static partial class StartupChecks
         await PrepareMaintenanceAsync(services, cancellationToken);
         UseFiles(services);
         await DeclareQueuesAsync(services, queues.Values);
+    }
+
+    /// <summary>Demands settings of the database that the program relies on, and may not change itself.</summary>
+    public static async Task DemandSettingsAsync(DatabaseAddress database, DatabaseMigrator migrator, CancellationToken cancellationToken)
+    {
+        if (await ReachAsync(database, () => migrator.MissingSettingsAsync(cancellationToken)) is { Count: > 0 } missing)
+            throw new StartupException($"{database} lacks a setting; while nobody uses it, run: {string.Join("; ", missing)}");
     }
 
     /// <summary>Creates missing maintenance tables, in processes that use them.</summary>

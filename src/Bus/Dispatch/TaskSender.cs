@@ -115,7 +115,7 @@ internal sealed class TaskSender(
             }
 
             batch.Add(new DispatchedTask(t.CorrelationId, t.Queue, t.Tier, t.Name, t.Attempt + 1, t.Payload,
-                TraceHeaders.Of(t.Headers)?.Into(null)));
+                TraceHeaders.Of(t.Headers)?.Into(null)) { LeaseSeconds = t.DefaultLeaseMs / 1000.0 });
             bytes += size;
         }
 

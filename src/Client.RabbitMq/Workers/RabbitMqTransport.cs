@@ -152,7 +152,8 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
     private WorkItem ToItem(DispatchedTask task)
     {
         var (parent, state) = TraceOf(task.Headers);
-        return new WorkItem(task.Id, task.Attempt, task.Queue, task.Tier, task.Name, task.Payload, options.Lease ?? DefaultLease)
+        var lease = options.Lease ?? (task.LeaseSeconds is { } own ? TimeSpan.FromSeconds(own) : DefaultLease);
+        return new WorkItem(task.Id, task.Attempt, task.Queue, task.Tier, task.Name, task.Payload, lease)
         {
             TraceParent = parent,
             TraceState = state,

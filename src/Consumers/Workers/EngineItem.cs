@@ -18,5 +18,6 @@ internal sealed record EngineItem(
         new(task.CorrelationId, task.Attempt, task.Queue, task.Tier, task.Name, task.Payload, lease, task.Headers) { Claimed = task };
 
     public static EngineItem Of(DispatchedTask task) =>
-        new(task.Id, task.Attempt, task.Queue, task.Tier, task.Name, task.Payload, DefaultLease, task.Headers);
+        new(task.Id, task.Attempt, task.Queue, task.Tier, task.Name, task.Payload,
+            task.LeaseSeconds is { } lease ? TimeSpan.FromSeconds(lease) : DefaultLease, task.Headers);
 }

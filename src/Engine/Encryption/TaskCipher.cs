@@ -51,11 +51,15 @@ internal sealed class TaskCipher(DataCipher cipher)
     {
         if (!Array.Exists(texts, text => _cipher.Changes(text.Get(task))) && !task.Events.Any(e => _cipher.Changes(e.Error)))
             return task;
-        var copy = task.CopyForStorage(e => _cipher.Changes(e.Error) ? e.With(_cipher.Seal(Place.Error(e.TaskId), e.Error)) : e);
+        var copy = task.CopyForStorage(e => _cipher.Changes(e.Error) ? Seal(e) : e);
         foreach (var text in texts)
             text.Set(copy, _cipher.Seal(text.At(copy), text.Get(copy)));
         return copy;
     }
+
+    /// <summary>The outbox gets the beginning of the error, the history of the task the whole.</summary>
+    private TaskEvent Seal(TaskEvent e) =>
+        e.With(_cipher.Seal(Place.Error(e.TaskId), e.Error!), _cipher.Seal(Place.Error(e.TaskId), TaskEvent.Cut(e.Error)!));
 
     /// <summary>Decrypts what a batch reads of its tasks.</summary>
     /// <exception cref="UnreadableDataException">A text cannot be decrypted.</exception>

@@ -11,14 +11,11 @@ public sealed class LoopHeartbeat
     private long? _failingSince;
     private Exception? _fault;
 
-    internal LoopHeartbeat(TimeProvider time, bool needsBroker)
+    internal LoopHeartbeat(TimeProvider time)
     {
-        (_time, NeedsBroker) = (time, needsBroker);
+        _time = time;
         _beatAt = time.GetTimestamp();
     }
-
-    /// <summary>Whether an iteration depends on the broker as well as on the database.</summary>
-    internal bool NeedsBroker { get; }
 
     /// <summary>Duration of the current iteration and of the failed ones before it; zero while the loop is idle.</summary>
     internal TimeSpan Age => Interlocked.Read(ref _beatAt) is var at and not Resting ? _time.GetElapsedTime(at) : TimeSpan.Zero;

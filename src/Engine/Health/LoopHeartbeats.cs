@@ -24,10 +24,9 @@ public sealed class LoopHeartbeats
 
     /// <summary>Creates a heartbeat for a loop, starting now.</summary>
     /// <param name="loop">The class that runs the loop.</param>
-    /// <param name="needsBroker">Whether its iterations depend on the broker, so that a broker outage explains silence.</param>
-    public LoopHeartbeat Of(Type loop, bool needsBroker = false)
+    public LoopHeartbeat Of(Type loop)
     {
-        var heartbeat = new LoopHeartbeat(_time, needsBroker);
+        var heartbeat = new LoopHeartbeat(_time);
         _loops.GetOrAdd(NameOf(loop), _ => []).Add(heartbeat);
         return heartbeat;
     }
@@ -37,7 +36,7 @@ public sealed class LoopHeartbeats
 
     /// <summary>How long a loop has been silent or failing, outside of outages; zero if it does not run here.</summary>
     internal TimeSpan SilenceOf(string loop) =>
-        _loops.TryGetValue(loop, out var oldest) ? oldest.Max(p => _gracePeriod.Counted(Longer(p), p.NeedsBroker)) : TimeSpan.Zero;
+        _loops.TryGetValue(loop, out var oldest) ? oldest.Max(p => _gracePeriod.Counted(Longer(p), needsBroker: false)) : TimeSpan.Zero;
 
     /// <summary>The exception of a loop whose iterations all fail; otherwise null.</summary>
     internal Exception? FaultOf(string loop) =>

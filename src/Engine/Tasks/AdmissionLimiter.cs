@@ -4,8 +4,8 @@ using TaskQueue.Engine.Memory;
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>
-/// Bounds the submits and commands of this process that wait for the database, by their number and by the memory of their payloads and
-/// results, which is a share of the budget. Excess requests are refused at once with nothing done, instead of accumulating during an
+/// Bounds the submits and commands of this process that wait for the database, by their number and by the memory of their texts, which is
+/// a share of the budget. Excess requests are refused at once with nothing done, instead of accumulating during an
 /// outage. Texts of a request whose body is already counted are not counted again.
 /// </summary>
 public sealed class AdmissionLimiter(IOptions<EngineOptions> options, MemoryBudget budget)
@@ -32,7 +32,7 @@ public sealed class AdmissionLimiter(IOptions<EngineOptions> options, MemoryBudg
     public Place Enter(IReadOnlyList<TaskCommand> commands)
     {
         ArgumentNullException.ThrowIfNull(commands);
-        return Enter(commands.Count, commands.Sum(c => c is CompleteTask { Result: { } result } ? (long)result.Length : 0));
+        return Enter(commands.Count, commands.Sum(c => (long)c.Chars));
     }
 
     private Place Enter(int commands, long chars)

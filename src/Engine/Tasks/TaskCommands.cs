@@ -50,6 +50,9 @@ public abstract class TaskCommand(Guid taskId, DateTime at) : CorrelatedBy<Guid>
 
     /// <summary>Set by the state machine.</summary>
     public CommandResult CommandResult { get; set; } = CommandResult.NotFound;
+
+    /// <summary>Characters of its texts that may be large.</summary>
+    internal virtual int Chars => 0;
 }
 
 /// <summary>Accepts a task.</summary>
@@ -57,6 +60,8 @@ public sealed class SubmitTask(TaskState task) : TaskCommand(task.CorrelationId,
 {
     /// <summary>The row to insert.</summary>
     public TaskState Task { get; } = task;
+
+    internal override int Chars => Task.Payload.Length + (Task.Headers?.Length ?? 0);
 }
 
 /// <summary>A worker begins an attempt that was dispatched to it.</summary>
@@ -94,6 +99,8 @@ public sealed class RenewLease(Guid taskId, DateTime at, int attempt, string? wo
 
     /// <summary>JSON text of the progress, or null to keep the previous one.</summary>
     public string? Progress { get; } = progress;
+
+    internal override int Chars => Progress?.Length ?? 0;
 }
 
 /// <summary>The running attempt succeeded.</summary>
@@ -102,6 +109,8 @@ public sealed class CompleteTask(Guid taskId, DateTime at, int attempt, string? 
 {
     /// <summary>JSON text.</summary>
     public string? Result { get; } = result;
+
+    internal override int Chars => Result?.Length ?? 0;
 }
 
 /// <summary>The running attempt failed.</summary>
@@ -110,6 +119,8 @@ public sealed class FailTask(Guid taskId, DateTime at, int attempt, string? work
 {
     /// <summary>The error.</summary>
     public string Error { get; } = error;
+
+    internal override int Chars => Error.Length;
 
     /// <summary>Whether another attempt may succeed.</summary>
     public bool Retryable { get; } = retryable;

@@ -43,7 +43,9 @@ public sealed class TaskEvent
     /// <summary>Characters of an error that are published; the task has the whole.</summary>
     public const int MaxError = 1000;
 
-    /// <summary>An error as it is published.</summary>
+    private string? _sealedBeginning;
+
+    /// <summary>Its beginning.</summary>
     internal static string? Cut(string? error) =>
         error is not { Length: > MaxError } ? error : error[..(char.IsHighSurrogate(error[MaxError - 1]) ? MaxError - 1 : MaxError)];
 
@@ -74,6 +76,9 @@ public sealed class TaskEvent
     /// <summary>Error of the attempt.</summary>
     public string? Error { get; set; }
 
+    /// <summary>The beginning of the error, as the outbox has it.</summary>
+    internal string? PublishedError => _sealedBeginning ?? Cut(Error);
+
     /// <summary>When it happened.</summary>
     public DateTime At { get; set; }
 
@@ -103,11 +108,11 @@ public sealed class TaskEvent
     /// <summary>Whether a callback is due for the result of its task; not stored.</summary>
     internal bool CallbackDue { get; set; }
 
-    /// <summary>Returns a copy with another error.</summary>
-    internal TaskEvent With(string? error)
+    /// <summary>Returns a copy with encrypted errors.</summary>
+    internal TaskEvent With(string error, string beginning)
     {
         var copy = (TaskEvent)MemberwiseClone();
-        copy.Error = error;
+        (copy.Error, copy._sealedBeginning) = (error, beginning);
         return copy;
     }
 

@@ -93,10 +93,8 @@ internal sealed class BatchStore(IDbContextFactory<TaskDbContext> databases, Tim
             await foreach (var line in db.Tasks.AsNoTracking().Where(t => page.Contains(t.CorrelationId)).OrderBy(t => t.CorrelationId)
                 .Select(t => new EndedBatchItem(t.CorrelationId, t.State, t.Result, t.Error, t.Headers)).AsAsyncEnumerable()
                     .WithCancellation(cancellationToken))
-            {
-                after = line.Id;
                 yield return TaskCipher.Open(cipher, line);
-            }
+            after = page.LastOrDefault();
         }
     }
 

@@ -21,7 +21,7 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
 {
     private const int MaxGroup = 256;
 
-    /// <summary>Maximum characters of payloads and results in a group: bounds the wait of the commands behind it.</summary>
+    /// <summary>Maximum characters of texts in a group: bounds the wait of the commands behind it.</summary>
     private const long MaxChars = 4 * 1024 * 1024;
 
     /// <summary>Commands that may wait in a partition before senders are blocked.</summary>

@@ -21,13 +21,8 @@ internal sealed class GroupEntry(TaskCommand command, CommandList list, int plac
     /// <summary>Whether it ended an attempt whose lease had expired.</summary>
     public bool HasExpired => command is ExpireLease { CommandResult: CommandResult.Applied };
 
-    /// <summary>Length of its payload or result in characters.</summary>
-    public int Chars => command switch
-    {
-        SubmitTask submit => submit.Task.Payload.Length,
-        CompleteTask { Result: { } result } => result.Length,
-        _ => 0,
-    };
+    /// <summary>Characters of its texts.</summary>
+    public int Chars => command.Chars;
 
     /// <summary>Runs the state machine on a copy; an exception discards the changes and fails only this entry.</summary>
     public async Task RunAsync(GroupSlot slot, TaskTransitions transitions)

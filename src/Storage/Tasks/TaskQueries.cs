@@ -116,6 +116,9 @@ internal sealed partial class TaskQueries(IDbContextFactory<TaskDbContext> datab
         return [.. ids.Except(open)];
     }
 
+    /// <summary>Rows of attempts in a timeline, the newest ones: a task may be snoozed any number of times.</summary>
+    internal const int MostAttempts = 1000;
+
     public async Task<List<TaskEvent>> TimelineAsync(Guid id, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
@@ -123,7 +126,8 @@ internal sealed partial class TaskQueries(IDbContextFactory<TaskDbContext> datab
         var rows = await (
             from t in db.Tasks
             join s in db.Submitted on t.CorrelationId equals s.CorrelationId
-            join a in db.Attempts on t.CorrelationId equals a.TaskId into attempts
+            join a in db.Attempts.Where(a => a.TaskId == id).OrderByDescending(a => a.Id).Take(MostAttempts)
+                on t.CorrelationId equals a.TaskId into attempts
             from a in attempts.DefaultIfEmpty()
             where t.CorrelationId == id
             orderby a.Id

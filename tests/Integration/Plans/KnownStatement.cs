@@ -20,6 +20,7 @@ internal sealed record KnownStatement(string Name, string Purpose, string Mark)
         new("Take keys", "The dedupe keys of an insert that are free.", "where not exists (select 1 from tasks t where t.id = k.id)"),
         new("Existing", "Which ids of an insert were taken.", "lateral (select id, owner from tasks t"),
         new("Lock holders", "The tasks that an insert overwrites.", "from ready where id = any(array(select task_id from holders))"),
+        new("Lock keys of holders", "The ordering keys of the tasks that an insert overwrites, and its own.", "locked_keys as ("),
         new("Holders", "The tasks that have the dedupe keys of an insert.", "from holders h cross join lateral"),
         new("Overwrite payloads", "What duplicates change on them.", "set payload = f.payload"),
         new("Overwrite times", "What duplicates change on them.", "update ready r set due_at = f.due_at"),

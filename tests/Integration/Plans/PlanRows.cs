@@ -109,18 +109,22 @@ internal static class PlanRows
 
     // No other job gathers statistics while plans are read, and ours cover all rows instead of a random sample.
     private static readonly string StandStill = string.Join("; ",
-        new[] { "tasks", "ready", "running", "outcomes", "outbox", "attempts", "callbacks" }
+        new[] { "tasks", "ready", "running", "outcomes", "outbox", "attempts", "callbacks", "dedupe_keys", "ordering_keys" }
             .Select(table => $"alter table {table} set (autovacuum_enabled = false)"));
 
     private const string AllRows = "-c default_statistics_target=1000";
 
-    public static async Task InsertAsync(string connectionString)
+    /// <param name="connectionString">An empty database.</param>
+    /// <param name="analyzed">Whether its statistics are those of the rows, or those of the empty tables.</param>
+    public static async Task InsertAsync(string connectionString, bool analyzed = true)
     {
         var all = new NpgsqlConnectionStringBuilder(connectionString) { Options = AllRows };
         await using var source = NpgsqlDataSource.Create(all.ConnectionString);
-        foreach (var sql in new[] { StandStill, InsertFinished, InsertWaiting, InsertRunning, InsertEvents, InsertQueues, InsertSchedules,
-            InsertCallbacks, "vacuum analyze" })
+        foreach (var sql in new[] { StandStill, analyzed ? "" : "vacuum analyze", InsertFinished, InsertWaiting, InsertRunning,
+            InsertEvents, InsertQueues, InsertSchedules, InsertCallbacks, analyzed ? "vacuum analyze" : "" })
         {
+            if (sql.Length == 0)
+                continue;
             await using var command = source.CreateCommand(sql);
             await command.ExecuteNonQueryAsync();
         }

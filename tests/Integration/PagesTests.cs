@@ -1,0 +1,104 @@
+using Microsoft.Extensions.DependencyInjection;
+using Shouldly;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Batches;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Storage;
+using TaskQueue.Storage.Tasks;
+using TaskQueue.Tests.Servers;
+using Xunit;
+using static TaskQueue.Tests.Servers.TestTasks;
+
+namespace TaskQueue.Tests.Integration;
+
+/// <summary>Reads page by page of tasks that ended in the same microsecond.</summary>
+public abstract class PagesTests(StoreFixture fixture) : IAsyncLifetime
+{
+    public sealed class OnPostgres(PostgresStoreFixture fixture) : PagesTests(fixture), IClassFixture<PostgresStoreFixture>;
+
+    public sealed class OnSqlite(SqliteStoreFixture fixture) : PagesTests(fixture), IClassFixture<SqliteStoreFixture>;
+
+    public Task InitializeAsync() => fixture.Database.ClearAsync();
+
+    public Task DisposeAsync() => Task.CompletedTask;
+
+    [Fact]
+    public async Task Every_result_of_a_batch_is_read_once_in_the_order_of_its_items()
+    {
+        var batch = Guid.NewGuid();
+        List<TaskState> tasks = [.. Enumerable.Range(0, 2100).Select(n => Ended(t => (t.BatchId, t.Result) = (batch, $"{n}")))];
+        await using (var context = fixture.Database.CreateContext())
+            await context.InsertAsync(tasks);
+
+        var read = new List<(Guid Id, string? Result)>();
+        var store = fixture.Engine.Services.GetRequiredService<IBatchStore>();
+        await foreach (var item in store.EndedAsync(batch, CancellationToken.None))
+            read.Add((item.Id, item.Result));
+
+        read.ShouldBe(tasks.OrderBy(t => t.CorrelationId).Select(t => (t.CorrelationId, t.Result)));
+    }
+
+    [Fact]
+    public async Task Every_dead_letter_is_on_one_page_forwards_and_backwards()
+    {
+        List<TaskState> tasks = [.. Enumerable.Range(0, 10).Select(_ => Ended(t => (t.State, t.Dead) = (TaskStates.Failed, true)))];
+        await using (var context = fixture.Database.CreateContext())
+            await context.InsertAsync(tasks);
+        var order = tasks.Select(t => t.CorrelationId).Order().ToList();
+
+        (await ReadAsync(back: false)).ShouldBe(order);
+        (await ReadAsync(back: true)).ShouldBe(Enumerable.Reverse(order));
+        var from = (TaskCursor?)null;
+        var dead = new List<Guid>();
+        while (await fixture.Engine.Queries.DeadAsync("q", from, 3, CancellationToken.None) is { Count: > 0 } page)
+        {
+            dead.AddRange(page.Select(c => c.Id));
+            from = page[^1];
+        }
+
+        dead.ShouldBe(order);
+    }
+
+    [Fact]
+    public async Task The_timeline_of_a_task_that_was_snoozed_many_times_has_the_newest_of_them()
+    {
+        const int count = TaskQueries.MostAttempts + 5;
+        var task = New();
+        await using (var context = fixture.Database.CreateContext())
+        {
+            await context.InsertAsync(task);
+            context.Attempts.AddRange(Enumerable.Range(1, count).Select(n => new AttemptRow
+            {
+                TaskId = task.CorrelationId, Attempt = n, End = TaskEventType.Snoozed, EndedAt = T0.AddSeconds(n),
+            }));
+            await context.SaveChangesAsync();
+        }
+
+        var timeline = await fixture.Engine.Queries.TimelineAsync(task.CorrelationId, CancellationToken.None);
+
+        timeline[0].Type.ShouldBe(TaskEventType.Submitted);
+        timeline.Skip(1).Select(e => e.Attempt).ShouldBe(Enumerable.Range(6, TaskQueries.MostAttempts));
+    }
+
+    private async Task<List<Guid>> ReadAsync(bool back)
+    {
+        var from = (TaskCursor?)null;
+        var ids = new List<Guid>();
+        TaskPage page;
+        do
+        {
+            page = await fixture.Engine.Queries.ListAsync("q", TaskList.Dead, from, max: 3, Access.All, CancellationToken.None, back);
+            ids.AddRange(back ? page.Tasks.Select(t => t.CorrelationId).Reverse() : page.Tasks.Select(t => t.CorrelationId));
+            from = back ? page.First : page.Last;
+        }
+        while (page.HasMore);
+
+        return ids;
+    }
+
+    private static TaskState Ended(Action<TaskState> change) => New(change: t =>
+    {
+        (t.State, t.Attempt, t.Worker, t.StartedAt, t.FinishedAt) = (TaskStates.Completed, 1, "w", T0, T0.AddSeconds(1));
+        change(t);
+    });
+}
