@@ -96,7 +96,7 @@ internal sealed partial class PostgresTaskStore
         select $1, u.* from unnest($2, $3, $4, $5) as u
         """;
 
-    /// <summary>Null if the holder of a key ended between two statements: the transaction must be retried.</summary>
+    /// <summary>Null if a key got another holder between two statements: the transaction must be retried.</summary>
     private async Task<Inserted?> InsertOrderedAsync(IReadOnlyList<NewTask> tasks, InsertStep? step)
     {
         tasks = [.. tasks.Select(t => t with { Task = t.Task.Copy() })]; // a retry must find them unchanged
@@ -106,15 +106,17 @@ internal sealed partial class PostgresTaskStore
             return new Inserted(null);
         var inserted = await InsertRowsAsync(connection, transaction, tasks);
         var locked = await LockOverwrittenAsync(connection, transaction, tasks, inserted);
-        if (await MeetHoldersAsync(connection, transaction, tasks, inserted) is not { } answers)
+        if (await MeetHoldersAsync(connection, transaction, tasks, inserted, locked?.Tasks ?? []) is not { } answers)
             return null;
         DuplicateRules.DemandNew(step, answers);
         var changed = DuplicateRules.Changed(answers);
-        List<OrderingKey> unlocked = [.. TaskChanges.OrderingKeysOf(changed).Except(locked)];
-        if (unlocked.Count > 0)
-            await ExecuteAsync(connection, transaction, [LockKeys(unlocked)]);
-        if (locked.Count + unlocked.Count > 0)
-            await PromoteAsync(connection, transaction, [.. locked, .. unlocked]);
+        var orderingKeys = locked?.Keys ?? TaskChanges.OrderingKeysOf(changed);
+        if (locked is null && orderingKeys.Count > 0)
+            await ExecuteAsync(connection, transaction, [LockKeys(orderingKeys)]);
+        else if (TaskChanges.OrderingKeysOf(changed).Except(orderingKeys).Any())
+            return null; // meanwhile a task with another ordering key took a dedupe key, and locks have an order
+        if (orderingKeys.Count > 0)
+            await PromoteAsync(connection, transaction, orderingKeys);
         await ExecuteAsync(connection, transaction, Append(changed));
         await transaction.CommitAsync();
         return new Inserted(answers);
@@ -190,16 +192,14 @@ internal sealed partial class PostgresTaskStore
             yield return events;
     }
 
-    /// <summary>
-    /// Locks the tasks that duplicates overwrite; before them, the ordering keys of these and of the new tasks. Returns those keys.
-    /// </summary>
-    private static async Task<List<OrderingKey>> LockOverwrittenAsync(
+    /// <summary>Locks what duplicates overwrite, and before it its ordering keys and those of new tasks; null if there is nothing.</summary>
+    private static async Task<Locked?> LockOverwrittenAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted)
     {
         List<TaskState> overwriting = [.. tasks.Where(t => t.Overwrite != OverwriteFields.None && t.Task.DedupeKey is not null
             && !inserted.Contains(t.Task.CorrelationId)).Select(t => t.Task)];
         if (overwriting.Count == 0)
-            return [];
+            return null;
         string[] queues = [.. overwriting.Select(t => t.Queue)], keys = [.. overwriting.Select(t => t.DedupeKey!)];
         var own = TaskChanges.OrderingKeysOf(tasks.Select(t => t.Task));
         await using var batch = new NpgsqlBatch(connection, transaction)
@@ -212,16 +212,20 @@ internal sealed partial class PostgresTaskStore
             },
         };
         await using var reader = await batch.ExecuteReaderAsync();
-        var locked = new List<OrderingKey>();
+        var locked = new Locked([], []);
         while (await reader.ReadAsync())
-            locked.Add(new OrderingKey(reader.GetString(0), reader.GetString(1)));
-        await reader.NextResultAsync(); // an error of the second is thrown here
+            locked.Keys.Add(new OrderingKey(reader.GetString(0), reader.GetString(1)));
+        await reader.NextResultAsync();
+        while (await reader.ReadAsync())
+            locked.Tasks.Add(reader.GetGuid(0));
         return locked;
     }
 
-    /// <summary>The result of each task, in submission order; duplicates change the holders of their keys.</summary>
-    private static async Task<List<SubmitResult>?> MeetHoldersAsync(
-        NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted)
+    private sealed record Locked(List<OrderingKey> Keys, HashSet<Guid> Tasks);
+
+    /// <summary>The result of each task, in submission order; duplicates change the holders of their keys, if these are locked.</summary>
+    private static async Task<List<SubmitResult>?> MeetHoldersAsync(NpgsqlConnection connection, NpgsqlTransaction transaction,
+        IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted, HashSet<Guid> locked)
     {
         IReadOnlyDictionary<Guid, TakenId> taken = new Dictionary<Guid, TakenId>();
         var holders = new Dictionary<(string, string), TaskState>();
@@ -234,6 +238,8 @@ internal sealed partial class PostgresTaskStore
 
         var answers = DuplicateRules.Answer(tasks, inserted, taken, holders);
         var changed = answers?.Where(a => a.Result == SubmitStatus.Overwritten).Select(a => a.Task!).Distinct().ToList();
+        if (changed?.Exists(t => !locked.Contains(t.CorrelationId)) == true)
+            return null; // it took the key meanwhile
         if (changed is { Count: > 0 })
             await ExecuteAsync(connection, transaction, Overwrite(changed));
         return answers;
