@@ -45,11 +45,11 @@ internal sealed record TaskRow(string Queue, int Queues = 0, int Tier = 0, int M
     private string Outcomes(RowSql sql, string queue, string numbers) =>
         $$"""
         insert into outcomes (id, state, queue, tier, result, attempt, attempts_left, lease_ms, worker, due_at, started_at, finished_at,
-            dead, delete_at)
+            dead, delete_at, owner)
         select {{sql.Id}}, {{(IsMixed ? "case n % 10000 when 1 then 6 when 2 then 8 when 3 then 9 else 5 end" : "5")}}, {{queue}}, {{Tier}},
             '{"output":"processed"}', 1, {{MaxAttempts - 1}}, 15000, 'bench', {{sql.Created}},
             {{sql.Created}}, {{sql.Created}}, {{(IsMixed ? $"case when n % 10000 = 1 then {sql.True} else {sql.False} end" : sql.False)}},
-            {{sql.DeleteAt}}
+            {{sql.DeleteAt}}, {{OwnerOf(sql)}}
         from {{numbers}};
         """;
 }
