@@ -6,11 +6,13 @@ using TaskQueue.Bench.Servers;
 namespace TaskQueue.Bench.Scenarios;
 
 /// <summary>
-/// Statistics, metrics, lists and claims with many finished and waiting tasks, against none finished and as many waiting as are claimed.
+/// Statistics, metrics, lists and claims with many finished and waiting tasks, against a hundredth as many finished and
+/// as many waiting as are claimed.
 /// </summary>
 internal static class BacklogScenario
 {
     private const int Batch = 10;
+    private const string Small = "a hundredth finished, few waiting";
     private const double LeaseSeconds = 3600; // nothing is reported, and no lease may expire
 
     /// <summary>Reads whose cost grows with waiting and running tasks, so both databases have as many.</summary>
@@ -26,7 +28,7 @@ internal static class BacklogScenario
     public static async Task<IReadOnlyList<Figure>> RunAsync(BenchRun run)
     {
         var (sizes, few) = (run.Sizes, Batch * (run.Sizes.WarmUps + run.Sizes.BacklogClaims) * (run.Options.Repeat + 1));
-        await using var small = await CreateAsync(run, finished: 0, few);
+        await using var small = await CreateAsync(run, sizes.BacklogFinished / 100, few); // so that pages are as long
         await using var large = await CreateAsync(run, sizes.BacklogFinished, few);
         var finished = $"{sizes.BacklogFinished:#,0} finished tasks";
         var figures = new List<Figure>();
@@ -44,8 +46,10 @@ internal static class BacklogScenario
         async Task CompareAsync(string load, Func<BenchDatabase, Task<Reads>> measureAsync)
         {
             var (measured, reference) = await run.AlternateAsync(() => measureAsync(small), () => measureAsync(large));
-            figures.AddRange(measured[0].Times.Keys.Select(name => new Figure(
-                $"{name}, {load}", SeriesOf(measured, name), new Reference("none", SeriesOf(reference, name)), Goal.RatioAtMost(1.5))));
+            // A list of dead letters has a second page in one of them only.
+            var names = measured[0].Times.Keys.Where(name => measured.Concat(reference).All(s => s.Times.ContainsKey(name)));
+            figures.AddRange(names.Select(name => new Figure(
+                $"{name}, {load}", SeriesOf(measured, name), new Reference(Small, SeriesOf(reference, name)), Goal.RatioAtMost(1.5))));
         }
 
         static Series SeriesOf(List<Reads> samples, string name) => new([.. samples.Select(s => s.Times[name])], Unit.Milliseconds);

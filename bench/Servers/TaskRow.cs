@@ -7,8 +7,8 @@ namespace TaskQueue.Bench.Servers;
 /// <param name="MaxAttempts">Maximum number of attempts.</param>
 /// <param name="IsFinished">Whether it completed long ago; otherwise it waits and has long been due.</param>
 /// <param name="IsMixed">
-/// Whether every seventh task has the owner <see cref="Owner"/>, and of 10,000 finished tasks one each failed and is a dead letter, was
-/// cancelled and has expired.
+/// Whether every seventh task has the owner <see cref="Owner"/>, and of 1,000 finished tasks one each failed, was cancelled and
+/// has expired; every tenth that failed is a dead letter.
 /// </param>
 internal sealed record TaskRow(string Queue, int Queues = 0, int Tier = 0, int MaxAttempts = 4, bool IsFinished = false,
     bool IsMixed = false)
@@ -45,11 +45,11 @@ internal sealed record TaskRow(string Queue, int Queues = 0, int Tier = 0, int M
     private string Outcomes(RowSql sql, string queue, string numbers) =>
         $$"""
         insert into outcomes (id, state, queue, tier, result, attempt, attempts_left, lease_ms, worker, due_at, started_at, finished_at,
-            dead, delete_at)
-        select {{sql.Id}}, {{(IsMixed ? "case n % 10000 when 1 then 6 when 2 then 8 when 3 then 9 else 5 end" : "5")}}, {{queue}}, {{Tier}},
+            dead, delete_at, owner)
+        select {{sql.Id}}, {{(IsMixed ? "case n % 1000 when 1 then 6 when 2 then 8 when 3 then 9 else 5 end" : "5")}}, {{queue}}, {{Tier}},
             '{"output":"processed"}', 1, {{MaxAttempts - 1}}, 15000, 'bench', {{sql.Created}},
             {{sql.Created}}, {{sql.Created}}, {{(IsMixed ? $"case when n % 10000 = 1 then {sql.True} else {sql.False} end" : sql.False)}},
-            {{sql.DeleteAt}}
+            {{sql.DeleteAt}}, {{OwnerOf(sql)}}
         from {{numbers}};
         """;
 }
