@@ -31,7 +31,7 @@ internal sealed class OutboxLease : IOutboxLease
     private const string ReleaseSql = "update outbox_lease set held_until = '-infinity' where holder = $1 and epoch = $2";
 
     // A promoted replica has another timeline than the server it replaces.
-    private const string Timeline = "left(pg_walfile_name(pg_current_wal_lsn()), 8)";
+    internal const string Timeline = "left(pg_walfile_name(pg_current_wal_lsn()), 8)";
 
     private const string Mine = $"holder = $1 and epoch = $2 and (case when $3 = '' then '' else {Timeline} end) = $3";
 

@@ -78,7 +78,7 @@ public sealed class PostgresProvider : IStorageProvider
     public string TimeExpression => "clock_timestamp()";
 
     /// <summary>The timeline: each promotion of a replica begins a new one.</summary>
-    public string ServerExpression => "case when not pg_is_in_recovery() then left(pg_walfile_name(pg_current_wal_lsn()), 8) end";
+    public string ServerExpression => $"case when not pg_is_in_recovery() then {OutboxLease.Timeline} end";
 
     /// <inheritdoc />
     public bool IsMissing(DbException fault) => fault is { SqlState: PostgresErrorCodes.InvalidCatalogName };

@@ -60,6 +60,10 @@ public sealed class MissingSettingsTests
 
         public string? MissingSettingsSql => sql;
 
+        public string? TimeExpression => null;
+
+        public string? ServerExpression => null;
+
         public string Describe(string connectionString) => throw new NotSupportedException();
 
         public void AddStorage(IServiceCollection services, string connectionString) => throw new NotSupportedException();

@@ -5,9 +5,6 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Bus.Outbox;
 
-/// <summary>A message to the process that dispatches the outbox: another one committed events.</summary>
-public sealed record EventsCommitted;
-
 /// <summary>Tells the process that dispatches the outbox of commits of this one.</summary>
 internal sealed class DispatcherWake(IBus bus, BusAddress address, ConfirmTimeout confirmTimeout)
 {
