@@ -13,8 +13,8 @@ internal sealed class OutboxLease : IOutboxLease
         """
         with free as (select id from outbox_lease where held_until < clock_timestamp() for update skip locked),
         taken as (
-            update outbox_lease l set holder = $1, address = $2, epoch = l.epoch + 1, held_until = clock_timestamp() + $3
-            from free where l.id = free.id returning l.epoch)
+            update outbox_lease l set holder = $1, address = $2, lease_epoch = l.lease_epoch + 1, held_until = clock_timestamp() + $3
+            from free where l.id = free.id returning l.lease_epoch as epoch)
         select (select epoch from taken), l.address from outbox_lease l
         """;
 
@@ -28,12 +28,12 @@ internal sealed class OutboxLease : IOutboxLease
           and (select true from outbox o where o.partition_id = s.id and o.id = u.published_to) -- by primary key; lost rows publish nothing
         """;
 
-    private const string ReleaseSql = "update outbox_lease set held_until = '-infinity' where holder = $1 and epoch = $2";
+    private const string ReleaseSql = "update outbox_lease set held_until = '-infinity' where holder = $1 and lease_epoch = $2";
 
     // A promoted replica has another timeline than the server it replaces.
     internal const string Timeline = "left(pg_walfile_name(pg_current_wal_lsn()), 8)";
 
-    private const string Mine = $"holder = $1 and epoch = $2 and (case when $3 = '' then '' else {Timeline} end) = $3";
+    private const string Mine = $"holder = $1 and lease_epoch = $2 and (case when $3 = '' then '' else {Timeline} end) = $3";
 
     /// <summary>Longest time for which a dead or frozen holder delays events.</summary>
     internal static readonly TimeSpan Length = TimeSpan.FromSeconds(3);

@@ -24,7 +24,7 @@ public sealed class PostgresTaskDbContext(DbContextOptions<PostgresTaskDbContext
             e.Property(x => x.Id).HasColumnName("id").ValueGeneratedNever();
             e.Property(x => x.Holder).HasColumnName("holder");
             e.Property(x => x.Address).HasColumnName("address").HasMaxLength(256);
-            e.Property(x => x.Epoch).HasColumnName("epoch");
+            e.Property(x => x.Epoch).HasColumnName("lease_epoch");
             e.Property(x => x.HeldUntil).HasColumnName("held_until");
             e.HasData(new OutboxLeaseRow { Id = 1, HeldUntil = DateTime.UnixEpoch });
         });

@@ -67,7 +67,7 @@ public sealed class OutboxLeaseTests(PostgresStoreFixture fixture) : IClassFixtu
     public async Task A_holder_that_is_told_that_it_lost_the_lease_stops_at_its_next_renewal()
     {
         await using var first = (await Store.TryLeadAsync()).ShouldNotBeNull();
-        await ExecuteAsync("update outbox_lease set epoch = epoch + 1, holder = gen_random_uuid()");
+        await ExecuteAsync("update outbox_lease set lease_epoch = lease_epoch + 1, holder = gen_random_uuid()");
         try
         {
             await Should.ThrowAsync<Exception>(first.Lost.WaitAsync(Deadline));

@@ -31,6 +31,7 @@ public sealed class BusAccessTests
         [typeof(WorkAvailable)] = [Own, Sibling],
         [typeof(QueuesChanged)] = [Own, Sibling],
         [typeof(TaskReplies)] = [Own, Sibling],
+        [typeof(EventsCommitted)] = [Own, Sibling],
         [typeof(Canary)] = [Own, Sibling],
     };
 

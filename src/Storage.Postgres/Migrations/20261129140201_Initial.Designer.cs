@@ -1241,7 +1241,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
 
                     b.Property<long>("Epoch")
                         .HasColumnType("bigint")
-                        .HasColumnName("epoch");
+                        .HasColumnName("lease_epoch");
 
                     b.Property<DateTime>("HeldUntil")
                         .HasColumnType("timestamp with time zone")

@@ -259,7 +259,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     id = table.Column<int>(type: "integer", nullable: false),
                     holder = table.Column<Guid>(type: "uuid", nullable: true),
                     address = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
-                    epoch = table.Column<long>(type: "bigint", nullable: false),
+                    lease_epoch = table.Column<long>(type: "bigint", nullable: false),
                     held_until = table.Column<DateTime>(type: "timestamp with time zone", nullable: false)
                 },
                 constraints: table =>
@@ -549,7 +549,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
 
             migrationBuilder.InsertData(
                 table: "outbox_lease",
-                columns: new[] { "id", "address", "epoch", "held_until", "holder" },
+                columns: new[] { "id", "address", "lease_epoch", "held_until", "holder" },
                 values: new object[] { 1, null, 0L, new DateTime(1970, 1, 1, 0, 0, 0, 0, DateTimeKind.Utc), null });
 
             migrationBuilder.InsertData(
