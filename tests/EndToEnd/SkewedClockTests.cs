@@ -8,7 +8,8 @@ namespace TaskQueue.Tests.EndToEnd;
 /// <summary>Two processes, and the clock of one of them is wrong: libfaketime gives it another time of day.</summary>
 public sealed class SkewedClockTests : ProcessTests
 {
-    private const string Library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+    private static readonly string Library = Directory.GetDirectories("/usr/lib", "*-linux-gnu*")
+        .Select(folder => Path.Combine(folder, "faketime", "libfaketimeMT.so.1")).First(File.Exists);
 
     private static DateTimeOffset In(double seconds) => TimeProvider.System.GetUtcNow().AddSeconds(seconds);
 

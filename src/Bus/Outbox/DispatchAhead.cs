@@ -13,34 +13,41 @@ internal sealed class DispatchAhead(ITaskStore store, TaskDispatcher dispatcher,
 
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(250);
 
-    private readonly long[] _dispatched = new long[TaskEvent.Partitions]; // the last event of each partition
+    private volatile long[] _dispatched = new long[TaskEvent.Partitions]; // the last event of each partition
+
+    /// <summary>
+    /// This process dispatches the outbox from now on. Another may have done so since; and after a failover other events have the ids of
+    /// lost ones.
+    /// </summary>
+    public void Begin() => _dispatched = new long[TaskEvent.Partitions];
 
     /// <summary>Dispatches the tasks of a page, and of the events after it until the steps of the page are published.</summary>
     public async Task DispatchAsync(IReadOnlyList<TaskEvent> page, Task steps, CancellationToken cancellationToken)
     {
-        await DispatchAsync(page);
+        var dispatched = _dispatched;
+        await DispatchAsync(page, dispatched);
         while (!steps.IsCompleted)
         {
             await Task.WhenAny(steps, Task.Delay(LookAgain, time, cancellationToken));
             cancellationToken.ThrowIfCancellationRequested();
             if (!steps.IsCompleted)
-                await DispatchAsync(await ReadOnAsync());
+                await DispatchAsync(await ReadOnAsync(dispatched), dispatched);
         }
     }
 
-    private async Task<IReadOnlyList<TaskEvent>> ReadOnAsync()
+    private async Task<IReadOnlyList<TaskEvent>> ReadOnAsync(long[] dispatched)
     {
         var offsets = await store.LoadOffsetsAsync();
         for (var i = 0; i < offsets.Length; i++)
-            offsets[i] = Math.Max(offsets[i], _dispatched[i]);
+            offsets[i] = Math.Max(offsets[i], dispatched[i]);
         return await store.ReadEventsAsync(offsets, MaxRead);
     }
 
-    private async Task DispatchAsync(IReadOnlyList<TaskEvent> events)
+    private async Task DispatchAsync(IReadOnlyList<TaskEvent> events, long[] dispatched)
     {
-        var left = events.Where(e => e.Id > _dispatched[e.Partition]).ToList();
+        var left = events.Where(e => e.Id > dispatched[e.Partition]).ToList();
         await dispatcher.DispatchAsync(left);
         foreach (var e in left)
-            _dispatched[e.Partition] = Math.Max(_dispatched[e.Partition], e.Id);
+            dispatched[e.Partition] = Math.Max(dispatched[e.Partition], e.Id);
     }
 }

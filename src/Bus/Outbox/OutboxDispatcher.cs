@@ -99,6 +99,7 @@ internal sealed partial class OutboxDispatcher(
 
     private async Task LeadAsync(IOutboxLease lease, CancellationToken cancellationToken)
     {
+        publisher.Begin();
         var offsets = await store.LoadOffsetsAsync();
         var saved = offsets.ToArray();
         var savedAt = time.GetTimestamp();
