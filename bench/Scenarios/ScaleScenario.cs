@@ -98,7 +98,8 @@ internal static class ScaleScenario
 
     private sealed record Sample(double Rate, double DatabaseCpu, double ServerCpu)
     {
-        public override string ToString() => $"{Rate:#,0}/s, {DatabaseCpu:0.0} µs of PostgreSQL and {ServerCpu:0.0} µs of TaskQueue a task";
+        public override string ToString() =>
+            $"{Rate:#,0}/s, {DatabaseCpu:0.0} µs of PostgreSQL and {ServerCpu:0.0} µs of TaskQueue a task";
     }
 
     /// <summary>A PostgreSQL instance, and a TaskQueue process without a broker.</summary>

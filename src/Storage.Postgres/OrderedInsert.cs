@@ -192,7 +192,9 @@ internal sealed partial class PostgresTaskStore
             yield return events;
     }
 
-    /// <summary>Locks what duplicates overwrite, and before it its ordering keys and those of new tasks; null if there is nothing.</summary>
+    /// <summary>
+    /// Locks what duplicates overwrite, and before it its ordering keys and those of new tasks; null if there is nothing.
+    /// </summary>
     private static async Task<Locked?> LockOverwrittenAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<NewTask> tasks, HashSet<Guid> inserted)
     {

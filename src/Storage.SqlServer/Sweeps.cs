@@ -23,7 +23,8 @@ internal sealed partial class SqlServerTaskStore
 
     private const string FollowedDue =
         """
-        case when started_at > @now and due_at > started_at then dateadd(microsecond, datediff_big(microsecond, started_at, due_at) % 1000000,
+        case when started_at > @now and due_at > started_at then dateadd(microsecond,
+            datediff_big(microsecond, started_at, due_at) % 1000000,
             dateadd(second, datediff_big(microsecond, started_at, due_at) / 1000000, @now)) else @now end
         """;
 

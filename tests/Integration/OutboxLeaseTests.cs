@@ -99,7 +99,7 @@ public sealed class OutboxLeaseTests(PostgresStoreFixture fixture) : IClassFixtu
         await lease.SaveOffsetsAsync(published); // as a dispatcher does that has not noticed yet
 
         await Should.ThrowAsync<Exception>(lease.Lost.WaitAsync(Deadline));
-        await using var next = await Eventually.UntilAsync(() => engine.Store.TryLeadAsync(), Deadline, "the lease of the lost server ends");
+        await using var next = await Eventually.UntilAsync(() => engine.Store.TryLeadAsync(), Deadline, "the lost server's lease ends");
         (await engine.Store.ReadEventsAsync(await engine.Store.LoadOffsetsAsync(), 1000)).Select(e => e.TaskId)
             .ShouldBe([after.CorrelationId]);
     }
