@@ -138,7 +138,8 @@ detached() {
 # A pid may have been given to another process since: ours carry the folder in their environment.
 alive() {
   [ -s "$1" ] || return 1
-  grep -zqxF "TASKQUEUE_SERVERS_DIR=$dir" "/proc/$(cat "$1")/environ" 2>/dev/null
+  grep -zqxF "TASKQUEUE_SERVERS_DIR=$dir" "/proc/$(cat "$1")/environ" 2>/dev/null ||
+    grep -zqF "$dir/" "/proc/$(cat "$1")/cmdline" 2>/dev/null # one of another user, whose environment may be hidden
 }
 
 dead() { ! alive "$1"; }

@@ -1,4 +1,5 @@
 using Npgsql;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.Postgres;
@@ -11,7 +12,10 @@ internal sealed class OutboxLease : IOutboxLease
 {
     private const string AcquireSql =
         """
-        with free as (select id from outbox_lease where held_until < clock_timestamp() for update skip locked),
+        with free as (
+            select id from outbox_lease where held_until < clock_timestamp()
+                or held_until > clock_timestamp() + interval '1 minute' -- the clock was set back
+            for update skip locked),
         taken as (
             update outbox_lease l set holder = $1, address = $2, lease_epoch = l.lease_epoch + 1, held_until = clock_timestamp() + $3
             from free where l.id = free.id returning l.lease_epoch as epoch)
@@ -33,7 +37,9 @@ internal sealed class OutboxLease : IOutboxLease
     // A promoted replica has another timeline than the server it replaces.
     internal const string Timeline = "left(pg_walfile_name(pg_current_wal_lsn()), 8)";
 
-    private const string Mine = $"holder = $1 and lease_epoch = $2 and (case when $3 = '' then '' else {Timeline} end) = $3";
+    private const string SameServer = $" and {Timeline} = $3";
+
+    private const string Mine = $"holder = $1 and lease_epoch = $2{SameServer}";
 
     /// <summary>Longest time for which a dead or frozen holder delays events.</summary>
     internal static readonly TimeSpan Length = TimeSpan.FromSeconds(3);
@@ -44,11 +50,11 @@ internal sealed class OutboxLease : IOutboxLease
     private readonly TimeProvider _time;
     private readonly Guid _holder;
     private readonly long _epoch;
-    private readonly string _timeline;
+    private readonly string? _timeline; // null on services that do not tell: their storage loses no commit when a server is replaced
     private readonly CancellationTokenSource _stop = new();
     private long _renewedAt;
 
-    private OutboxLease(NpgsqlDataSource source, TimeProvider time, Guid holder, long epoch, string timeline, long acquiredAt)
+    private OutboxLease(NpgsqlDataSource source, TimeProvider time, Guid holder, long epoch, string? timeline, long acquiredAt)
     {
         (_source, _time, _holder, _epoch, _timeline, _renewedAt) = (source, time, holder, epoch, timeline, acquiredAt);
         Lost = RenewAsync();
@@ -104,35 +110,50 @@ internal sealed class OutboxLease : IOutboxLease
         {
             await Task.Delay(RenewEvery, _time, _stop.Token);
             var begin = _time.GetTimestamp();
+            var isMine = await TryRenewAsync();
+            // Final: whoever saw that the lease had ended must not see it held again.
             if (_time.GetElapsedTime(_renewedAt) >= Length)
                 throw new OutboxLeaseLostException("it was not renewed in time");
-            try
-            {
-                await using var command = Command(RenewSql);
-                command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = Length });
-                if (await command.ExecuteNonQueryAsync(_stop.Token) == 0)
-                    throw new OutboxLeaseLostException("another process has it, or another server has replaced the database's");
+            if (isMine is false)
+                throw new OutboxLeaseLostException("another process has it, or another server has replaced the database's");
+            if (isMine is true)
                 Volatile.Write(ref _renewedAt, begin);
-            }
-            catch (NpgsqlException) when (!_stop.IsCancellationRequested && _time.GetElapsedTime(_renewedAt) < Length)
-            {
-                // The next try may succeed before the lease ends.
-            }
+        }
+    }
+
+    /// <summary>Renews the lease, as long as it lasts.</summary>
+    /// <returns>Whether it is this process's; null if the database did not answer.</returns>
+    private async Task<bool?> TryRenewAsync()
+    {
+        var left = Length - _time.GetElapsedTime(_renewedAt);
+        if (left <= TimeSpan.Zero)
+            return null;
+        using var end = new CancellationTokenSource(left, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(end.Token, _stop.Token);
+        try
+        {
+            await using var command = Command(RenewSql);
+            command.Parameters.Add(new NpgsqlParameter<TimeSpan> { TypedValue = Length });
+            return await command.ExecuteNonQueryAsync(either.Token) > 0;
+        }
+        catch (Exception fault) when (!_stop.IsCancellationRequested && (fault is OperationCanceledException
+            || (fault is NpgsqlException && (fault is not PostgresException || StorageFaults.IsTransient(fault)))))
+        {
+            return null; // the next try may succeed before the lease ends
         }
     }
 
     /// <summary>A statement with the parameters of <see cref="Mine"/>.</summary>
     private NpgsqlCommand Command(string sql)
     {
-        var command = _source.CreateCommand(sql);
+        var command = _source.CreateCommand(_timeline is null ? sql.Replace(SameServer, "", StringComparison.Ordinal) : sql);
         command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = _holder });
         command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = _epoch });
-        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = _timeline });
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = _timeline ?? "" });
         return command;
     }
 
-    /// <summary>Empty on services that do not tell: their storage loses no commit when a server is replaced.</summary>
-    private static async Task<string> TimelineAsync(NpgsqlDataSource source, CancellationToken cancellationToken)
+    private static async Task<string?> TimelineAsync(NpgsqlDataSource source, CancellationToken cancellationToken)
     {
         try
         {
@@ -142,7 +163,7 @@ internal sealed class OutboxLease : IOutboxLease
         catch (PostgresException fault) when (fault.SqlState is PostgresErrorCodes.FeatureNotSupported
             or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.InsufficientPrivilege)
         {
-            return "";
+            return null;
         }
     }
 }

@@ -257,6 +257,8 @@ internal sealed partial class PostgresTaskStore
         await transaction.CommitAsync();
         if (removed.Count > 0)
             _removed.Reached(removed.Max(r => r.DeletedAt));
+        else
+            _removed.FoundNothing();
         return (int)removed.Sum(r => r.Count);
     }
 

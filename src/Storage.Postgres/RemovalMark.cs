@@ -11,7 +11,7 @@ internal sealed class RemovalMark
     private static readonly TimeSpan FullLook = TimeSpan.FromMinutes(1);
 
     private readonly Lock _lock = new();
-    private DateTime _from = DateTime.UnixEpoch;
+    private DateTime _from = DateTime.UnixEpoch, _before = DateTime.UnixEpoch;
     private DateTime _lookedAt = DateTime.UnixEpoch;
 
     /// <summary>Where a step that begins now searches from.</summary>
@@ -20,7 +20,7 @@ internal sealed class RemovalMark
         lock (_lock)
         {
             if (now < _lookedAt || now - _lookedAt >= FullLook)
-                (_from, _lookedAt) = (DateTime.UnixEpoch, now);
+                (_before, _from, _lookedAt) = (_from, DateTime.UnixEpoch, now);
             return _from;
         }
     }
@@ -30,5 +30,12 @@ internal sealed class RemovalMark
     {
         lock (_lock)
             _from = deletedAt > _from ? deletedAt : _from;
+    }
+
+    /// <summary>A step has found nothing: there is nothing before the mark either.</summary>
+    public void FoundNothing()
+    {
+        lock (_lock)
+            _from = _before > _from ? _before : _from;
     }
 }

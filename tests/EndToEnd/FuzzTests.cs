@@ -61,7 +61,7 @@ public abstract class FuzzTests(Stack stack)
         var seed = Random.Shared.Next();
         var faults = await Task.WhenAll(Enumerable.Range(0, Clients).Select(i => Task.Run(() => RunAsync(new Random(seed + i)))));
         faults.OfType<string>().ShouldBeEmpty($"seed {seed}");
-        _tasks.ShouldBeGreaterThan(50, $"seed {seed}: hardly a body was valid");
+        _tasks.ShouldBeGreaterThan(20, $"seed {seed}: hardly a body was valid");
 
         await using var db = stack.Database.CreateContext();
         (await db.Tasks.CountAsync()).ShouldBe(_tasks, $"seed {seed}");

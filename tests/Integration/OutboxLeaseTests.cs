@@ -64,6 +64,37 @@ public sealed class OutboxLeaseTests(PostgresStoreFixture fixture) : IClassFixtu
     }
 
     [Fact]
+    public async Task A_lease_that_has_ended_for_its_holder_is_never_held_again()
+    {
+        var time = new FakeTimeProvider();
+        await using var engine = new TestEngine(fixture.Database.Address, time: time);
+        await using var lease = (await engine.Store.TryLeadAsync()).ShouldNotBeNull();
+        await ExecuteAsync("update outbox_lease set held_until = clock_timestamp() + interval '30 seconds'"); // nobody else takes it
+        try
+        {
+            time.Advance(TimeSpan.FromSeconds(3)); // the renewal that is due finds it too late, though the row is its own
+            lease.IsHeld.ShouldBeFalse();
+
+            await Should.ThrowAsync<Exception>(lease.Lost.WaitAsync(Deadline));
+            lease.IsHeld.ShouldBeFalse();
+        }
+        finally
+        {
+            await ExecuteAsync("update outbox_lease set held_until = '-infinity'");
+        }
+    }
+
+    [Fact]
+    public async Task A_lease_that_would_last_for_hours_because_the_clock_was_set_back_is_free()
+    {
+        await ExecuteAsync("update outbox_lease set held_until = clock_timestamp() + interval '2 hours'");
+
+        await using var lease = await Store.TryLeadAsync();
+
+        lease.ShouldNotBeNull();
+    }
+
+    [Fact]
     public async Task A_holder_that_is_told_that_it_lost_the_lease_stops_at_its_next_renewal()
     {
         await using var first = (await Store.TryLeadAsync()).ShouldNotBeNull();

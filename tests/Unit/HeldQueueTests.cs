@@ -10,7 +10,7 @@ public sealed class HeldQueueTests
     private readonly List<Guid> _tasks = [.. Enumerable.Range(0, 2 * TaskSender.MaxTasks).Select(_ => Guid.NewGuid())];
 
     [Fact]
-    public void Tasks_AreSentInOrderAndOnce()
+    public void Tasks_are_sent_in_order_and_once()
     {
         _tasks.ForEach(t => _queue.Add(t).ShouldBeTrue());
         _tasks.ForEach(t => _queue.Add(t).ShouldBeFalse());
@@ -26,7 +26,7 @@ public sealed class HeldQueueTests
     }
 
     [Fact]
-    public void TasksThatWereNotSent_AreTheNext()
+    public void Tasks_that_were_not_sent_are_the_next()
     {
         _tasks.ForEach(t => _queue.Add(t));
         _queue.Next().ShouldBe(_tasks[..TaskSender.MaxTasks]);
@@ -34,5 +34,19 @@ public sealed class HeldQueueTests
         _queue.Next().ShouldBe(_tasks[1..(TaskSender.MaxTasks + 1)]);
         _queue.Add(_tasks[0]).ShouldBeTrue(); // dispatched again by the scheduler
         _queue.Tasks.Count.ShouldBe(_tasks.Count);
+    }
+
+    [Fact]
+    public void A_task_that_is_dispatched_anew_while_it_is_being_sent_is_sent_again()
+    {
+        _queue.Add(_tasks[0]);
+        _queue.Next().ShouldBe([_tasks[0]]);
+        _queue.Add(_tasks[0]).ShouldBeFalse();
+
+        _queue.Remove(_ => true).ShouldBe(0);
+
+        _queue.Next().ShouldBe([_tasks[0]]);
+        _queue.Remove(_ => true).ShouldBe(1);
+        _queue.Next().ShouldBeEmpty();
     }
 }

@@ -7,6 +7,7 @@ internal sealed class HeldQueue(string name, long since)
 {
     private readonly Queue<Guid> _tasks = [];
     private readonly HashSet<Guid> _known = [];
+    private readonly HashSet<Guid> _again = []; // of the batch, dispatched anew while it is being sent
     private List<Guid> _batch = [];
 
     public string Name => name;
@@ -20,7 +21,12 @@ internal sealed class HeldQueue(string name, long since)
     public bool Add(Guid task)
     {
         if (!_known.Add(task))
+        {
+            if (_batch.Contains(task))
+                _again.Add(task);
             return false;
+        }
+
         _tasks.Enqueue(task);
         return true;
     }
@@ -37,9 +43,16 @@ internal sealed class HeldQueue(string name, long since)
     /// <returns>How many.</returns>
     public int Remove(Func<Guid, bool> done)
     {
-        var before = _batch.Count;
-        _known.ExceptWith(_batch.Where(done));
-        _batch = _batch.FindAll(t => !done(t));
-        return before - _batch.Count;
+        var (ended, count) = (_batch.FindAll(t => done(t)), 0);
+        _batch = _batch.FindAll(t => !ended.Contains(t));
+        foreach (var task in ended)
+        {
+            if (_again.Remove(task))
+                _tasks.Enqueue(task);
+            else if (_known.Remove(task))
+                count++;
+        }
+
+        return count;
     }
 }

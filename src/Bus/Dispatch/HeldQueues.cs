@@ -24,6 +24,9 @@ internal sealed partial class HeldQueues : IAsyncDisposable
 
     private const int MaxHandedOver = 1000;
 
+    /// <summary>Queues that are tried at a time: each reads payloads, and may wait for the broker.</summary>
+    private const int MaxTried = 8;
+
     private readonly TaskSender _sender;
     private readonly IParkingStore _store;
     private readonly QueueCatalog _queues;
@@ -31,6 +34,7 @@ internal sealed partial class HeldQueues : IAsyncDisposable
     private readonly ILogger<HeldQueues> _logger;
     private readonly Lock _lock = new();
     private readonly Dictionary<string, (HeldQueue Queue, Task Retrying)> _held = new(StringComparer.Ordinal);
+    private readonly SemaphoreSlim _tried = new(MaxTried);
     private readonly CancellationTokenSource _stop = new();
     private int _tasks;
 
@@ -84,8 +88,10 @@ internal sealed partial class HeldQueues : IAsyncDisposable
         Guid[] tasks;
         lock (_lock)
             tasks = [.. held.SelectMany(h => h.Queue.Tasks)];
-        await HandOverAsync(tasks, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        using var handedOver = new CancellationTokenSource(LastWords, _time);
+        await HandOverAsync(tasks, handedOver.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _stop.Dispose();
+        _tried.Dispose();
     }
 
     private async Task HandOverAsync(Guid[] tasks, CancellationToken cancellationToken)
@@ -138,7 +144,7 @@ internal sealed partial class HeldQueues : IAsyncDisposable
                     return (true, total);
                 }
 
-                var sent = await _sender.SendAsync(tasks);
+                var sent = await SendAsync(tasks, cancellationToken);
                 total += sent.Tasks.Count;
                 var isRefused = sent.Refusals.ContainsKey(queue.Name);
                 lock (_lock)
@@ -156,6 +162,19 @@ internal sealed partial class HeldQueues : IAsyncDisposable
         }
 
         return (false, total);
+    }
+
+    private async Task<SentTasks> SendAsync(IReadOnlyList<Guid> tasks, CancellationToken cancellationToken)
+    {
+        await _tried.WaitAsync(cancellationToken);
+        try
+        {
+            return await _sender.SendAsync(tasks);
+        }
+        finally
+        {
+            _tried.Release();
+        }
     }
 
     private List<Measurement<double>> Ages()

@@ -33,6 +33,7 @@ internal sealed class WorkerChannels(BusAddress address, TimeProvider time) : IA
     private IConnection? _connection;
     private volatile bool _isBlocked;
     private long _closedAt = time.GetTimestamp();
+    private long _failedAt = long.MinValue; // when the last try to connect failed
 
     /// <summary>Sends a message and waits for the confirm; one message of an exchange at a time, so that it alone is to blame.</summary>
     /// <param name="exchange">The exchange.</param>
@@ -53,6 +54,19 @@ internal sealed class WorkerChannels(BusAddress address, TimeProvider time) : IA
             own.UsedAt = time.GetTimestamp();
             own.Turn.Release();
             CloseIdle();
+        }
+    }
+
+    /// <summary>Whether the broker answers on this connection, whatever one of its queues does.</summary>
+    public async Task<bool> AnswersAsync()
+    {
+        try
+        {
+            return !_isBlocked && await AnswersAsync(await ConnectAsync());
+        }
+        catch (BrokerSilentException)
+        {
+            return false;
         }
     }
 
@@ -133,11 +147,14 @@ internal sealed class WorkerChannels(BusAddress address, TimeProvider time) : IA
 
     private async Task<IConnection> ConnectAsync()
     {
+        var asked = time.GetTimestamp();
         await _connecting.WaitAsync();
         try
         {
             if (_connection is { IsOpen: true })
                 return _connection;
+            if (_failedAt >= asked)
+                throw new BrokerSilentException("the broker was not reached a moment ago"); // else each in the line waits as long
             _ = AbandonAsync(_connection);
             _isBlocked = false;
             var factory = address.NewFactory();
@@ -149,8 +166,9 @@ internal sealed class WorkerChannels(BusAddress address, TimeProvider time) : IA
             connection.ConnectionUnblockedAsync += (_, _) => Blocked(false);
             return _connection = connection;
         }
-        catch (Exception fault) when (fault is not ObjectDisposedException)
+        catch (Exception fault) when (fault is not (ObjectDisposedException or BrokerSilentException))
         {
+            _failedAt = time.GetTimestamp();
             throw Silent(null, fault);
         }
         finally

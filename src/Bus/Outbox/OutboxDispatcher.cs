@@ -1,6 +1,8 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Bus.Connection;
+using TaskQueue.Bus.Dispatch;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Tasks;
@@ -15,7 +17,8 @@ namespace TaskQueue.Bus.Outbox;
 /// </summary>
 internal sealed partial class OutboxDispatcher(
     ITaskStore store, IsolatingPublisher publisher, ConfirmTimeout confirmTimeout, PostCommitNotifier postCommit, DispatcherWake wake,
-    ReplyAddress self, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time, ILogger<OutboxDispatcher> logger)
+    WorkerChannels workers, ReplyAddress self, LoopHeartbeats heartbeats, DependencyHealth dependencies, TimeProvider time,
+    ILogger<OutboxDispatcher> logger)
     : BackgroundService
 {
     /// <summary>Events of each partition in one read; their errors are truncated, so that a read is bounded in bytes too.</summary>
@@ -121,7 +124,7 @@ internal sealed partial class OutboxDispatcher(
                     var read = Behind(events, offsets);
                     if (events.Count >= MaxRead) // a backlog: the next page is read meanwhile
                         next = store.ReadEventsAsync(read, MaxRead);
-                    await PublishAsync(events, giveUp.Token);
+                    await PublishAsync(lease, events, giveUp.Token, cancellationToken);
                     offsets = read;
                 }
 
@@ -150,7 +153,8 @@ internal sealed partial class OutboxDispatcher(
         }
 
         cancellationToken.ThrowIfCancellationRequested();
-        await lease.Lost; // throws the exception that ended it
+        if (lease.Lost.IsCompleted)
+            await lease.Lost; // throws the exception that ended it
     }
 
     private static long[] Behind(IReadOnlyList<TaskEvent> events, long[] offsets)
@@ -169,17 +173,32 @@ internal sealed partial class OutboxDispatcher(
             await publish.CancelAsync();
     }
 
-    /// <summary>Publishes events. A full queue of a subscriber delays this, and a restart would not help.</summary>
-    private async Task PublishAsync(IReadOnlyList<TaskEvent> events, CancellationToken cancellationToken)
+    /// <summary>
+    /// Publishes events. A full queue of a subscriber delays this, and neither a restart nor another process would help: so it is tried
+    /// again here, while push tasks go on, as long as the broker answers otherwise.
+    /// </summary>
+    private async Task PublishAsync(
+        IOutboxLease lease, IReadOnlyList<TaskEvent> events, CancellationToken giveUp, CancellationToken cancellationToken)
     {
-        _heartbeat.Rest();
-        try
+        while (true)
         {
-            await publisher.PublishAsync(events, cancellationToken);
-        }
-        finally
-        {
-            _heartbeat.Beat();
+            _heartbeat.Rest();
+            try
+            {
+                await publisher.PublishAsync(events, giveUp);
+                return;
+            }
+            catch (BrokerSilentException fault) when (lease.IsHeld && !cancellationToken.IsCancellationRequested)
+            {
+                if (!confirmTimeout.IsConnected || !await workers.AnswersAsync() || !confirmTimeout.Covers(fault))
+                    throw;
+            }
+            finally
+            {
+                _heartbeat.Beat();
+            }
+
+            await Task.Delay(LookAgain, time, giveUp);
         }
     }
 

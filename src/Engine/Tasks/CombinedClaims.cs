@@ -8,10 +8,9 @@ namespace TaskQueue.Engine.Tasks;
 /// <param name="store">The store.</param>
 /// <param name="maxBytes">Maximum bytes of a group.</param>
 /// <param name="parallel">Groups for the same targets that run at a time.</param>
-internal sealed class CombinedClaims(ITaskStore store, long maxBytes, int parallel)
+/// <param name="maxTasks">Maximum tasks of a group of more than one request.</param>
+internal sealed class CombinedClaims(ITaskStore store, long maxBytes, int parallel, int maxTasks)
 {
-    private const int MaxTasks = 2000;
-
     private readonly Dictionary<string, Line> _lines = [];
     private readonly Lock _lock = new();
 
@@ -96,7 +95,7 @@ internal sealed class CombinedClaims(ITaskStore store, long maxBytes, int parall
             }
 
             var (count, tasks) = (0, 0);
-            while (count < line.Count && (tasks += line[count].Request.Max) <= MaxTasks)
+            while (count < line.Count && (tasks += line[count].Request.Max) <= maxTasks)
                 count++;
             var group = line.GetRange(0, Math.Max(1, count));
             line.RemoveRange(0, group.Count);

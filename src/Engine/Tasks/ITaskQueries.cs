@@ -42,7 +42,7 @@ public interface ITaskQueries
     Task<List<Guid>> EndedAsync(IReadOnlyList<Guid> ids, CancellationToken cancellationToken);
 
     /// <summary>The timeline of a task, oldest first; empty if it is gone.</summary>
-    Task<List<TaskEvent>> TimelineAsync(Guid id, CancellationToken cancellationToken);
+    Task<List<TaskEvent>> TimelineAsync(Guid id, ReserveAnswer reserve, CancellationToken cancellationToken);
 
     /// <summary>The callbacks of a task or a batch, oldest first.</summary>
     Task<List<Callback>> CallbacksAsync(Guid id, CancellationToken cancellationToken);

@@ -16,7 +16,14 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
     /// <summary>Groups of claims for the same targets that run at a time: more use several processors of the database.</summary>
     private const int Parallel = 2;
 
-    private readonly CombinedClaims _plain = new(store, budget.MaxAnswerBytes, Parallel), _limited = new(store, budget.MaxAnswerBytes, 1);
+    /// <summary>
+    /// Tasks of a group, and of a request that joins one: combining saves transactions, which matters for small claims alone, and matching
+    /// each task with its request costs more the more there are. Claims behind a limit wait for each other anyway.
+    /// </summary>
+    private const int MaxTasks = 50, MaxSmall = 25, MaxLimitedTasks = 2000;
+
+    private readonly CombinedClaims _small = new(store, budget.MaxAnswerBytes, Parallel, MaxTasks),
+        _limited = new(store, budget.MaxAnswerBytes, parallel: 1, MaxLimitedTasks);
 
     /// <summary>Maximum wait of a worker before it looks again, in case a broker outage lost a notification.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
@@ -111,8 +118,9 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
     private async Task<IReadOnlyList<TaskState>> TakeAsync(ClaimRequest request, ClaimRules rules, DateTime now)
     {
         var begun = Stopwatch.GetTimestamp();
-        var claims = rules.Limits.Count == 0 && !request.IsStrict ? _plain : _limited;
-        var tasks = await claims.ClaimAsync(request, rules, now);
+        var tasks = rules.Limits.Count > 0 || request.IsStrict ? await _limited.ClaimAsync(request, rules, now)
+            : request.Max > MaxSmall ? await store.ClaimAsync(request, rules, now)
+            : await _small.ClaimAsync(request, rules, now);
         metrics.Claimed(tasks, Stopwatch.GetElapsedTime(begun));
         return tasks;
     }

@@ -58,27 +58,25 @@ internal static class TaskLists
     private static IQueryable<TaskState> Page(IQueryable<TaskState> tasks, TaskList list, TaskCursor? from, int max, bool back) =>
         Ordered(tasks, list, from, back).Take(max);
 
+    /// <remarks>The first part of each bound is one that an index can seek.</remarks>
     private static IQueryable<TaskState> Ordered(IQueryable<TaskState> tasks, TaskList list, TaskCursor? from, bool back) =>
         list switch
         {
             TaskList.Waiting =>
                 Ordered(tasks, t =>
                     t.DueAt,
-                    Bound(from, back, (at, id) => t => t.DueAt > at
-                        || (t.DueAt == at && t.CorrelationId > id), (at, id) =>
-                            t => t.DueAt < at || (t.DueAt == at && t.CorrelationId < id)), back),
+                    Bound(from, back, (at, id) => t => t.DueAt >= at && (t.DueAt > at || t.CorrelationId > id),
+                        (at, id) => t => t.DueAt <= at && (t.DueAt < at || t.CorrelationId < id)), back),
             TaskList.Running =>
                 Ordered(tasks, t =>
                     t.LeaseUntil,
-                    Bound(from, back, (at, id) => t => t.LeaseUntil > at
-                        || (t.LeaseUntil == at && t.CorrelationId > id), (at, id) =>
-                            t => t.LeaseUntil < at || (t.LeaseUntil == at && t.CorrelationId < id)), back),
+                    Bound(from, back, (at, id) => t => t.LeaseUntil >= at && (t.LeaseUntil > at || t.CorrelationId > id),
+                        (at, id) => t => t.LeaseUntil <= at && (t.LeaseUntil < at || t.CorrelationId < id)), back),
             TaskList.Dead =>
                 Ordered(tasks, t =>
                     t.FinishedAt,
-                    Bound(from, back, (at, id) => t => t.FinishedAt > at
-                        || (t.FinishedAt == at && t.CorrelationId > id), (at, id) =>
-                            t => t.FinishedAt < at || (t.FinishedAt == at && t.CorrelationId < id)), back),
+                    Bound(from, back, (at, id) => t => t.FinishedAt >= at && (t.FinishedAt > at || t.CorrelationId > id),
+                        (at, id) => t => t.FinishedAt <= at && (t.FinishedAt < at || t.CorrelationId < id)), back),
             _ => Ordered(tasks, t =>
                 t.CorrelationId, Bound(from, back, (_, id) => t => t.CorrelationId > id, (_, id) => t => t.CorrelationId < id), back),
         };

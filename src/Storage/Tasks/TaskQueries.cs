@@ -119,16 +119,21 @@ internal sealed partial class TaskQueries(IDbContextFactory<TaskDbContext> datab
     /// <summary>Rows of attempts in a timeline, the newest ones: a task may be snoozed any number of times.</summary>
     internal const int MostAttempts = 1000;
 
-    public async Task<List<TaskEvent>> TimelineAsync(Guid id, CancellationToken cancellationToken)
+    public async Task<List<TaskEvent>> TimelineAsync(Guid id, ReserveAnswer reserve, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(reserve);
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var attempts = db.Attempts.Where(a => a.TaskId == id).OrderByDescending(a => a.Id).Take(MostAttempts);
+        var errors = await attempts.Where(a => a.Error != null).Select(a => (long)(TextSize.Of(a.Error) ?? 0))
+            .ToListAsync(cancellationToken);
+        if (errors.Sum() is > MemoryBudget.SmallBytes and var bytes)
+            await reserve(bytes, errors.Count, cancellationToken);
         // One statement: else the task may end or run again between its row and its attempts.
         var rows = await (
             from t in db.Tasks
             join s in db.Submitted on t.CorrelationId equals s.CorrelationId
-            join a in db.Attempts.Where(a => a.TaskId == id).OrderByDescending(a => a.Id).Take(MostAttempts)
-                on t.CorrelationId equals a.TaskId into attempts
-            from a in attempts.DefaultIfEmpty()
+            join a in attempts on t.CorrelationId equals a.TaskId into joined
+            from a in joined.DefaultIfEmpty()
             where t.CorrelationId == id
             orderby a.Id
             select new
@@ -137,15 +142,19 @@ internal sealed partial class TaskQueries(IDbContextFactory<TaskDbContext> datab
                 {
                     CorrelationId = t.CorrelationId, State = t.State, Queue = t.Queue, Tier = t.Tier, OrderingKey = t.OrderingKey,
                     Attempt = t.Attempt, CreatedAt = t.CreatedAt, StartedAt = t.StartedAt, FinishedAt = t.FinishedAt, Worker = t.Worker,
-                    Error = t.Error,
                 },
                 FirstDueAt = s.DueAt,
                 Attempt = a,
             }).AsNoTracking().ToListAsync(cancellationToken);
         if (rows.Count == 0)
             return [];
-        var attemptRows = rows.Select(row => row.Attempt).OfType<AttemptRow>().ToList();
-        return AttemptRows.Timeline(db.Open(rows[0].Task)!, rows[0].FirstDueAt, db.Open(attemptRows));
+        var task = rows[0].Task;
+        // Not with each row of the attempts; gone if the task has changed since.
+        task.Error = await db.Tasks.AsNoTracking()
+            .Where(t => t.CorrelationId == id && t.FinishedAt == task.FinishedAt && t.FinishedAt != null)
+            .Select(t => t.Error).SingleOrDefaultAsync(cancellationToken);
+        return AttemptRows.Timeline(
+            db.Open(task)!, rows[0].FirstDueAt, db.Open(rows.Select(row => row.Attempt).OfType<AttemptRow>().ToList()));
     }
 
     public async Task<List<Callback>> CallbacksAsync(Guid id, CancellationToken cancellationToken)
