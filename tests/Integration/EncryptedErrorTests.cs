@@ -39,10 +39,10 @@ public sealed class EncryptedErrorTests
         var published = await engine.Store.ReadEventsAsync(new long[TaskEvent.Partitions], 100);
         published.Where(e => e.Type is TaskEventType.Retrying or TaskEventType.Failed).Select(e => e.Error)
             .ShouldBe([Error[..TaskEvent.MaxError], Error[..TaskEvent.MaxError]]);
-        var timeline = await engine.Queries.TimelineAsync(task.CorrelationId, CancellationToken.None);
+        var timeline = await engine.Queries.TimelineAsync(task.CorrelationId, (_, _, _) => default, CancellationToken.None);
         timeline.Where(e => e.Type is TaskEventType.Retrying or TaskEventType.Failed).Select(e => e.Error).ShouldBe([Error, Error]);
         (await engine.SendAsync(new RetryTask(task.CorrelationId, T0.AddDays(1)))).ShouldBe(CommandResult.Applied);
-        timeline = await engine.Queries.TimelineAsync(task.CorrelationId, CancellationToken.None);
+        timeline = await engine.Queries.TimelineAsync(task.CorrelationId, (_, _, _) => default, CancellationToken.None);
         timeline.Where(e => e.Error is not null).Select(e => e.Error).ShouldBe([Error, Error], "a restart keeps it");
 
         await using var db = database.CreateContext();

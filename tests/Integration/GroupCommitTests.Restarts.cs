@@ -46,5 +46,6 @@ public abstract partial class GroupCommitTests
     }
 
     private async Task<IEnumerable<(TaskEventType, int, DateTime)>> TimelineAsync(TaskState task) =>
-        (await _engine.Queries.TimelineAsync(task.CorrelationId, CancellationToken.None)).Select(e => (e.Type, e.Attempt, e.At));
+        (await _engine.Queries.TimelineAsync(task.CorrelationId, (_, _, _) => default, CancellationToken.None))
+            .Select(e => (e.Type, e.Attempt, e.At));
 }

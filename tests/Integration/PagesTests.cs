@@ -74,7 +74,7 @@ public abstract class PagesTests(StoreFixture fixture) : IAsyncLifetime
             await context.SaveChangesAsync();
         }
 
-        var timeline = await fixture.Engine.Queries.TimelineAsync(task.CorrelationId, CancellationToken.None);
+        var timeline = await fixture.Engine.Queries.TimelineAsync(task.CorrelationId, (_, _, _) => default, CancellationToken.None);
 
         timeline[0].Type.ShouldBe(TaskEventType.Submitted);
         timeline.Skip(1).Select(e => e.Attempt).ShouldBe(Enumerable.Range(6, TaskQueries.MostAttempts));

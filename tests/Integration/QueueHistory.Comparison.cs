@@ -45,8 +45,8 @@ internal sealed partial class QueueHistory
 
         if (rows.Count > 0 && Pick(rows).CorrelationId is var one)
         {
-            (await engine.Queries.TimelineAsync(one, (_, _, _) => default, CancellationToken.None)).Select(e => new Step(e.Type, e.Attempt, e.At))
-                .ShouldBe(_model.Timelines[one], $"timeline of {Short(one)}, read by id");
+            (await engine.Queries.TimelineAsync(one, (_, _, _) => default, CancellationToken.None))
+                .Select(e => new Step(e.Type, e.Attempt, e.At)).ShouldBe(_model.Timelines[one], $"timeline of {Short(one)}, read by id");
         }
     }
 

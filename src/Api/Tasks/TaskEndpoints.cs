@@ -164,8 +164,8 @@ internal static partial class TaskEndpoints
         if (end is not null && !await queries.HasEndedAsync(Id(id), access, cancellationToken))
             await waits.WaitAsync(end, wait, cancellationToken); // holds nothing of the task in memory
         var task = await queries.FindAsync(Id(id), access, context.Memory().ReserveAnswerAsync, cancellationToken) ?? throw NotFound(id);
-        return Results.Json(TaskMapping.ToDetails(task, await queries.TimelineAsync(task.CorrelationId, context.Memory().ReserveAnswerAsync, cancellationToken),
-            redaction.For(context.Caller())), TaskJson.Instance.TaskDetails);
+        var timeline = await queries.TimelineAsync(task.CorrelationId, context.Memory().ReserveAnswerAsync, cancellationToken);
+        return Results.Json(TaskMapping.ToDetails(task, timeline, redaction.For(context.Caller())), TaskJson.Instance.TaskDetails);
     }
 
     private static async Task<IResult> CancelAsync(string id, HttpContext context, TaskService taskService) =>

@@ -156,8 +156,10 @@ where t.due_at > @now and (t.started_at > @now or t.due_at <= t.created_at);
 insert into @locked select t.id from (select top (2147483647) id from @found order by id) as i
 inner loop join ready t with (updlock, rowlock, forceseek) on t.id = i.id
 where t.due_at > @now order by i.id option (force order, maxdop 1);
-update r set due_at = case when started_at > @now and due_at > started_at then dateadd(microsecond, datediff_big(microsecond, started_at, due_at) % 1000000,
-    dateadd(second, datediff_big(microsecond, started_at, due_at) / 1000000, @now)) else @now end, dispatch_at = case when dispatch_at is not null then case when started_at > @now and due_at > started_at then dateadd(microsecond, datediff_big(microsecond, started_at, due_at) % 1000000,
+update r set due_at = case when started_at > @now and due_at > started_at then dateadd(microsecond,
+    datediff_big(microsecond, started_at, due_at) % 1000000,
+    dateadd(second, datediff_big(microsecond, started_at, due_at) / 1000000, @now)) else @now end, dispatch_at = case when dispatch_at is not null then case when started_at > @now and due_at > started_at then dateadd(microsecond,
+    datediff_big(microsecond, started_at, due_at) % 1000000,
     dateadd(second, datediff_big(microsecond, started_at, due_at) / 1000000, @now)) else @now end end,
 started_at = case when started_at > @now then @now else started_at end from @locked l inner loop join ready r with (rowlock, forceseek) on r.id = l.id;
 commit;
