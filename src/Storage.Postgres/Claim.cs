@@ -10,24 +10,20 @@ internal sealed partial class PostgresTaskStore
     // The parts, in the order of the claim, are read one after the other, and only as far as there is room: no row is locked that is not
     // taken, but for those that exceed the bytes. Rows locked by another claim are skipped.
     private static readonly string ClaimSql = ClaimStatement(
-        $"""
-        due as materialized (
-            select c.place, c.octets, c.n, sum(c.octets) over (order by c.n rows unbounded preceding) as octets_so_far
-            from (
-                select d.place, d.octets, row_number() over () as n
-                from unnest($1, $2, $12, $13) as q(queue, tier, priority, due_from)
-                cross join lateral ({DueTasks("$4", "q.due_from")}
-                    for update skip locked) as d
-                limit $4) as c)
-        """,
-        "octets_so_far <= $14 or octets_so_far = octets",
-        "taken t", worker: "$5", claimedBy: "$11", lease: "$6", limited: "false");
+        DueOf("1"), WithinBytes, "taken t", worker: "$5", claimedBy: "$11", lease: "$6", limited: "false");
 
     // The first request gets the first of the tasks, up to its maximum, and so on: $15 has the cumulative maximums.
     private static readonly string CombinedClaimSql = ClaimStatement(
+        DueOf("width_bucket((c.n - 1)::int, $15) + 1"), WithinBytes,
+        "taken t join due d on d.id = t.id", worker: "($5)[d.share]", claimedBy: "($11)[d.share]", lease: "($6)[d.share]",
+        limited: "false", share: ", due.share, due.n", joined: " join due on due.id = s.id");
+
+    private const string WithinBytes = "octets_so_far <= $14 or octets_so_far = octets";
+
+    private static string DueOf(string share) =>
         $"""
         due as materialized (
-            select c.place, c.id, c.octets, c.n, width_bucket((c.n - 1)::int, $15) + 1 as share,
+            select c.place, c.id, c.octets, c.n, {share} as share,
                 sum(c.octets) over (order by c.n rows unbounded preceding) as octets_so_far
             from (
                 select d.place, d.id, d.octets, row_number() over () as n
@@ -35,10 +31,7 @@ internal sealed partial class PostgresTaskStore
                 cross join lateral ({DueTasks("$4", "q.due_from")}
                     for update skip locked) as d
                 limit $4) as c)
-        """,
-        "octets_so_far <= $14 or octets_so_far = octets",
-        "taken t join due d on d.id = t.id", worker: "($5)[d.share]", claimedBy: "($11)[d.share]", lease: "($6)[d.share]",
-        limited: "false", share: ", due.share, due.n", joined: " join due on due.id = s.id");
+        """;
 
     private static string DueTasks(string limit, string from) =>
         $"""
@@ -117,66 +110,59 @@ internal sealed partial class PostgresTaskStore
     {
         if (rules.Limits.Count > 0 || request.IsStrict)
             return (await ClaimLimitedAsync([request], rules, now))[0];
-        var parts = _marks.PartsOf(request.Targets, now);
-        var dueBy = now.AddMilliseconds(-request.MinAgeMs);
-        await using var command = source.CreateCommand(ClaimSql);
-        command.Parameters.AddRange((NpgsqlParameter[])
-        [
-            Value<string[]>([.. parts.Select(p => p.Target.Queue)]), Value<int[]>([.. parts.Select(p => p.Target.Tier)]), Value(now),
-            Value(request.Max), Value(request.Worker), Nullable(request.LeaseMs), Value(PickPartition()),
-            Value<string[]>([.. rules.Silent]), Value(dueBy), Nullable(request.MaxRetries), Nullable(request.Credential),
-            Value<int[]>([.. parts.Select(p => (int)p.Priority)]), Value<DateTime[]>([.. parts.Select(p => p.From)]),
-            Value(request.MaxBytes),
-        ]);
-        var (tasks, isAll) = await ReadAsync(command, _ => 0L, TaskColumn.Delivered.Length);
-        if (isAll)
-            _marks.Claimed(parts, [.. tasks.Select(t => t.Task)], dueBy, now);
-        else if (tasks.Count == 0)
-            return await ClaimAsync(request, rules, now); // all of them were changed after the statement had begun
+        var tasks = await ClaimAsync(ClaimSql, request, rules, now, request.Max, Value(request.Worker), Nullable(request.LeaseMs),
+            Nullable(request.Credential));
         return InOrder(request.Targets, tasks.Select(t => t.Task));
     }
 
     private async Task<IReadOnlyList<IReadOnlyList<TaskState>>> ClaimCombinedAsync(
         IReadOnlyList<ClaimRequest> requests, ClaimRules rules, DateTime now)
     {
-        var (request, upTo) = (requests[0], 0);
+        var upTo = 0;
         int[] sums = [.. requests.Select(r => upTo += r.Max)];
-        var parts = _marks.PartsOf(request.Targets, now);
-        var dueBy = now.AddMilliseconds(-request.MinAgeMs);
-        await using var command = source.CreateCommand(CombinedClaimSql);
-        command.Parameters.AddRange((NpgsqlParameter[])
-        [
-            Value<string[]>([.. parts.Select(p => p.Target.Queue)]), Value<int[]>([.. parts.Select(p => p.Target.Tier)]), Value(now),
-            Value(upTo), Value<string[]>([.. requests.Select(r => r.Worker)]), Leases(requests), Value(PickPartition()),
-            Value<string[]>([.. rules.Silent]), Value(dueBy), Nullable(request.MaxRetries),
-            Value<string?[]>([.. requests.Select(r => r.Credential)]), Value<int[]>([.. parts.Select(p => (int)p.Priority)]),
-            Value<DateTime[]>([.. parts.Select(p => p.From)]), Value(request.MaxBytes), Value(sums),
-        ]);
-        var (tasks, isAll) = await ReadAsync(command, r => r.GetInt32(TaskColumn.Delivered.Length), TaskColumn.Delivered.Length + 2);
-        if (isAll)
-            _marks.Claimed(parts, [.. tasks.Select(t => t.Task)], dueBy, now);
-        else if (tasks.Count == 0)
-            return await ClaimCombinedAsync(requests, rules, now);
+        var tasks = await ClaimAsync(CombinedClaimSql, requests[0], rules, now, upTo, Value<string[]>([.. requests.Select(r => r.Worker)]),
+            Leases(requests), Value<string?[]>([.. requests.Select(r => r.Credential)]), Value(sums));
         var shares = tasks.ToLookup(t => t.Share, t => t.Task);
-        return [.. requests.Select((_, place) => InOrder(request.Targets, shares[place + 1]))];
+        return [.. requests.Select((r, place) => InOrder(r.Targets, shares[place + 1]))];
     }
 
-    /// <summary>Reads claimed tasks with the request that each is for.</summary>
-    /// <returns>The tasks, and whether they are all that were chosen.</returns>
-    private static async Task<(List<(long Share, TaskState Task)> Tasks, bool IsAll)> ReadAsync(
-        NpgsqlCommand command, Func<NpgsqlDataReader, long> shareOf, int chosenColumn)
+    /// <summary>Claims for one request, or for several with the same targets.</summary>
+    /// <returns>The tasks, each with the number of its request if there are several.</returns>
+    private async Task<List<(int Share, TaskState Task)>> ClaimAsync(string sql, ClaimRequest request, ClaimRules rules, DateTime now,
+        int max, NpgsqlParameter worker, NpgsqlParameter lease, NpgsqlParameter credential, NpgsqlParameter? sums = null)
     {
-        var tasks = new List<(long, TaskState)>();
-        var chosen = 0L;
-        await using var reader = await command.ExecuteReaderAsync();
-        while (await reader.ReadAsync())
+        while (true)
         {
-            chosen = reader.GetInt64(chosenColumn);
-            if (!await reader.IsDBNullAsync(0))
-                tasks.Add((shareOf(reader), TaskColumn.ReadRow(TaskColumn.Delivered, reader)));
-        }
+            var parts = _marks.PartsOf(request.Targets, now);
+            var dueBy = now.AddMilliseconds(-request.MinAgeMs);
+            await using var command = source.CreateCommand(sql);
+            command.Parameters.AddRange((NpgsqlParameter[])
+            [
+                Value<string[]>([.. parts.Select(p => p.Target.Queue)]), Value<int[]>([.. parts.Select(p => p.Target.Tier)]), Value(now),
+                Value(max), worker.Clone(), lease.Clone(), Value(PickPartition()), Value<string[]>([.. rules.Silent]), Value(dueBy),
+                Nullable(request.MaxRetries), credential.Clone(), Value<int[]>([.. parts.Select(p => (int)p.Priority)]),
+                Value<DateTime[]>([.. parts.Select(p => p.From)]), Value(request.MaxBytes),
+            ]);
+            if (sums is not null)
+                command.Parameters.Add(sums.Clone());
+            var tasks = new List<(int, TaskState Task)>();
+            var chosen = 0L;
+            await using (var reader = await command.ExecuteReaderAsync())
+            {
+                while (await reader.ReadAsync())
+                {
+                    chosen = reader.GetInt64(reader.FieldCount - 1);
+                    if (!await reader.IsDBNullAsync(0))
+                        tasks.Add((sums is null ? 1 : reader.GetInt32(TaskColumn.Delivered.Length),
+                            TaskColumn.ReadRow(TaskColumn.Delivered, reader)));
+                }
+            }
 
-        return (tasks, chosen == tasks.Count);
+            if (chosen == tasks.Count)
+                _marks.Claimed(parts, [.. tasks.Select(t => t.Task)], dueBy, now);
+            if (chosen == tasks.Count || tasks.Count > 0)
+                return tasks; // otherwise all of them were changed after the statement had begun
+        }
     }
 
     private static NpgsqlParameter<int?[]> Leases(IReadOnlyList<ClaimRequest> requests) => new()

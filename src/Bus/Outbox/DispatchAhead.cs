@@ -16,10 +16,10 @@ internal sealed class DispatchAhead(ITaskStore store, TaskDispatcher dispatcher,
     private volatile long[] _dispatched = new long[TaskEvent.Partitions]; // the last event of each partition
 
     /// <summary>
-    /// This process dispatches the outbox from now on. Another may have done so since; and after a failover other events have the ids of
-    /// lost ones.
+    /// This process dispatches the outbox from these offsets on. Another may have done so since; and after a failover other events have
+    /// the ids of lost ones.
     /// </summary>
-    public void Begin() => _dispatched = new long[TaskEvent.Partitions];
+    public void Begin(long[] offsets) => _dispatched = [.. offsets];
 
     /// <summary>Dispatches the tasks of a page, and of the events after it until the steps of the page are published.</summary>
     public async Task DispatchAsync(IReadOnlyList<TaskEvent> page, Task steps, CancellationToken cancellationToken)
@@ -31,16 +31,8 @@ internal sealed class DispatchAhead(ITaskStore store, TaskDispatcher dispatcher,
             await Task.WhenAny(steps, Task.Delay(LookAgain, time, cancellationToken));
             cancellationToken.ThrowIfCancellationRequested();
             if (!steps.IsCompleted)
-                await DispatchAsync(await ReadOnAsync(dispatched), dispatched);
+                await DispatchAsync(await store.ReadEventsAsync(dispatched, MaxRead), dispatched);
         }
-    }
-
-    private async Task<IReadOnlyList<TaskEvent>> ReadOnAsync(long[] dispatched)
-    {
-        var offsets = await store.LoadOffsetsAsync();
-        for (var i = 0; i < offsets.Length; i++)
-            offsets[i] = Math.Max(offsets[i], dispatched[i]);
-        return await store.ReadEventsAsync(offsets, MaxRead);
     }
 
     private async Task DispatchAsync(IReadOnlyList<TaskEvent> events, long[] dispatched)

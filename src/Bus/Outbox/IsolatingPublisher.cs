@@ -23,8 +23,8 @@ internal sealed partial class IsolatingPublisher(
     private (int Partition, long Id) _suspect;
     private int _suspicions;
 
-    /// <summary>This process dispatches the outbox from now on.</summary>
-    public void Begin() => workers.Begin();
+    /// <summary>This process dispatches the outbox from these offsets on.</summary>
+    public void Begin(long[] offsets) => workers.Begin(offsets);
 
     /// <summary>
     /// Publishes a page, in order for each task, and returns when the broker has confirmed it or the rest is quarantined.

@@ -102,8 +102,8 @@ internal sealed partial class OutboxDispatcher(
 
     private async Task LeadAsync(IOutboxLease lease, CancellationToken cancellationToken)
     {
-        publisher.Begin();
         var offsets = await store.LoadOffsetsAsync();
+        publisher.Begin(offsets);
         var saved = offsets.ToArray();
         var savedAt = time.GetTimestamp();
         using var giveUp = new CancellationTokenSource();
