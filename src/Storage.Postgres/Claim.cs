@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Npgsql;
 using NpgsqlTypes;
 using TaskQueue.Engine.Queues;
@@ -146,7 +147,7 @@ internal sealed partial class PostgresTaskStore
             if (sums is not null)
                 command.Parameters.Add(sums.Clone());
             var tasks = new List<(int, TaskState Task)>();
-            var chosen = 0L;
+            var (chosen, started) = (0L, Stopwatch.GetTimestamp());
             await using (var reader = await command.ExecuteReaderAsync())
             {
                 while (await reader.ReadAsync())
@@ -159,7 +160,7 @@ internal sealed partial class PostgresTaskStore
             }
 
             if (chosen == tasks.Count)
-                _marks.Claimed(parts, [.. tasks.Select(t => t.Task)], dueBy, now);
+                _marks.Claimed(parts, [.. tasks.Select(t => t.Task)], dueBy, now, Stopwatch.GetElapsedTime(started));
             if (chosen == tasks.Count || tasks.Count > 0)
                 return tasks; // otherwise all of them were changed after the statement had begun
         }

@@ -8,13 +8,11 @@ namespace TaskQueue.Storage.Postgres;
 /// <summary>
 /// Low-water marks of claims: up to where this process has claimed each queue, tier and priority. A claim searches from there, and so does
 /// not read again the rows that claims deleted before, which an old snapshot may keep in the index for hours. Every
-/// <see cref="FullLook"/> it searches from the beginning, for tasks that another process let wait again at an earlier time.
+/// <see cref="LookInterval.Shortest"/>, or later where that is expensive, one claim searches from the beginning, for tasks that another
+/// process let wait again at an earlier time.
 /// </summary>
 internal sealed class ClaimMarks
 {
-    /// <summary>Longest time for which a task of another process may be overlooked.</summary>
-    private static readonly TimeSpan FullLook = TimeSpan.FromSeconds(2);
-
     /// <summary>Longest time from the due time of a new task to its commit by another process, normally.</summary>
     private static readonly TimeSpan Slack = TimeSpan.FromMilliseconds(250);
 
@@ -39,8 +37,17 @@ internal sealed class ClaimMarks
         {
             foreach (var priority in Priorities)
             {
-                var mark = _marks.GetValueOrDefault((target.Queue, target.Tier, priority));
-                var isFull = mark is null || now < mark.LookedAt || now - mark.LookedAt >= FullLook;
+                var key = (target.Queue, target.Tier, priority);
+                var mark = _marks.GetValueOrDefault(key);
+                var isFull = mark is null || mark.Looked.IsOver(now);
+                if (isFull && mark is not null)
+                {
+                    // Only one claim looks: the others would all read the same dead rows.
+                    var begun = new Mark(mark.From, mark.Looked.Begin(now));
+                    isFull = _marks.TryUpdate(key, begun, mark);
+                    mark = isFull ? begun : mark;
+                }
+
                 parts.Add(new Part(target, priority, isFull ? DateTime.UnixEpoch : mark!.From, isFull, mark, forgotten));
             }
         }
@@ -53,7 +60,8 @@ internal sealed class ClaimMarks
     /// <param name="claimed">What it got.</param>
     /// <param name="dueBy">Up to which due time it searched.</param>
     /// <param name="now">When it was made.</param>
-    public void Claimed(List<Part> parts, IReadOnlyCollection<TaskState> claimed, DateTime dueBy, DateTime now)
+    /// <param name="cost">How long it took.</param>
+    public void Claimed(List<Part> parts, IReadOnlyCollection<TaskState> claimed, DateTime dueBy, DateTime now, TimeSpan cost)
     {
         var first = new Dictionary<(string, int, Priority), DateTime>();
         foreach (var task in claimed)
@@ -73,7 +81,8 @@ internal sealed class ClaimMarks
             else if (left == 0 && first.Count > 0)
                 return; // perhaps it had enough before this part
             var from = reached < now - Slack ? reached : now - Slack;
-            var mark = new Mark(from > part.From ? from : part.From, part.IsFull ? now : part.Mark!.LookedAt);
+            var looked = part.Mark?.Looked ?? default(LookInterval).Begin(now);
+            var mark = new Mark(from > part.From ? from : part.From, part.IsFull ? looked.End(cost) : looked);
             if (part.Mark is null && part.Forgotten == Volatile.Read(ref _forgotten))
                 _marks.TryAdd(key, mark);
             else if (part.Mark is not null)
@@ -88,7 +97,7 @@ internal sealed class ClaimMarks
     public void Lower(TaskState waiting)
     {
         if (waiting.DueAt < Safe)
-            _marks[(waiting.Queue, waiting.Tier, waiting.Priority)] = new Mark(DateTime.UnixEpoch, DateTime.MinValue);
+            _marks[(waiting.Queue, waiting.Tier, waiting.Priority)] = new Mark(DateTime.UnixEpoch, default);
     }
 
     /// <summary>Lowers the marks to tasks of another process.</summary>
@@ -98,7 +107,7 @@ internal sealed class ClaimMarks
             return;
         Interlocked.Increment(ref _forgotten);
         foreach (var priority in Priorities)
-            _marks[(target.Queue, target.Tier, priority)] = new Mark(DateTime.UnixEpoch, DateTime.MinValue);
+            _marks[(target.Queue, target.Tier, priority)] = new Mark(DateTime.UnixEpoch, default);
     }
 
     /// <summary>Forgets the marks of a queue, some of whose tasks may wait since a commit, due at any time.</summary>
@@ -106,7 +115,7 @@ internal sealed class ClaimMarks
     {
         Interlocked.Increment(ref _forgotten);
         foreach (var key in _marks.Keys.Where(k => k.Queue == queue))
-            _marks[key] = new Mark(DateTime.UnixEpoch, DateTime.MinValue);
+            _marks[key] = new Mark(DateTime.UnixEpoch, default);
     }
 
     /// <summary>No mark of a claim that is under way will be later.</summary>
@@ -128,10 +137,10 @@ internal sealed class ClaimMarks
     internal sealed record Part(QueueTier Target, Priority Priority, DateTime From, bool IsFull, Mark? Mark, int Forgotten);
 
     /// <summary>Where to search from, and when the part was last searched from its beginning.</summary>
-    internal sealed class Mark(DateTime from, DateTime lookedAt)
+    internal sealed class Mark(DateTime from, LookInterval looked)
     {
         public DateTime From { get; } = from;
 
-        public DateTime LookedAt { get; } = lookedAt;
+        public LookInterval Looked { get; } = looked;
     }
 }

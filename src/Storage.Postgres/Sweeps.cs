@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.Postgres;
@@ -25,13 +26,19 @@ internal sealed partial class PostgresTaskStore
 
     private const string RedispatchSql = "update ready set dispatch_at = greatest(due_at, $1) where dispatch_at is not null";
 
+    private readonly SweepMarks _sweepMarks = new();
+
     public async Task<IReadOnlyList<Guid>> SelectAsync(Sweep sweep, DateTime now, int max)
     {
         var (table, column) = SweepColumn(sweep);
         await using var command = source.CreateCommand(
-            $"select id from {table} where {column} is not null and {column} <= $1 order by {column} limit $2 for update skip locked");
+            $"""
+            select id from {table} where {column} is not null and {column} >= $3 and {column} <= $1
+            order by {column} limit $2 for update skip locked
+            """);
         command.Parameters.Add(Value(now));
         command.Parameters.Add(Value(max));
+        command.Parameters.Add(Value(_sweepMarks.Of(sweep)));
         await using var reader = await command.ExecuteReaderAsync();
         var ids = new List<Guid>();
         while (await reader.ReadAsync())
@@ -39,14 +46,20 @@ internal sealed partial class PostgresTaskStore
         return ids;
     }
 
-    public Task<DateTime?> NextAsync(Sweep sweep)
+    public async Task<DateTime?> NextAsync(Sweep sweep, DateTime now, TimeSpan ahead)
     {
         var (table, column) = SweepColumn(sweep);
-        return ReadTimeAsync($"select {column} from {table} where {column} is not null order by {column} limit 1");
+        var (look, started) = (_sweepMarks.Begin(sweep, now), Stopwatch.GetTimestamp());
+        var next = await ReadTimeAsync(
+            $"select {column} from {table} where {column} is not null and {column} >= $1 and {column} <= $2 order by {column} limit 1",
+            Value(look.From), Value(now + ahead));
+        _sweepMarks.End(sweep, look, now, next ?? now + ahead, Stopwatch.GetElapsedTime(started));
+        return next;
     }
 
     public async Task FollowClockAsync(DateTime now)
     {
+        _sweepMarks.Forget();
         await RunAsync(FollowLeasesSql, () => [Value(now)]);
         await RunAsync(FollowDuesSql, () => [Value(now)]);
     }

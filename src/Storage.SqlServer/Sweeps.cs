@@ -50,9 +50,10 @@ internal sealed partial class SqlServerTaskStore
             sweep switch { Sweep.Dispatch => SelectDispatchSql, Sweep.ExpiredLease => SelectExpiredLeasesSql, _ => SelectExpiredSql },
             r => StoredValue.Id(r, 0), now, max);
 
-    public async Task<DateTime?> NextAsync(Sweep sweep) =>
-        (await QueryAsync(sweep switch { Sweep.Dispatch => NextDispatchSql, Sweep.ExpiredLease => NextExpiredLeaseSql, _ =>
-            NextExpiredSql }, r => ReadTime(r, 0))).FirstOrDefault();
+    public async Task<DateTime?> NextAsync(Sweep sweep, DateTime now, TimeSpan ahead) =>
+        (await QueryAsync(
+            sweep switch { Sweep.Dispatch => NextDispatchSql, Sweep.ExpiredLease => NextExpiredLeaseSql, _ => NextExpiredSql },
+            r => ReadTime(r, 0), now + ahead)).FirstOrDefault();
 
     public async Task FollowClockAsync(DateTime now)
     {
@@ -72,7 +73,8 @@ internal sealed partial class SqlServerTaskStore
     private static Statement NextOf(Sweep sweep)
     {
         var (table, column) = SweepColumn(sweep);
-        return new($"select top (1) {column} from {table} where {column} is not null order by {column}");
+        return new($"select top (1) {column} from {table} where {column} is not null and {column} <= @before order by {column}",
+            Time("@before"));
     }
 
     /// <summary>The table and column that a sweep selects by.</summary>

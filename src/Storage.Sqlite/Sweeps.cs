@@ -32,15 +32,15 @@ internal sealed partial class SqliteTaskStore
     private static readonly Dictionary<Sweep, string> NextSql = Enum.GetValues<Sweep>().ToDictionary(sweep => sweep, sweep =>
     {
         var (table, column) = SweepColumn(sweep);
-        return $"select {column} from {table} where {column} is not null order by {column} limit 1";
+        return $"select {column} from {table} where {column} is not null and {column} <= @before order by {column} limit 1";
     });
 
     public Task<IReadOnlyList<Guid>> SelectAsync(Sweep sweep, DateTime now, int max) =>
         UseAsync<IReadOnlyList<Guid>>(
             () => Query(SelectSql[sweep], r => r.GetGuid(0), ("@now", Micros.FromTime(now)), ("@max", max)), write: false);
 
-    public Task<DateTime?> NextAsync(Sweep sweep) =>
-        UseAsync(() => Query(NextSql[sweep], r => ReadTime(r, 0)).SingleOrDefault(), write: false);
+    public Task<DateTime?> NextAsync(Sweep sweep, DateTime now, TimeSpan ahead) =>
+        UseAsync(() => Query(NextSql[sweep], r => ReadTime(r, 0), ("@before", Micros.FromTime(now + ahead))).SingleOrDefault(), write: false);
 
     public Task FollowClockAsync(DateTime now) =>
         UseAsync(

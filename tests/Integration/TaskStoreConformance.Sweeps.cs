@@ -19,7 +19,7 @@ public abstract partial class TaskStoreConformance
 
         (await Store.SelectAsync(sweep, T0, 100)).ShouldBe(overdue.Select(t => t.CorrelationId));
         (await Store.SelectAsync(sweep, T0, 2)).ShouldBe(overdue[..2].Select(t => t.CorrelationId));
-        (await Store.NextAsync(sweep)).ShouldBe(T0.AddMicroseconds(-2));
+        (await Store.NextAsync(sweep, T0, TimeSpan.FromSeconds(1))).ShouldBe(T0.AddMicroseconds(-2));
     }
 
     [Theory]
@@ -31,7 +31,22 @@ public abstract partial class TaskStoreConformance
         await Store.GivenAsync(Database, [.. NotFor(sweep)]);
 
         (await Store.SelectAsync(sweep, T0.AddDays(1), 100)).ShouldBeEmpty();
-        (await Store.NextAsync(sweep)).ShouldBeNull();
+        (await Store.NextAsync(sweep, T0, TimeSpan.FromSeconds(1))).ShouldBeNull();
+    }
+
+    [Theory]
+    [InlineData(Sweep.Dispatch)]
+    [InlineData(Sweep.ExpiredLease)]
+    [InlineData(Sweep.Expired)]
+    public async Task A_sweep_finds_what_another_process_wrote_with_an_earlier_time(Sweep sweep)
+    {
+        (await Store.NextAsync(sweep, T0, TimeSpan.FromSeconds(1))).ShouldBeNull();
+        var early = Overdue(sweep, T0.AddMinutes(-1));
+        await Store.GivenAsync(Database, early);
+
+        var at = T0.AddSeconds(2);
+        (await Store.NextAsync(sweep, at, TimeSpan.FromSeconds(1))).ShouldBe(T0.AddMinutes(-1));
+        (await Store.SelectAsync(sweep, at, 100)).ShouldBe([early.CorrelationId]);
     }
 
     [Fact]

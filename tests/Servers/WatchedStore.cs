@@ -69,7 +69,7 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
         return inner.NextDueAsync(targets, now);
     }
 
-    public Task<DateTime?> NextAsync(Sweep sweep) => inner.NextAsync(sweep);
+    public Task<DateTime?> NextAsync(Sweep sweep, DateTime now, TimeSpan ahead) => inner.NextAsync(sweep, now, ahead);
 
     public Task RedispatchAllAsync(DateTime now) => inner.RedispatchAllAsync(now);
 

@@ -72,7 +72,7 @@ internal sealed class EncryptedTaskStore(ITaskStore inner, DataCipher cipher, Un
 
     public Task<IReadOnlyList<Guid>> SelectAsync(Sweep sweep, DateTime now, int max) => inner.SelectAsync(sweep, now, max);
 
-    public Task<DateTime?> NextAsync(Sweep sweep) => inner.NextAsync(sweep);
+    public Task<DateTime?> NextAsync(Sweep sweep, DateTime now, TimeSpan ahead) => inner.NextAsync(sweep, now, ahead);
 
     public Task FollowClockAsync(DateTime now) => inner.FollowClockAsync(now);
 

@@ -46,8 +46,8 @@ public interface ITaskStore
     /// <summary>Ids of at most <paramref name="max"/> tasks for a sweep, skipping those locked by others.</summary>
     Task<IReadOnlyList<Guid>> SelectAsync(Sweep sweep, DateTime now, int max);
 
-    /// <summary>The earliest time at which a sweep finds a task; may be in the past.</summary>
-    Task<DateTime?> NextAsync(Sweep sweep);
+    /// <summary>The earliest time, in the past or at most that much ahead, at which a sweep finds a task; null if there is none.</summary>
+    Task<DateTime?> NextAsync(Sweep sweep, DateTime now, TimeSpan ahead);
 
     /// <summary>
     /// Adjusts to a clock that was set: running tasks whose lease has expired by it, or ends later than a lease can, get a new lease.

@@ -130,8 +130,8 @@ internal abstract class SweepService(
 
     private async Task<TimeSpan> TimeToNextAsync()
     {
-        var known = await store.NextAsync(sweep) ?? DateTime.MaxValue;
         var now = Time.GetUtcNow().UtcDateTime;
+        var known = await store.NextAsync(sweep, now, LookAgain) ?? DateTime.MaxValue;
         if (known <= now)
             return TimeSpan.Zero;
         var wait = new DateTime(Math.Min(Interlocked.Read(ref _next), known.Ticks), DateTimeKind.Utc) - now;

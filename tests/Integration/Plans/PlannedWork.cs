@@ -94,7 +94,7 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
         foreach (var sweep in Enum.GetValues<Sweep>())
         {
             await store.SelectAsync(sweep, now, 1000);
-            await store.NextAsync(sweep);
+            await store.NextAsync(sweep, now, TimeSpan.FromSeconds(1));
         }
 
         await store.RedispatchAllAsync(now);

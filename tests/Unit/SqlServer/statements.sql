@@ -441,8 +441,8 @@ from outbox_partitions s outer apply (
 -- NextCallbackSql()
 select top (1) due_at from callbacks where state = 0 order by due_at
 
--- NextDispatchSql()
-select top (1) dispatch_at from ready where dispatch_at is not null order by dispatch_at
+-- NextDispatchSql(@before DateTime2 0 6)
+select top (1) dispatch_at from ready where dispatch_at is not null and dispatch_at <= @before order by dispatch_at
 
 -- NextDueSql(@targets NVarChar -1 0, @now DateTime2 0 6)
 select min(c.due_at)
@@ -452,11 +452,11 @@ cross apply (
     where r.queue = q.queue and r.tier = q.tier and r.priority = p.priority and r.blocked = 0 and r.push = 0 and r.due_at > @now
     order by r.due_at) as c
 
--- NextExpiredLeaseSql()
-select top (1) lease_until from running where lease_until is not null order by lease_until
+-- NextExpiredLeaseSql(@before DateTime2 0 6)
+select top (1) lease_until from running where lease_until is not null and lease_until <= @before order by lease_until
 
--- NextExpiredSql()
-select top (1) expires_at from ready where expires_at is not null order by expires_at
+-- NextExpiredSql(@before DateTime2 0 6)
+select top (1) expires_at from ready where expires_at is not null and expires_at <= @before order by expires_at
 
 -- OutboxSql()
 select coalesce(sum(c.events), 0), min(c.oldest)
