@@ -43,6 +43,8 @@ internal sealed record Sizes
         Lines = 2_000,
         Snapshot = 50_000,
         Scaled = 16_000,
+        Searched = 100_000,
+        Searches = 2,
     };
 
     /// <summary>Warm-up load before a rate is measured.</summary>
@@ -110,6 +112,12 @@ internal sealed record Sizes
 
     /// <summary>Tasks per sample of the scale figures, over all databases: a multiple of 16,000.</summary>
     public int Scaled { get; private init; } = 400_000;
+
+    /// <summary>Tasks among which searches are timed.</summary>
+    public int Searched { get; private init; } = 10_000_000;
+
+    /// <summary>Runs of each search.</summary>
+    public int Searches { get; private init; } = 10;
 
     /// <summary>How long finished tasks are kept when retention removes them under load.</summary>
     public int KeepSeconds { get; private init; } = 5;

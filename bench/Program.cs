@@ -5,7 +5,7 @@ using TaskQueue.Bench.Scenarios;
 using TaskQueue.Bench.Soak;
 
 CultureInfo.CurrentCulture = CultureInfo.DefaultThreadCurrentCulture = CultureInfo.InvariantCulture;
-var scenarios = new Argument<string[]>("scenarios") { Description = "Scenarios to run; default: all but peers, scale and soak.",
+var scenarios = new Argument<string[]>("scenarios") { Description = "Scenarios to run; default: all but peers, scale, search and soak.",
     Arity = ArgumentArity.ZeroOrMore };
 scenarios.AcceptOnlyFromAmong([.. ScenarioList.All.Select(s => s.Name)]);
 var quick = new Option<bool>("--quick") { Description = "Tiny sizes, one sample: a smoke test, not a measurement." };

@@ -7,10 +7,10 @@ namespace TaskQueue.Bench.Scenarios;
 internal static class ScenarioList
 {
     /// <summary>
-    /// Run only when named: soak takes as long as all others together, peers installs other task queues, and scale starts databases of its
-    /// own.
+    /// Run only when named: soak and search take as long as all others together, peers installs other task queues, and scale starts
+    /// databases of its own.
     /// </summary>
-    private static readonly string[] OnRequest = ["peers", "scale", "soak"];
+    private static readonly string[] OnRequest = ["peers", "scale", "search", "soak"];
 
     public static IReadOnlyList<(string Name, Func<BenchRun, Task<IReadOnlyList<Figure>>> RunAsync)> All { get; } =
     [
@@ -27,6 +27,7 @@ internal static class ScenarioList
         ("scheduled", ScheduledScenario.RunAsync),
         ("claim-rules", ClaimRulesScenario.RunAsync),
         ("backlog", BacklogScenario.RunAsync),
+        ("search", SearchScenario.RunAsync),
         ("snapshot", SnapshotScenario.RunAsync),
         ("retention", RetentionScenario.RunAsync),
         ("bella-put", BellaScenario.PutAsync),

@@ -48,6 +48,12 @@ public sealed record SubmittedTask(Guid Id, string Queue, string Payload)
 
     /// <summary>URL that receives the result of a success, unchanged; null sends none. At most 2,048 characters.</summary>
     public string? CallbackUrl { get; init; }
+
+    /// <summary>
+    /// Texts by which the task is found: at most 16 different ones of 1 to 64 characters, without commas and control characters. Null is
+    /// none.
+    /// </summary>
+    public IReadOnlyList<string>? Tags { get; init; }
 }
 
 /// <summary>Sent by the engine to the bus workers of a push queue, at the exchange named after the queue.</summary>

@@ -43,6 +43,9 @@ internal sealed partial class PostgresTaskStore
             order by r.due_at, r.id limit {limit}
         """;
 
+    /// <summary>What only the row in <c>tasks</c> has.</summary>
+    private static string Cold => TaskColumn.List(TaskColumn.Delivered.Where(c => c.Tables == TaskTable.Tasks));
+
     /// <param name="due">CTEs that choose the tasks.</param>
     /// <param name="which">Which rows of the last, due, are taken.</param>
     /// <param name="taken">The deleted rows, as t, and what else the expressions need.</param>
@@ -71,7 +74,7 @@ internal sealed partial class PostgresTaskStore
             {OutboxWrites.AppendOf("$7", TaskEventType.Started, "$3", "started where not queue = any($8)")})
         select {TaskViews.Select(TaskColumn.Delivered, TaskTable.Running, Missing, "s.", "t.")}{share}, c.chosen
         from (select count(*) as chosen from due where {which}) as c left join (
-            started s{joined} cross join lateral (select payload, headers from tasks t where t.id = s.id offset 0) as t) on true
+            started s{joined} cross join lateral (select {Cold} from tasks t where t.id = s.id offset 0) as t) on true
         """;
 
     /// <summary>The value of a column of a task that was just claimed, with the same effect as the state machine's Start.</summary>

@@ -27,6 +27,8 @@ internal static class Inserts
                 where (select count(*) from submitted) > 0)
             """, // parts of a statement run in no promised order, and only as far as they are read: an id that exists fails in tasks
         ];
+        if (TaskTag.Of(ordered) is { Count: > 0 } tags)
+            parts.Add($"tagged as ({InsertTags(parameters, tags)} where (select count(*) from submitted) > 0)");
         if (partitionNumber is { } number && events.Any(e => e.IsWritten))
         {
             var partition = parameters.Add(number);
@@ -42,17 +44,21 @@ internal static class Inserts
     {
         var parameters = new Parameters();
         List<TaskState> ordered = Sized(tasks);
+        var arrays = (parameters.Each(ColumnArrays.ArraysOf(TaskColumn.Cold, ordered)),
+            parameters.Each(ColumnArrays.ArraysOf(TaskColumn.Ready, ordered)));
+        var tagged = TaskTag.Of(ordered) is { Count: > 0 } tags
+            ? $",\ntagged as ({InsertTags(parameters, tags)} where u.task_id in (select id from submitted))" : "";
         return parameters.Command(
             $"""
             with submitted as (
                 insert into tasks ({TaskColumn.List(TaskColumn.Cold)})
-                select * from unnest({parameters.Each(ColumnArrays.ArraysOf(TaskColumn.Cold, ordered))})
+                select * from unnest({arrays.Item1})
                 on conflict do nothing returning id),
             waiting as (
                 insert into ready ({TaskColumn.List(TaskColumn.Ready)})
-                select u.* from unnest({parameters.Each(ColumnArrays.ArraysOf(TaskColumn.Ready, ordered))})
+                select u.* from unnest({arrays.Item2})
                     as u({TaskColumn.List(TaskColumn.Ready)})
-                where u.id in (select id from submitted))
+                where u.id in (select id from submitted)){tagged}
             select id from submitted
             """);
     }
@@ -76,6 +82,15 @@ internal static class Inserts
             on conflict do nothing returning task_id
             """);
     }
+
+    private static string InsertTags(Parameters parameters, List<TaskTag> tags) =>
+        $"""
+
+            insert into task_tags (tag, task_id, owner, queue)
+            select u.* from unnest({parameters.Each(NpgsqlDbType.Text, tags, t => t.Tag)},
+                {parameters.Each(NpgsqlDbType.Uuid, tags, t => t.TaskId)}, {parameters.Each(NpgsqlDbType.Text, tags, t => t.Owner)},
+                {parameters.Each(NpgsqlDbType.Text, tags, t => t.Queue)}) as u(tag, task_id, owner, queue)
+        """;
 
     private static List<TaskState> Sized(IReadOnlyList<TaskState> tasks)
     {

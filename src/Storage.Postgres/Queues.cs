@@ -125,7 +125,12 @@ internal sealed partial class PostgresTaskStore
         gone as (
             delete from outcomes where ctid = any(array(select place from found)) returning id, queue, dead, delete_at),
         history as (delete from attempts where task_id = any(array(select id from gone))),
-        submitted as (delete from tasks where id = any(array(select id from gone)))
+        submitted as (delete from tasks where id = any(array(select id from gone)) returning id, tags),
+        untagged as (
+            delete from task_tags where ctid = any(array(
+                select k.place from submitted s cross join unnest(string_to_array(s.tags, ',')) as n(tag) cross join lateral (
+                    select k.ctid as place from task_tags k where k.tag = n.tag and k.task_id = s.id offset 0) as k
+                where s.tags is not null)))
         select queue, dead, count(*), max(delete_at) from gone group by queue, dead
         """;
 

@@ -10,7 +10,8 @@ internal sealed partial class SqlServerTaskStore
     private const string TasksKey = "PK_tasks";
 
     // All or nothing: if an id exists the statement fails.
-    private static readonly Statement InsertNewSql = new($"{AllOrNothing}\n{InsertText()}", Json("@tasks"), Json("@ready"));
+    private static readonly Statement InsertNewSql = new($"{AllOrNothing}\n{InsertText()}", Json("@tasks"), Json("@ready"),
+        Json("@tags"));
 
     // A transaction of its own. The partition is locked after the last row.
     private static readonly Statement InsertWithEventsSql = new(
@@ -24,10 +25,10 @@ internal sealed partial class SqlServerTaskStore
         end;
         commit;
         """,
-        Json("@tasks"), Json("@ready"), Int("@partition"), Json("@events"));
+        Json("@tasks"), Json("@ready"), Json("@tags"), Int("@partition"), Json("@events"));
 
-    /// <summary>Inserts into both tables, by id: the order in which transactions wait for each other's.</summary>
-    /// <param name="only">The condition of the rows to insert.</param>
+    /// <summary>Inserts into both tables, by id: the order in which transactions wait for each other's. Then their tags, if any.</summary>
+    /// <param name="only">The condition of the rows n to insert, by id.</param>
     /// <param name="output">What is returned of each row of <c>tasks</c>.</param>
     private static string InsertText(string only = "", string output = "") =>
         $"""
@@ -35,6 +36,10 @@ internal sealed partial class SqlServerTaskStore
         select {TaskColumn.List(TaskColumn.Cold, "n.")} from {Rows.Table("@tasks", TaskColumn.Cold)} as n {only}order by n.id;
         insert into ready ({TaskColumn.List(TaskColumn.Ready)})
         select {TaskColumn.List(TaskColumn.Ready, "n.")} from {Rows.Table("@ready", TaskColumn.Ready)} as n {only}order by n.id;
+        if @tags is not null
+        insert into task_tags (tag, task_id, owner, queue)
+        select n.tag, n.id, n.owner, n.queue from {Rows.Table("@tags", $"tag nvarchar({TaskTags.MaxLength})", "id binary(16)",
+            $"owner {SqlServerTaskDbContext.ExactType}", "queue nvarchar(128)")} as n {only}order by n.tag, n.id;
         """;
 
     public async Task<IReadOnlyList<SubmitResult>?> InsertAsync(IReadOnlyList<NewTask> tasks, InsertStep? step = null) =>
@@ -63,10 +68,15 @@ internal sealed partial class SqlServerTaskStore
         }) == 1;
     }
 
-    /// <summary>The rows of new tasks for both tables.</summary>
+    /// <summary>The rows of new tasks for both tables, and of their tags.</summary>
     private static object?[] NewRows(IReadOnlyList<TaskState> tasks)
     {
         TaskSize.Measure(tasks);
-        return [Rows.Json(TaskColumn.Cold, tasks), Rows.Json(TaskColumn.Ready, tasks)];
+        var tags = TaskTag.Of(tasks);
+        return
+        [
+            Rows.Json(TaskColumn.Cold, tasks), Rows.Json(TaskColumn.Ready, tasks),
+            tags.Count == 0 ? null : Rows.Json(tags.Select(t => (object?[])[t.Tag, t.TaskId, t.Owner, t.Queue])),
+        ];
     }
 }

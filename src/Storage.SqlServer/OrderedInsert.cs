@@ -27,7 +27,7 @@ internal sealed partial class SqlServerTaskStore
         where r.dedupe_key is not null and r.id in (select id from @free) order by r.queue, r.dedupe_key;
         {InsertText(only: "where n.id in (select id from @free) ", output: "\noutput inserted.id")}
         """,
-        Json("@tasks"), Json("@ready"));
+        Json("@tasks"), Json("@ready"), Json("@tags"));
 
     private static readonly Statement HoldersSql = new(
         $"""

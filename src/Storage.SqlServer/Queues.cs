@@ -118,6 +118,10 @@ internal sealed partial class SqlServerTaskStore
                 where e.partition_id = s.id and e.id > s.published_to order by e.id) as u);
         delete a from @gone g inner loop join attempts a {Sought} on a.task_id = g.id;
         delete o from @gone g inner loop join outcomes o {Sought} on o.id = g.id;
+        delete k from @gone g inner loop join tasks t {Sought} on t.id = g.id
+        cross apply openjson(concat(N'["', replace(string_escape(t.tags, 'json'), N',', N'","'), N'"]'))
+            with (tag nvarchar({TaskTags.MaxLength}) '$') as s
+        inner loop join task_tags k {Sought} on k.tag = s.tag collate {SqlServerTaskDbContext.Collation} and k.task_id = g.id;
         delete t from @gone g inner loop join tasks t {Sought} on t.id = g.id;
         select queue, dead from @gone;
         """,

@@ -20,6 +20,8 @@ internal sealed partial class SqliteTaskStore
 
     private static readonly RowStatement InsertTaskSql = RowStatement.Insert(TaskTable.Tasks, " on conflict do nothing");
 
+    private const string InsertTagSql = "insert into task_tags (tag, task_id, owner, queue) values (@tag, @task_id, @owner, @queue)";
+
     private const string OverwriteTaskSql = "update tasks set payload = @payload where id = @id";
 
     private const string OverwriteReadySql =
@@ -101,6 +103,11 @@ internal sealed partial class SqliteTaskStore
             return false;
         TaskSize.Measure([task]);
         Execute(EnterSql[TaskTable.Ready], task);
+        foreach (var tag in TaskTag.Of([task]))
+        {
+            Execute(InsertTagSql, ("@tag", tag.Tag), ("@task_id", tag.TaskId), ("@owner", OrNull(tag.Owner)), ("@queue", tag.Queue));
+        }
+
         return true;
     }
 

@@ -92,13 +92,15 @@ internal sealed partial class SqliteTaskStore
     // Groups commit in another order than their events happened: a minute makes up for that.
     private static readonly string RemoveSql =
         $"""
-        select id, queue, dead from outcomes
-        where delete_at is not null and delete_at < min(@now + 1, coalesce((
+        select o.id, o.queue, o.dead, t.tags from outcomes o cross join tasks t on t.id = o.id
+        where o.delete_at is not null and o.delete_at < min(@now + 1, coalesce((
             select at - 60000000 from outbox where id > (select published_to from outbox_partitions where id = {Partition})
             order by id limit 1),
             @now + 1))
-        order by delete_at limit @max
+        order by o.delete_at limit @max
         """;
+
+    private const string RemoveTagSql = "delete from task_tags where tag = @tag and task_id = @task_id";
 
     private const string RemoveHistorySql = "delete from attempts where task_id = @id";
 
@@ -171,10 +173,12 @@ internal sealed partial class SqliteTaskStore
         UseAsync(
             () =>
             {
-                var gone = Query(RemoveSql, r => (Id: r.GetString(0), Queue: r.GetString(1), Dead: r.GetBoolean(2)),
-                    ("@now", Micros.FromTime(now)), ("@max", max));
+                var gone = Query(RemoveSql, r => (Id: r.GetString(0), Queue: r.GetString(1), Dead: r.GetBoolean(2),
+                    Tags: r.IsDBNull(3) ? null : r.GetString(3)), ("@now", Micros.FromTime(now)), ("@max", max));
                 foreach (var task in gone)
                 {
+                    foreach (var tag in TaskTags.Split(task.Tags))
+                        Execute(RemoveTagSql, ("@tag", tag), ("@task_id", task.Id));
                     Execute(RemoveHistorySql, ("@id", task.Id));
                     Execute(RemoveOutcomeSql, ("@id", task.Id));
                     Execute(RemoveTaskSql, ("@id", task.Id));

@@ -60,6 +60,8 @@ internal abstract class TaskColumn(string name, string property, TaskTable table
             "ending", nameof(TaskState.CompletionActions), Copied, t => t.CompletionActions, (t, v) => t.CompletionActions = v),
         new TaskColumn<Guid?>("batch_id", nameof(TaskState.BatchId), Copied, t => t.BatchId, (t, v) => t.BatchId = v),
         new TaskColumn<string?>("owner", nameof(TaskState.Owner), Everywhere, t => t.Owner, (t, v) => t.Owner = v),
+        new TaskColumn<string?>("tags", nameof(TaskState.Tags), TaskTable.Tasks, t => t.Tags, (t, v) => t.Tags = v),
+        new TaskColumn<int?>("schedule_id", nameof(TaskState.ScheduleId), TaskTable.Tasks, t => t.ScheduleId, (t, v) => t.ScheduleId = v),
         new TaskColumn<string?>("progress", nameof(TaskState.Progress), Moving, t => t.Progress, (t, v) => t.Progress = v),
         new TaskColumn<int>(
             "octets", nameof(TaskState.Octets), TaskTable.Ready | TaskTable.Running, t => t.Octets, (t, v) => t.Octets = v),

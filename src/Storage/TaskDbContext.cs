@@ -68,6 +68,9 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
     /// <summary>Table <c>attempts</c>.</summary>
     public DbSet<AttemptRow> Attempts => Set<AttemptRow>();
 
+    /// <summary>Table <c>task_tags</c>.</summary>
+    public DbSet<TaskTag> TaskTags => Set<TaskTag>();
+
     /// <summary>Table <c>api_keys</c>.</summary>
     public DbSet<ApiKeyRecord> ApiKeys => Set<ApiKeyRecord>();
 

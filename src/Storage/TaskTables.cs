@@ -30,6 +30,15 @@ internal static class TaskTables
             e.Property(x => x.DedupeKey).HasColumnName("dedupe_key").HasMaxLength(StoredKeyLength);
             e.Property(x => x.TaskId).HasColumnName("task_id");
         });
+        model.Entity<TaskTag>(e =>
+        {
+            e.ToTable("task_tags").HasKey(x => new { x.Tag, x.TaskId });
+            e.Property(x => x.Tag).HasColumnName("tag").HasMaxLength(TaskTags.MaxLength);
+            e.Property(x => x.TaskId).HasColumnName("task_id");
+            e.Property(x => x.Owner).HasColumnName("owner").HasMaxLength(128);
+            e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(128);
+            e.HasIndex(x => new { x.Owner, x.Tag, x.TaskId }, "ix_task_tags_owner").HasFilter("owner is not null");
+        });
         model.Entity<AttemptRow>(e =>
         {
             e.ToTable("attempts").HasKey(x => x.Id);
@@ -54,6 +63,10 @@ internal static class TaskTables
         e.HasIndex(x => new { x.Owner, x.CorrelationId }, "ix_tasks_owner").HasFilter("owner is not null");
         // The tasks of a batch in item order.
         e.HasIndex(x => new { x.BatchId, x.CorrelationId }, "ix_tasks_batch").HasFilter("batch_id is not null");
+        // For searches, newest first: see docs/search.md.
+        e.HasIndex(x => new { x.Queue, x.CorrelationId }, "ix_tasks_queue");
+        e.HasIndex(x => new { x.OrderingKey, x.CorrelationId }, "ix_tasks_ordering_key").HasFilter("ordering_key is not null");
+        e.HasIndex(x => new { x.ScheduleId, x.CorrelationId }, "ix_tasks_schedule").HasFilter("schedule_id is not null");
     }
 
     private static void MapReady(EntityTypeBuilder<TaskState> e)

@@ -38,6 +38,32 @@ public abstract class ClientTests(Stack stack) : IAsyncLifetime
     public async Task DisposeAsync() => await _services.DisposeAsync();
 
     [Fact]
+    public async Task A_search_reads_all_pages_of_what_it_finds()
+    {
+        var sent = Enumerable.Range(0, 5).Select(n => new NewTask(_queue, "ship") { Tags = ["eu", $"n{n}"] }).ToList();
+        await Client.EnqueueManyAsync(sent.Append(new NewTask(_queue, "ship")));
+        var search = new TaskSearch
+        {
+            Queue = _queue, Tags = ["eu"], Name = "ship", Statuses = [QueuedTaskStatus.Pending, QueuedTaskStatus.Running], PageSize = 2,
+            CreatedFrom = TimeProvider.System.GetUtcNow().AddHours(-1), CreatedTo = TimeProvider.System.GetUtcNow().AddHours(1),
+        };
+
+        var found = new List<FoundTask>();
+        await foreach (var task in Client.SearchAsync(search))
+            found.Add(task);
+
+        found.ConvertAll(t => t.Id).ShouldBe(Enumerable.Reverse(sent).Select(t => t.Id));
+        (found[0].Queue, found[0].Name, found[0].Status, found[0].Priority)
+            .ShouldBe((_queue, "ship", QueuedTaskStatus.Pending, Priority.Normal));
+        found[0].Tags.ShouldBe(["eu", "n4"]);
+        (await Client.GetAsync(sent[0].Id)).ShouldNotBeNull().Tags.ShouldBe(["eu", "n0"]);
+        var page = await Client.SearchPageAsync(search);
+        (page.Tasks.Count, page.Total).ShouldBe((2, new TaskSearchTotal(5, Exact: true)));
+        (await Client.SearchPageAsync(search, page.NextCursor)).Tasks.Select(t => t.Id).ShouldBe([sent[2].Id, sent[1].Id]);
+        (await Should.ThrowAsync<TaskQueueException>(() => Client.SearchPageAsync(new TaskSearch { Queue = "a b" }))).Status.ShouldBe(400);
+    }
+
+    [Fact]
     public async Task Every_option_takes_effect()
     {
         var at = new DateTimeOffset(2040, 1, 2, 3, 4, 5, TimeSpan.FromHours(1));

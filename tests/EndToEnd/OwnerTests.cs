@@ -70,7 +70,29 @@ public sealed class PostgresOwnerServer() : OwnerServer(DatabaseProvider.Postgre
 /// </summary>
 public abstract class OwnerTests(OwnerServer keys)
 {
+    private static readonly string[] Tags = ["t"];
+
     private readonly string _queue = $"Q{Guid.NewGuid():N}";
+
+    [Fact]
+    public async Task A_search_finds_only_what_the_caller_owns_unless_it_sees_all_tenants()
+    {
+        var (hers, his) = (await keys["ann"].SubmitAsync(new { queue = _queue, action = "a", tags = Tags, ordering_key = "k" }),
+            await keys["ben"].SubmitAsync(new { queue = _queue, action = "a", tags = Tags }));
+
+        foreach (var query in new[] { $"queue={_queue}", $"queue={_queue}&tag=t", $"queue={_queue}&state=pending" })
+        {
+            Ids((await keys["ann"].ReadAsync($"/tasks?{query}")).Json).ShouldBe([hers]);
+            Ids((await keys["ben"].ReadAsync($"/tasks?{query}")).Json).ShouldBe([his]);
+            Ids((await keys["boss"].ReadAsync($"/tasks?{query}")).Json).ShouldBe([his, hers]);
+            Ids((await keys["boss"].ReadAsync($"/tasks?{query}&owner=ann")).Json).ShouldBe([hers]);
+        }
+
+        Ids((await keys["ann"].ReadAsync($"/tasks?id={his}")).Json).ShouldBeEmpty();
+        Ids((await keys["ben"].ReadAsync($"/tasks?queue={_queue}&owner=ben")).Json).ShouldBe([his]);
+        Ids((await keys["boss"].ReadAsync($"/tasks?queue={_queue}&ordering_key=k&owner=ann")).Json).ShouldBe([hers]);
+        Problems.Expect(await keys["ben"].ReadAsync($"/tasks?queue={_queue}&owner=ann"), 403, "forbidden");
+    }
 
     [Fact]
     public async Task Only_its_owner_and_administrators_see_and_change_a_task()

@@ -9,6 +9,8 @@ namespace TaskQueue.Tests.EndToEnd;
 /// <summary>Schedules through the native API.</summary>
 public abstract class SchedulesApiTests(Stack stack) : IAsyncLifetime
 {
+    private static readonly string[] Tags = ["a", "b"];
+
     private readonly string _queue = $"q{Guid.NewGuid():N}"[..12];
 
     private HttpClient Http => stack.Http;
@@ -40,8 +42,9 @@ public abstract class SchedulesApiTests(Stack stack) : IAsyncLifetime
     [Fact]
     public async Task Ticks_create_tasks_until_the_schedule_is_paused()
     {
-        await PutAsync("s", new { cron = "* * * * * *", action = "tick", data = 7, max_attempts = 2 });
+        await PutAsync("s", new { cron = "* * * * * *", action = "tick", data = 7, max_attempts = 2, tags = Tags });
         var task = (await Http.ClaimAsync(_queue, wait_seconds: 20)).Single();
+        task.GetProperty("tags").EnumerateArray().Select(t => t.GetString()).ShouldBe(Tags);
         (task.Text("name"), task.GetProperty("payload").GetInt32(), task.Whole("max_attempts")).ShouldBe(("tick", 7, 2));
 
         var paused = (await Http.PostAsync($"/queues/{_queue}/schedules/s/pause", "")).Json;

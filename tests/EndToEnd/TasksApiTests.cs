@@ -9,6 +9,8 @@ namespace TaskQueue.Tests.EndToEnd;
 /// <summary>The native routes beside the original API's, and the additional fields of the original API's POST.</summary>
 public abstract class TasksApiTests(Stack stack)
 {
+    private static readonly string[] Tags = ["eu", "Größe 😀"];
+
     private readonly string _queue = $"q{Guid.NewGuid():N}";
 
     private HttpClient Http => stack.Http;
@@ -32,7 +34,7 @@ public abstract class TasksApiTests(Stack stack)
         task.Names().ShouldBe(
             [
                 "id", "queue", "tier", "name", "priority", "status", "attempt", "max_attempts", "dedupe_key", "ordering_key",
-                "dead_letter", "payload", "result", "error", "progress", "worker", "owner",
+                "tags", "dead_letter", "payload", "result", "error", "progress", "worker", "owner",
                 "created_at", "due_at", "expires_at", "started_at", "lease_until", "finished_at", "timeline",
             ],
             ignoreOrder: true);
@@ -50,6 +52,38 @@ public abstract class TasksApiTests(Stack stack)
         foreach (var name in new[] { "result", "error", "worker", "started_at", "lease_until", "finished_at" })
             task.GetProperty(name).ValueKind.ShouldBe(JsonValueKind.Null, name);
         Timeline(task).ShouldBe(["submitted 0"]);
+    }
+
+    [Fact]
+    public async Task A_task_and_its_claim_show_its_tags()
+    {
+        var ids = await Http.SubmitManyAsync([new { action = "a", queue = _queue, tags = Tags },
+            new { action = "a", queue = _queue, tags = Array.Empty<string>() }]);
+
+        foreach (var task in (List<JsonElement>)[.. await Http.ClaimAsync(_queue, max: 2), await Http.TaskAsync(ids[0]),
+            await Http.TaskAsync(ids[1])])
+        {
+            task.GetProperty("tags").EnumerateArray().Select(t => t.GetString())
+                .ShouldBe(task.Id() == ids[0] ? Tags : Array.Empty<string>());
+        }
+    }
+
+    [Theory]
+    [InlineData("\"a\"")]
+    [InlineData("[1]")]
+    [InlineData("[\"\"]")]
+    [InlineData("[\"a,b\"]")]
+    [InlineData("[\" a\"]")]
+    [InlineData("[\"a\\n\"]")]
+    [InlineData("[\"a\",\"a\"]")]
+    [InlineData("[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\",\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\",\"h\"]")]
+    [InlineData("[\"12345678901234567890123456789012345678901234567890123456789012345\"]")]
+    public async Task Bad_tags_are_refused(string tags)
+    {
+        var reply = await Http.PostAsync("/tasks", $$"""{"action":"a","queue":"{{_queue}}","tags":{{tags}}}""");
+
+        reply.Status.ShouldBe(400, reply.Text);
+        reply.Json.Text("error").ShouldStartWith("tags must be at most 16 different texts");
     }
 
     [Fact]

@@ -10,7 +10,7 @@ namespace TaskQueue.Tests.Integration;
 /// <summary>The behaviour of every store, whatever its database. Each test starts with empty tables.</summary>
 public abstract partial class TaskStoreConformance(StoreFixture fixture) : IAsyncLifetime
 {
-    private static readonly string[] NotLoaded = ["Payload", "Headers", "Result"];
+    private static readonly string[] NotLoaded = ["Payload", "Headers", "Result", "Tags", "ScheduleId"];
 
     /// <summary>A worker gets nothing of earlier attempts, whose texts may be large.</summary>
     private static readonly string[] NotDelivered = ["Error", "Progress"];
@@ -161,6 +161,7 @@ public abstract partial class TaskStoreConformance(StoreFixture fixture) : IAsyn
         (t.Attempt, t.AttemptsLeft, t.MaxAttempts, t.DefaultLeaseMs, t.LeaseMs) = (4, 5, 9, 2000, 86_400_000);
         (t.Worker, t.ClaimedBy, t.Owner, t.Retry) = ("worker-1", "key-1", "ann", """{"intervals":[1]}""");
         (t.DueAt, t.ExpiresAt) = (T0.AddMicroseconds(2), T0.AddMicroseconds(3));
+        (t.Tags, t.ScheduleId) = ("größe:😀,a b", 12);
         (t.StartedAt, t.DispatchAt) = (T0.AddMicroseconds(4), T0.AddMicroseconds(6));
     });
 }

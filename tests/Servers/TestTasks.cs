@@ -71,6 +71,7 @@ internal static class TestTasks
             context.Set<TaskState>(TaskMove.NameOf(TaskMove.TableOf(task.State))).Add(task);
         foreach (var task in rows.Where(t => t.DedupeKey is not null && !TaskStates.IsTerminal(t.State)))
             context.Add(new DedupeKeyRow { Queue = task.Queue, DedupeKey = task.DedupeKey!, TaskId = task.CorrelationId });
+        context.AddRange(TaskTag.Of(rows));
         await context.SaveChangesAsync();
         context.ChangeTracker.Clear();
     }
@@ -81,6 +82,7 @@ internal static class TestTasks
         await using var context = database.CreateContext();
         await context.Outbox.ExecuteDeleteAsync();
         await context.Attempts.ExecuteDeleteAsync();
+        await context.TaskTags.ExecuteDeleteAsync();
         await context.Set<DedupeKeyRow>().ExecuteDeleteAsync();
         await context.Ready.ExecuteDeleteAsync();
         await context.Running.ExecuteDeleteAsync();

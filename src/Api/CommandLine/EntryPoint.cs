@@ -57,7 +57,7 @@ internal static class EntryPoint
         TaskCommands.Retry(), TaskCommands.Cancel(),
         QueueCommands.Pause(), QueueCommands.Resume(), QueueCommands.Purge(), QuarantineCommands.Create(), MaintenanceCommands.Create(),
         QuotaCommand.Create(),
-        KeyCommands.Keys(), AuditCommand.Create(),
+        KeyCommands.Keys(), AuditCommand.Create(), SearchCommand.Create(),
     ];
 
     private static async Task<int> ServeAsync(string? roles, string? urls, CancellationToken cancellationToken)

@@ -28,6 +28,11 @@ internal static class TaskOptions
     {
         Description = "Tasks of a queue with the same ordering key run one at a time, in order.",
     };
+    private static readonly Option<string[]> Tags = new("--tag")
+    {
+        Description = "A tag by which the task is found; repeat it for more.",
+        HelpName = "TAG",
+    };
     private static readonly Option<int?> MaxAttempts = new("--max-attempts") { Description = "1 to 100." };
     private static readonly Option<string?> Retry = new("--retry")
     {
@@ -43,7 +48,8 @@ internal static class TaskOptions
         Description = "At most one waiting or running task of the queue has this key.",
     };
 
-    public static Option[] All { get; } = [Priority, Tier, Delay, At, Expires, DedupeKey, OrderingKey, MaxAttempts, Retry, CallbackUrl];
+    public static Option[] All { get; } = [Priority, Tier, Delay, At, Expires, DedupeKey, OrderingKey, Tags, MaxAttempts, Retry,
+        CallbackUrl];
 
     /// <summary>Reads the members of the POST /tasks body from the command line.</summary>
     /// <exception cref="CommandException">The options are invalid.</exception>
@@ -59,6 +65,8 @@ internal static class TaskOptions
             ? (DateTimeOffset?)TimeParser.Time(expires, Expires.Name, now) : null);
         Set(task, "dedupe_key", parsed.GetValue(DedupeKey));
         Set(task, "ordering_key", parsed.GetValue(OrderingKey));
+        if (parsed.GetValue(Tags) is { Length: > 0 } tags)
+            task["tags"] = new JsonArray([.. tags.Select(tag => (JsonNode?)tag)]);
         Set(task, "max_attempts", parsed.GetValue(MaxAttempts));
         Set(task, "callback_url", parsed.GetValue(CallbackUrl));
         if (parsed.GetValue(Retry) is { } retry)

@@ -116,6 +116,7 @@ internal static class ScheduleEndpoints
         Priority = body.Priority is null ? null : TaskMapping.PriorityOf(body.Priority) ?? throw Wrong(TaskMapping.PriorityRule),
         DedupeKey = body.DedupeKey,
         OrderingKey = body.OrderingKey,
+        Tags = body.Tags,
         ExpireAfterMs = Ms(body.ExpireAfterSeconds, "expire_after_seconds"),
         LeaseMs = Ms(body.LeaseSeconds, "lease_seconds") is not { } ms ? null
             : ms <= LeaseLimits.MaxMs ? (int)ms : throw Wrong($"lease_seconds must be 1 to {LeaseLimits.MaxMs / 1000}"),
@@ -153,7 +154,7 @@ internal static class ScheduleEndpoints
         return new ScheduleDetails(
             schedule.Queue, schedule.Name, schedule.Version, schedule.CreatedAt, schedule.UpdatedAt, s.Cron, s.TimeZone, s.TaskName,
             new RawJson(redactor.Json(s.Payload)), redactor.Text("description", s.Description),
-            s.Tier, s.Priority is { } priority ? TaskMapping.Word(priority) : null, s.DedupeKey, s.OrderingKey,
+            s.Tier, s.Priority is { } priority ? TaskMapping.Word(priority) : null, s.DedupeKey, s.OrderingKey, s.Tags ?? [],
             s.ExpireAfterMs / 1000.0, s.LeaseMs / 1000.0, s.MaxAttempts,
             RetryBodies.ToBody(s.Retry), s.Paused, schedule.LastAt, ScheduleService.Upcoming(schedule, Upcoming),
             ScheduleService.ProblemOf(schedule));

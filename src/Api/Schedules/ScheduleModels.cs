@@ -18,6 +18,7 @@ namespace TaskQueue.Api.Schedules;
 /// <param name="Priority">low, normal, high or critical; default the tier's.</param>
 /// <param name="DedupeKey">A tick is skipped while the task of the previous tick waits or runs.</param>
 /// <param name="OrderingKey">Ordering key of the tasks.</param>
+/// <param name="Tags">Tags of the tasks; default none.</param>
 /// <param name="ExpireAfterSeconds">Expiry of the tasks, from their tick; default the queue's.</param>
 /// <param name="LeaseSeconds">Lease of the tasks; default the queue's.</param>
 /// <param name="MaxAttempts">Attempts per run; default the queue's.</param>
@@ -35,7 +36,7 @@ namespace TaskQueue.Api.Schedules;
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record ScheduleBody(
     string? Cron, string? TimeZone, string? Action, JsonElement? Data, string? Description, int? Tier, string? Priority, string? DedupeKey,
-    string? OrderingKey,
+    string? OrderingKey, IReadOnlyList<string>? Tags,
     double? ExpireAfterSeconds, double? LeaseSeconds, int? MaxAttempts, RetryBody? Retry, bool? Paused, int? ExpectedVersion,
     JsonElement? Queue, JsonElement? Name, JsonElement? Version, JsonElement? CreatedAt, JsonElement? UpdatedAt, JsonElement? LastAt,
     JsonElement? Next, JsonElement? Problem);
@@ -44,8 +45,8 @@ internal sealed record ScheduleBody(
 internal sealed record ScheduleDetails(
     string Queue, string Name, int Version, DateTime CreatedAt, DateTime UpdatedAt, string Cron, string TimeZone, string? Action,
     RawJson Data, string Description,
-    int Tier, string? Priority, string? DedupeKey, string? OrderingKey, double? ExpireAfterSeconds, double? LeaseSeconds, int? MaxAttempts,
-    RetryBody? Retry,
+    int Tier, string? Priority, string? DedupeKey, string? OrderingKey, IReadOnlyList<string> Tags, double? ExpireAfterSeconds,
+    double? LeaseSeconds, int? MaxAttempts, RetryBody? Retry,
     bool Paused, DateTime? LastAt, IReadOnlyList<DateTime> Next, string? Problem);
 
 /// <summary>GET /queues/{queue}/schedules.</summary>

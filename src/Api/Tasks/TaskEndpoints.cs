@@ -1,10 +1,12 @@
 using System.Text.Json;
 using Microsoft.Extensions.Options;
+using TaskQueue.Api.Search;
 using TaskQueue.Contracts;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Quotas;
+using TaskQueue.Engine.Search;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
 using TaskQueue.Http.Answers;
@@ -26,11 +28,11 @@ internal static partial class TaskEndpoints
         plain.MapPost("", PostAsync).Needs(Scope.Enqueue).TakesJson<TaskBody>().Produces<TaskQueued>(202).Produces<TaskError>(400)
             .Produces<TaskError>(409).Produces<TaskError>(413).Produces<TaskError>(429).Produces<TaskError>(500).Produces<TaskError>(503)
             .WithSummary("Accept a task: {\"action\", \"data\"}, and optionally queue, priority, scheduled_at, expires_at, max_attempts, "
-                + "dedupe_key, overwrite, ordering_key, lease_seconds, retry, callback_url, id.");
+                + "dedupe_key, overwrite, ordering_key, lease_seconds, retry, callback_url, tags, id.");
         plain.MapGet("", ListAsync).Needs(Scope.Read).TakesQuery("status", "Only tasks of this status.").Produces<TaskList>()
-            .Produces<TaskError>(500)
-            .WithSummary("List the newest 100 tasks, optionally of one status: pending, running, retrying, completed, failed, cancelled, "
-                + "expired.");
+            .Produces<TaskError>(500).ProducesProblem(400).TakesSearch()
+            .WithSummary("Search tasks, newest first. Without parameters or with status alone: list the newest 100 tasks, optionally of "
+                + "one status: pending, running, retrying, completed, failed, cancelled, expired.");
 
         var native = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(ApiErrors.Problem);
         native.MapPost("/bulk", PostManyAsync).Needs(Scope.Enqueue).TakesJson<TasksBody>().Produces<TasksQueued>(202).ProducesProblem(400)
@@ -82,8 +84,10 @@ internal static partial class TaskEndpoints
         }
     }
 
-    private static async Task<IResult> ListAsync(HttpContext context, ITaskQueries queries, Redaction redaction)
+    private static async Task<IResult> ListAsync(HttpContext context, ITaskQueries queries, ITaskSearch search, Redaction redaction)
     {
+        if (SearchEndpoint.IsMeant(context.Request.Query))
+            return await SearchEndpoint.AnswerAsync(context, search, redaction);
         int? state = null;
         if (context.Request.Query.TryGetValue("status", out var status))
         {

@@ -23,13 +23,14 @@ namespace TaskQueue.Api.Tasks;
 /// <param name="LeaseSeconds">How long an attempt may go without a heartbeat: 1 to 86,400; default the queue's, else 15.</param>
 /// <param name="Retry">Retry policy of failed attempts; default the queue's.</param>
 /// <param name="CallbackUrl">The http or https URL to which the result is posted unchanged on success.</param>
+/// <param name="Tags">Texts by which the task is found: at most 16 different ones of 1 to 64 characters, without commas.</param>
 /// <param name="Id">A UUID chosen by the caller, so that an unanswered request can be retried: the retry is a
 /// duplicate.</param>
 internal sealed record TaskBody(
     JsonElement Action, JsonElement? Data, string? Queue, string? Priority, DateTimeOffset? ScheduledAt, DateTimeOffset? ExpiresAt,
     int? MaxAttempts,
     string? DedupeKey, IReadOnlyList<string>? Overwrite, string? OrderingKey, double? LeaseSeconds, RetryBody? Retry, string? CallbackUrl,
-    Guid? Id);
+    IReadOnlyList<string>? Tags, Guid? Id);
 
 /// <summary>POST /tasks/bulk, for the OpenAPI document.</summary>
 /// <param name="Tasks">1 to 1,000.</param>
@@ -56,7 +57,7 @@ internal sealed record TaskError(string Error);
 /// <summary>GET /tasks/{id}: a task in detail.</summary>
 internal sealed record TaskDetails(
     Guid Id, string Queue, int Tier, string? Name, string Priority, string Status, int Attempt, int MaxAttempts,
-    string? DedupeKey, string? OrderingKey, bool DeadLetter,
+    string? DedupeKey, string? OrderingKey, IReadOnlyList<string> Tags, bool DeadLetter,
     RawJson Payload, RawJson? Result, string? Error, RawJson? Progress, string? Worker, string? Owner,
     DateTime CreatedAt, DateTime DueAt, DateTime? ExpiresAt, DateTime? StartedAt, DateTime? LeaseUntil, DateTime? FinishedAt,
     IReadOnlyList<TaskStepDetails> Timeline);
@@ -95,7 +96,7 @@ internal static class TaskMapping
 
     public static TaskDetails ToDetails(TaskState t, IEnumerable<TaskEvent> timeline, Redactor redactor) =>
         new(t.CorrelationId, t.Queue, t.Tier, t.Name, Word(t.Priority), TaskStates.Word(t.State), t.Attempt, t.MaxAttempts,
-            TenantKey.Show(t.DedupeKey), TenantKey.Show(t.OrderingKey), t.Dead,
+            TenantKey.Show(t.DedupeKey), TenantKey.Show(t.OrderingKey), TaskTags.Split(t.Tags), t.Dead,
             new RawJson(redactor.Json(t.Payload)), t.Result is { } result ? new RawJson(redactor.Json(result)) : null,
             redactor.Error(t.Error, t.Payload),
             t.Progress is { } progress ? new RawJson(redactor.Json(progress)) : null, t.Worker, t.Owner,

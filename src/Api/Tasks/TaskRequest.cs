@@ -13,8 +13,8 @@ namespace TaskQueue.Api.Tasks;
 /// <summary>
 /// Reads a task of POST /tasks and /tasks/bulk: the original API's <c>action</c> and <c>data</c>, and the additions <c>queue</c>
 /// (<c>name</c> or <c>name:tier</c>), <c>priority</c>, <c>scheduled_at</c>, <c>expires_at</c>, <c>max_attempts</c>, <c>dedupe_key</c>,
-/// <c>overwrite</c>, <c>ordering_key</c>, <c>lease_seconds</c>, <c>retry</c>, <c>callback_url</c>, and <c>id</c>, which makes retries
-/// of unanswered requests safe. Other members are dropped (dtq-and-wippy.md B1).
+/// <c>overwrite</c>, <c>ordering_key</c>, <c>lease_seconds</c>, <c>retry</c>, <c>callback_url</c>, <c>tags</c>, and
+/// <c>id</c>, which makes retries of unanswered requests safe. Other members are dropped (dtq-and-wippy.md B1).
 /// </summary>
 internal static class TaskRequest
 {
@@ -47,6 +47,7 @@ internal static class TaskRequest
             OrderingKey = Words(task, "ordering_key"),
             LeaseSeconds = Number(task, "lease_seconds"),
             CompletionActions = Words(task, "callback_url") is { } url ? new CompletionActions { CallbackUrl = url } : null,
+            Tags = Member(task, "tags") is { } tags ? Tags(tags) : null,
             Retry = Member(task, "retry") is { } retry ? RetryBodies.Read(retry) : null,
         };
     }
@@ -87,6 +88,10 @@ internal static class TaskRequest
                 _ => throw Wrong(OverwriteRule),
             });
     }
+
+    private static List<string> Tags(JsonElement tags) =>
+        tags.ValueKind != JsonValueKind.Array ? throw Wrong(TaskTags.Rule)
+        : [.. tags.EnumerateArray().Select(tag => tag.ValueKind == JsonValueKind.String ? Text(tag, "tags") : throw Wrong(TaskTags.Rule))];
 
     private const string OverwriteRule = "overwrite must be a list of payload, scheduled_at and expires_at";
 

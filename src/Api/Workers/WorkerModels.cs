@@ -28,7 +28,7 @@ internal sealed record Claimed(IReadOnlyList<ClaimedTask> Tasks);
 internal sealed record ClaimedTask(
     Guid Id, int Attempt, string Queue, int Tier, string? Name, string Priority, RawJson Payload, int MaxAttempts,
     DateTime LeaseUntil, double LeaseSeconds, DateTime CreatedAt, DateTime? ExpiresAt, string? OrderingKey,
-    string? Traceparent, string? Tracestate);
+    string? Traceparent, string? Tracestate, IReadOnlyList<string> Tags);
 
 /// <summary>POST /workers/heartbeat: 1 to 1,000 running attempts.</summary>
 internal sealed record HeartbeatBody(IReadOnlyList<HeartbeatEntry?>? Tasks);
@@ -79,7 +79,7 @@ internal static class WorkerMapping
         var trace = TraceHeaders.Of(t.Headers);
         return new(t.CorrelationId, t.Attempt, t.Queue, t.Tier, t.Name, TaskMapping.Word(t.Priority), new RawJson(t.Payload), t.MaxAttempts,
             t.LeaseUntil ?? t.CreatedAt, t.LeaseMs / 1000.0, t.CreatedAt, t.ExpiresAt, TenantKey.Show(t.OrderingKey), trace?.Parent,
-            trace?.State);
+            trace?.State, TaskTags.Split(t.Tags));
     }
 
     public static string Code(CommandResult commandResult) =>

@@ -134,6 +134,7 @@ public sealed class TaskQueueBusProducer : ITaskProducer
             OrderingKey = task.OrderingKey,
             LeaseSeconds = task.Lease?.TotalSeconds,
             Retry = task.Retry,
+            Tags = task.Tags is { Count: > 0 } tags ? tags : null,
             CallbackUrl = task.CallbackUrl?.AbsoluteUri,
         };
     }

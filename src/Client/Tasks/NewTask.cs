@@ -48,6 +48,11 @@ public sealed record NewTask(string Queue, string Name)
     /// <summary>Retry policy of failed attempts; null: the queue's policy, else 2, 4, 8 … seconds.</summary>
     public RetryPolicy? Retry { get; init; }
 
+    /// <summary>
+    /// Texts by which the task is found: at most 16 different ones of 1 to 64 characters, without commas and control characters.
+    /// </summary>
+    public IReadOnlyList<string> Tags { get; init; } = [];
+
     /// <summary>URL to which the result is posted on success; null: none.</summary>
     public Uri? CallbackUrl { get; init; }
 

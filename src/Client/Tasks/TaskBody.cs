@@ -59,6 +59,14 @@ internal static class TaskBody
         if (task.Lease is { } lease)
             writer.WriteNumber("lease_seconds"u8, lease.TotalSeconds);
         Write(writer, "callback_url", task.CallbackUrl?.AbsoluteUri);
+        if (task.Tags.Count > 0)
+        {
+            writer.WriteStartArray("tags"u8);
+            foreach (var tag in task.Tags)
+                writer.WriteStringValue(tag);
+            writer.WriteEndArray();
+        }
+
         if (task.Overwrite != OverwriteFields.None)
             WriteOverwrite(writer, task.Overwrite);
         if (task.Retry is { } retry)

@@ -63,6 +63,9 @@ public sealed record TaskInfo
     /// <summary>See <see cref="NewTask.OrderingKey"/>.</summary>
     public string? OrderingKey { get; init; }
 
+    /// <summary>See <see cref="NewTask.Tags"/>.</summary>
+    public IReadOnlyList<string> Tags { get; init; } = [];
+
     /// <summary>Whether it failed permanently and is kept as a dead letter of its queue.</summary>
     public bool DeadLetter { get; init; }
 

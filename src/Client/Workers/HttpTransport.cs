@@ -155,6 +155,7 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
         {
             Priority = task.Priority,
             MaxAttempts = task.MaxAttempts,
+            Tags = task.Tags ?? [],
             TraceParent = task.Traceparent,
             TraceState = task.Tracestate,
         };

@@ -40,6 +40,9 @@ public sealed class TaskContext
     /// <summary>Maximum number of attempts; null over RabbitMQ, which does not carry it.</summary>
     public int? MaxAttempts => _attempt.Item.MaxAttempts;
 
+    /// <summary>Tags of the task; empty over RabbitMQ, which does not carry them.</summary>
+    public IReadOnlyList<string> Tags => _attempt.Item.Tags;
+
     /// <summary>Payload as submitted JSON text, decoded if the worker has a codec.</summary>
     public string Payload { get; }
 

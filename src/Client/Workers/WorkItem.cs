@@ -18,6 +18,9 @@ internal record WorkItem(Guid Id, int Attempt, string Queue, int Tier, string? N
     /// <summary>Null if the transport does not carry it.</summary>
     public int? MaxAttempts { get; init; }
 
+    /// <summary>Empty if the transport does not carry them.</summary>
+    public IReadOnlyList<string> Tags { get; init; } = [];
+
     /// <summary>W3C trace context of the submitter.</summary>
     public string? TraceParent { get; init; }
 

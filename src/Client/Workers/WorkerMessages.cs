@@ -11,7 +11,7 @@ internal sealed record ClaimAnswer(IReadOnlyList<ClaimedTask> Tasks);
 internal sealed record ClaimedTask(
     Guid Id, int Attempt, string Queue, int Tier, string? Name, Priority? Priority,
     [property: JsonConverter(typeof(JsonTextConverter))] string Payload,
-    int MaxAttempts, double? LeaseSeconds, string? Traceparent, string? Tracestate);
+    int MaxAttempts, double? LeaseSeconds, string? Traceparent, string? Tracestate, IReadOnlyList<string>? Tags = null);
 
 internal sealed record HeartbeatRequest(IReadOnlyList<HeartbeatLine> Tasks);
 

@@ -116,6 +116,7 @@ internal sealed class SubmitConsumer(TaskService taskService, WaitingTaskQuota q
         OrderingKey = sent.OrderingKey,
         LeaseSeconds = sent.LeaseSeconds,
         Retry = sent.Retry,
+        Tags = sent.Tags,
         CompletionActions = sent.CallbackUrl is { } url ? new CompletionActions { CallbackUrl = url } : null,
         Owner = owner,
     };

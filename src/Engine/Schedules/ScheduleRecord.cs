@@ -49,6 +49,9 @@ public sealed record ScheduleSettings
     /// <summary>Attempts of a run; null is the queue's.</summary>
     public int? MaxAttempts { get; init; }
 
+    /// <summary>Tags of its tasks; null is none.</summary>
+    public IReadOnlyList<string>? Tags { get; init; }
+
     /// <summary>Owner of its tasks, the caller that last changed it; null if unknown.</summary>
     public string? Owner { get; init; }
 

@@ -112,7 +112,7 @@ public sealed class ScheduleService(
     {
         if (await FindAsync(queue, name, access) is not { } schedule)
             return null;
-        var task = ScheduledTasks.Of(queue, schedule.Settings, TaskId.New(time), time.GetUtcNow().UtcDateTime);
+        var task = ScheduledTasks.Of(queue, schedule.Settings, TaskId.New(time), time.GetUtcNow().UtcDateTime, schedule.Id);
         return await tasks.SubmitAsync(task);
     }
 

@@ -7,7 +7,7 @@ namespace TaskQueue.Engine.Schedules;
 public static class ScheduledTasks
 {
     /// <summary>The submission of a tick's task.</summary>
-    public static TaskSubmission Of(string queue, ScheduleSettings settings, Guid id, DateTime tick) =>
+    public static TaskSubmission Of(string queue, ScheduleSettings settings, Guid id, DateTime tick, int? scheduleId = null) =>
         new(id, queue, settings.Payload)
         {
             Tier = settings.Tier,
@@ -22,6 +22,8 @@ public static class ScheduledTasks
             OrderingKey = settings.OrderingKey,
             LeaseSeconds = settings.LeaseMs / 1000.0,
             Retry = settings.Retry,
+            Tags = settings.Tags,
+            ScheduleId = scheduleId,
         };
 
     /// <summary>Deterministic id of a tick's task, whichever process fires it: 48 bits of Unix milliseconds, then the schedule.</summary>

@@ -37,6 +37,8 @@ public static class SubmissionRules
                 + "is stored with them";
         if ((task.Overwrite & ~AllFields) != OverwriteFields.None || (task.Overwrite != OverwriteFields.None && task.DedupeKey is null))
             return "overwrite names payload, scheduled_at or expires_at, and needs a dedupe_key";
+        if (!TaskTags.AreValid(task.Tags))
+            return TaskTags.Rule;
         if (task.Owner is { Length: 0 or > 128 })
             return "owner must have 1 to 128 characters";
         if (task.LeaseSeconds is { } lease && !(lease * 1000 >= LeaseLimits.MinMs && lease * 1000 <= LeaseLimits.MaxMs))

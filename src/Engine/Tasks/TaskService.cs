@@ -247,6 +247,8 @@ public sealed class TaskService(
             CompletionActions = CompletionActionsJson.ToText(submission.CompletionActions),
             BatchId = submission.BatchId,
             Owner = submission.Owner,
+            Tags = TaskTags.Join(submission.Tags),
+            ScheduleId = submission.ScheduleId,
             Settings = settings,
         };
         task.DispatchAt = TaskStateMachine.FirstDispatch(task, atOnce: !inFlight.IsFull);

@@ -125,6 +125,12 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
     /// <summary>Owner; null is a task that only administrators see.</summary>
     public string? Owner { get; set; }
 
+    /// <summary>Its <see cref="TaskTags"/> as one text; null is none. Not loaded for a transition.</summary>
+    public string? Tags { get; set; }
+
+    /// <summary>Number of the schedule that submitted it; null is none. Not loaded for a transition.</summary>
+    public int? ScheduleId { get; set; }
+
     /// <summary>JSON text of the progress last reported by its worker; null is none.</summary>
     public string? Progress { get; set; }
 

@@ -54,6 +54,12 @@ public sealed record TaskSubmission(Guid Id, string Queue, string Payload)
     /// </summary>
     public string? Owner { get; init; }
 
+    /// <summary>Texts by which it is found: see <see cref="TaskTags.Rule"/>. Null is none.</summary>
+    public IReadOnlyList<string>? Tags { get; init; }
+
+    /// <summary>The schedule that submits it; set by the engine.</summary>
+    public int? ScheduleId { get; init; }
+
     /// <summary>The batch whose item the task is; set by the engine.</summary>
     public Guid? BatchId { get; init; }
 }

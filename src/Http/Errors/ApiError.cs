@@ -4,6 +4,7 @@ using TaskQueue.Engine;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Schedules;
+using TaskQueue.Engine.Search;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
 
@@ -89,6 +90,7 @@ internal static partial class ApiErrors
             InvalidSubmissionException => new(400, "invalid_task", exception.Message),
             InvalidQueueException => new(400, "invalid_request", exception.Message),
             InvalidScheduleException => new(400, "invalid_schedule", exception.Message),
+            InvalidSearchException => new(400, "invalid_search", exception.Message),
             TaskIdConflictException => new(409, "id_taken", exception.Message),
             BadHttpRequestException bad => new(bad.StatusCode, bad.StatusCode == 413 ? "too_large" : "bad_request", bad.Message),
             QuotaExceededException quota => ToFault(quota),

@@ -98,7 +98,7 @@ internal sealed partial class ScheduleFiring(
         if (await ReadAsync(due, tick) is not { } cron)
             return;
         var next = cron.Next(now - tick > CatchUp ? now : tick);
-        var task = ScheduledTasks.Of(schedule.Queue, schedule.Settings, ScheduledTasks.IdOf(schedule.Id, tick), tick);
+        var task = ScheduledTasks.Of(schedule.Queue, schedule.Settings, ScheduledTasks.IdOf(schedule.Id, tick), tick, schedule.Id);
         var taken = new ScheduleTick(schedule.Id, tick, next);
         try
         {

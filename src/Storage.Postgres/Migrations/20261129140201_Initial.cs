@@ -491,6 +491,20 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "task_tags",
+                columns: table => new
+                {
+                    tag = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: false),
+                    task_id = table.Column<Guid>(type: "uuid", nullable: false),
+                    owner = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: true),
+                    queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_task_tags", x => new { x.tag, x.task_id });
+                });
+
+            migrationBuilder.CreateTable(
                 name: "tasks",
                 columns: table => new
                 {
@@ -511,7 +525,9 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     due_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
                     ending = table.Column<string>(type: "text", nullable: true),
                     batch_id = table.Column<Guid>(type: "uuid", nullable: true),
-                    owner = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: true)
+                    owner = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: true),
+                    tags = table.Column<string>(type: "text", nullable: true),
+                    schedule_id = table.Column<int>(type: "integer", nullable: true)
                 },
                 constraints: table =>
                 {
@@ -804,16 +820,39 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 filter: "next_at is not null");
 
             migrationBuilder.CreateIndex(
+                name: "ix_task_tags_owner",
+                table: "task_tags",
+                columns: new[] { "owner", "tag", "task_id" },
+                filter: "owner is not null");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_tasks_batch",
                 table: "tasks",
                 columns: new[] { "batch_id", "id" },
                 filter: "batch_id is not null");
 
             migrationBuilder.CreateIndex(
+                name: "ix_tasks_ordering_key",
+                table: "tasks",
+                columns: new[] { "ordering_key", "id" },
+                filter: "ordering_key is not null");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_tasks_owner",
                 table: "tasks",
                 columns: new[] { "owner", "id" },
                 filter: "owner is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_queue",
+                table: "tasks",
+                columns: new[] { "queue", "id" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_schedule",
+                table: "tasks",
+                columns: new[] { "schedule_id", "id" },
+                filter: "schedule_id is not null");
 
             migrationBuilder.Sql(
                 """
@@ -823,7 +862,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     ready.attempts_left, ready.max_attempts, ready.retry, ready.default_lease_ms, ready.lease_ms,
                     null::timestamptz as lease_until, ready.worker, ready.claimed_by, ready.created_at, ready.due_at, ready.expires_at,
                     ready.started_at, null::timestamptz as finished_at, false as limited, false as dead, null::timestamptz as delete_at,
-                    ready.dispatch_at, ready.ending, ready.batch_id, ready.owner, ready.progress
+                    ready.dispatch_at, ready.ending, ready.batch_id, ready.owner, t.tags, t.schedule_id, ready.progress
                 from ready join tasks t on t.id = ready.id;
                 """);
             migrationBuilder.Sql(
@@ -835,6 +874,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     running.lease_ms, running.lease_until, running.worker, running.claimed_by, running.created_at, running.due_at,
                     running.expires_at, running.started_at, null::timestamptz as finished_at, running.limited, false as dead,
                     null::timestamptz as delete_at, null::timestamptz as dispatch_at, running.ending, running.batch_id, running.owner,
+                    t.tags, t.schedule_id,
                     running.progress
                 from running join tasks t on t.id = running.id;
                 """);
@@ -846,7 +886,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     outcomes.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, outcomes.lease_ms,
                     null::timestamptz as lease_until, outcomes.worker, outcomes.claimed_by, t.created_at, outcomes.due_at,
                     outcomes.expires_at, outcomes.started_at, outcomes.finished_at, false as limited, outcomes.dead, outcomes.delete_at,
-                    null::timestamptz as dispatch_at, t.ending, t.batch_id, outcomes.owner, outcomes.progress
+                    null::timestamptz as dispatch_at, t.ending, t.batch_id, outcomes.owner, t.tags, t.schedule_id, outcomes.progress
                 from outcomes join tasks t on t.id = outcomes.id;
                 """);
             migrationBuilder.Sql(
@@ -855,16 +895,19 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 select id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error,
                     attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at,
                     due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner,
+                    tags, schedule_id,
                     progress from waiting_tasks
                 union all
                 select id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error,
                     attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at,
                     due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner,
+                    tags, schedule_id,
                     progress from running_tasks
                 union all
                 select id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error,
                     attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at,
                     due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner,
+                    tags, schedule_id,
                     progress from ended_tasks;
                 """);
 
@@ -954,6 +997,9 @@ namespace TaskQueue.Storage.Postgres.Migrations
 
             migrationBuilder.DropTable(
                 name: "schedules");
+
+            migrationBuilder.DropTable(
+                name: "task_tags");
 
             migrationBuilder.DropTable(
                 name: "tasks");

@@ -1333,6 +1333,36 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     b.ToTable("queue_locks", (string)null);
                 });
 
+            modelBuilder.Entity("TaskQueue.Storage.TaskTag", b =>
+                {
+                    b.Property<string>("Tag")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("tag");
+
+                    b.Property<Guid>("TaskId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("task_id");
+
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Queue")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("queue");
+
+                    b.HasKey("Tag", "TaskId");
+
+                    b.HasIndex(new[] { "Owner", "Tag", "TaskId" }, "ix_task_tags_owner")
+                        .HasFilter("owner is not null");
+
+                    b.ToTable("task_tags", (string)null);
+                });
+
             modelBuilder.Entity("all_tasks", b =>
                 {
                     b.Property<Guid>("CorrelationId")
@@ -1471,6 +1501,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("text")
                         .HasColumnName("retry");
 
+                    b.Property<int?>("ScheduleId")
+                        .HasColumnType("integer")
+                        .HasColumnName("schedule_id");
+
                     b.Property<DateTime?>("StartedAt")
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("started_at");
@@ -1478,6 +1512,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     b.Property<int>("State")
                         .HasColumnType("integer")
                         .HasColumnName("state");
+
+                    b.Property<string>("Tags")
+                        .HasColumnType("text")
+                        .HasColumnName("tags");
 
                     b.Property<int>("Tier")
                         .HasColumnType("integer")
@@ -1632,6 +1670,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("text")
                         .HasColumnName("retry");
 
+                    b.Property<int?>("ScheduleId")
+                        .HasColumnType("integer")
+                        .HasColumnName("schedule_id");
+
                     b.Property<DateTime?>("StartedAt")
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("started_at");
@@ -1639,6 +1681,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     b.Property<int>("State")
                         .HasColumnType("integer")
                         .HasColumnName("state");
+
+                    b.Property<string>("Tags")
+                        .HasColumnType("text")
+                        .HasColumnName("tags");
 
                     b.Property<int>("Tier")
                         .HasColumnType("integer")
@@ -2191,6 +2237,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("text")
                         .HasColumnName("retry");
 
+                    b.Property<int?>("ScheduleId")
+                        .HasColumnType("integer")
+                        .HasColumnName("schedule_id");
+
                     b.Property<DateTime?>("StartedAt")
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("started_at");
@@ -2198,6 +2248,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     b.Property<int>("State")
                         .HasColumnType("integer")
                         .HasColumnName("state");
+
+                    b.Property<string>("Tags")
+                        .HasColumnType("text")
+                        .HasColumnName("tags");
 
                     b.Property<int>("Tier")
                         .HasColumnType("integer")
@@ -2291,6 +2345,14 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("text")
                         .HasColumnName("retry");
 
+                    b.Property<int?>("ScheduleId")
+                        .HasColumnType("integer")
+                        .HasColumnName("schedule_id");
+
+                    b.Property<string>("Tags")
+                        .HasColumnType("text")
+                        .HasColumnName("tags");
+
                     b.Property<int>("Tier")
                         .HasColumnType("integer")
                         .HasColumnName("tier");
@@ -2300,8 +2362,16 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     b.HasIndex(new[] { "BatchId", "CorrelationId" }, "ix_tasks_batch")
                         .HasFilter("batch_id is not null");
 
+                    b.HasIndex(new[] { "OrderingKey", "CorrelationId" }, "ix_tasks_ordering_key")
+                        .HasFilter("ordering_key is not null");
+
                     b.HasIndex(new[] { "Owner", "CorrelationId" }, "ix_tasks_owner")
                         .HasFilter("owner is not null");
+
+                    b.HasIndex(new[] { "Queue", "CorrelationId" }, "ix_tasks_queue");
+
+                    b.HasIndex(new[] { "ScheduleId", "CorrelationId" }, "ix_tasks_schedule")
+                        .HasFilter("schedule_id is not null");
 
                     b.ToTable("tasks", (string)null);
                 });
@@ -2444,6 +2514,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("text")
                         .HasColumnName("retry");
 
+                    b.Property<int?>("ScheduleId")
+                        .HasColumnType("integer")
+                        .HasColumnName("schedule_id");
+
                     b.Property<DateTime?>("StartedAt")
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("started_at");
@@ -2451,6 +2525,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     b.Property<int>("State")
                         .HasColumnType("integer")
                         .HasColumnName("state");
+
+                    b.Property<string>("Tags")
+                        .HasColumnType("text")
+                        .HasColumnName("tags");
 
                     b.Property<int>("Tier")
                         .HasColumnType("integer")

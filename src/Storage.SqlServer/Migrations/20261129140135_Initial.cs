@@ -463,6 +463,20 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "task_tags",
+                columns: table => new
+                {
+                    tag = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    task_id = table.Column<byte[]>(type: "binary(16)", nullable: false),
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
+                    queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2")
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_task_tags", x => new { x.tag, x.task_id });
+                });
+
+            migrationBuilder.CreateTable(
                 name: "tasks",
                 columns: table => new
                 {
@@ -483,7 +497,9 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     due_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
                     ending = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
                     batch_id = table.Column<byte[]>(type: "binary(16)", nullable: true),
-                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true)
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
+                    tags = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    schedule_id = table.Column<int>(type: "int", nullable: true)
                 },
                 constraints: table =>
                 {
@@ -772,16 +788,39 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 filter: "next_at is not null");
 
             migrationBuilder.CreateIndex(
+                name: "ix_task_tags_owner",
+                table: "task_tags",
+                columns: new[] { "owner", "tag", "task_id" },
+                filter: "owner is not null");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_tasks_batch",
                 table: "tasks",
                 columns: new[] { "batch_id", "id" },
                 filter: "batch_id is not null");
 
             migrationBuilder.CreateIndex(
+                name: "ix_tasks_ordering_key",
+                table: "tasks",
+                columns: new[] { "ordering_key", "id" },
+                filter: "ordering_key is not null");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_tasks_owner",
                 table: "tasks",
                 columns: new[] { "owner", "id" },
                 filter: "owner is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_queue",
+                table: "tasks",
+                columns: new[] { "queue", "id" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_schedule",
+                table: "tasks",
+                columns: new[] { "schedule_id", "id" },
+                filter: "schedule_id is not null");
 
             // A view is the first statement of its batch.
             migrationBuilder.Sql(
@@ -794,7 +833,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     cast(null as datetime2(6)) as lease_until, ready.worker, ready.claimed_by, ready.created_at, ready.due_at,
                     ready.expires_at, ready.started_at, cast(null as datetime2(6)) as finished_at, cast(0 as bit) as limited,
                     cast(0 as bit) as dead, cast(null as datetime2(6)) as delete_at, ready.dispatch_at, ready.ending, ready.batch_id,
-                    ready.owner, ready.progress
+                    ready.owner, t.tags, t.schedule_id, ready.progress
                 from ready join tasks t on t.id = ready.id');
                 """);
             migrationBuilder.Sql(
@@ -807,7 +846,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     running.lease_until, running.worker, running.claimed_by, running.created_at, running.due_at, running.expires_at,
                     running.started_at, cast(null as datetime2(6)) as finished_at, running.limited, cast(0 as bit) as dead,
                     cast(null as datetime2(6)) as delete_at, cast(null as datetime2(6)) as dispatch_at, running.ending, running.batch_id,
-                    running.owner, running.progress
+                    running.owner, t.tags, t.schedule_id, running.progress
                 from running join tasks t on t.id = running.id');
                 """);
             migrationBuilder.Sql(
@@ -818,7 +857,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     outcomes.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, outcomes.lease_ms,
                     cast(null as datetime2(6)) as lease_until, outcomes.worker, outcomes.claimed_by, t.created_at, outcomes.due_at,
                     outcomes.expires_at, outcomes.started_at, outcomes.finished_at, cast(0 as bit) as limited, outcomes.dead,
-                    outcomes.delete_at, cast(null as datetime2(6)) as dispatch_at, t.ending, t.batch_id, outcomes.owner, outcomes.progress
+                    outcomes.delete_at, cast(null as datetime2(6)) as dispatch_at, t.ending, t.batch_id, outcomes.owner, t.tags, t.schedule_id, outcomes.progress
                 from outcomes join tasks t on t.id = outcomes.id');
                 """);
             migrationBuilder.Sql(
@@ -827,16 +866,19 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 select id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error,
                     attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at,
                     due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner,
+                    tags, schedule_id,
                     progress from waiting_tasks
                 union all
                 select id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error,
                     attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at,
                     due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner,
+                    tags, schedule_id,
                     progress from running_tasks
                 union all
                 select id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error,
                     attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at,
                     due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner,
+                    tags, schedule_id,
                     progress from ended_tasks');
                 """);
 
@@ -912,6 +954,9 @@ namespace TaskQueue.Storage.SqlServer.Migrations
 
             migrationBuilder.DropTable(
                 name: "schedules");
+
+            migrationBuilder.DropTable(
+                name: "task_tags");
 
             migrationBuilder.DropTable(
                 name: "tasks");

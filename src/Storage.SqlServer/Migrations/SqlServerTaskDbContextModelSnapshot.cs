@@ -1337,6 +1337,37 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     b.ToTable("queue_locks", (string)null);
                 });
 
+            modelBuilder.Entity("TaskQueue.Storage.TaskTag", b =>
+                {
+                    b.Property<string>("Tag")
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("tag")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<byte[]>("TaskId")
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("task_id");
+
+                    b.Property<byte[]>("Owner")
+                        .HasColumnType("varbinary(800)")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Queue")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("queue")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.HasKey("Tag", "TaskId");
+
+                    b.HasIndex(new[] { "Owner", "Tag", "TaskId" }, "ix_task_tags_owner")
+                        .HasFilter("owner is not null");
+
+                    b.ToTable("task_tags", (string)null);
+                });
+
             modelBuilder.Entity("all_tasks", b =>
                 {
                     b.Property<byte[]>("CorrelationId")
@@ -1480,6 +1511,10 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnName("retry")
                         .UseCollation("Latin1_General_100_BIN2");
 
+                    b.Property<int?>("ScheduleId")
+                        .HasColumnType("int")
+                        .HasColumnName("schedule_id");
+
                     b.Property<DateTime?>("StartedAt")
                         .HasColumnType("datetime2(6)")
                         .HasColumnName("started_at");
@@ -1487,6 +1522,11 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     b.Property<int>("State")
                         .HasColumnType("int")
                         .HasColumnName("state");
+
+                    b.Property<string>("Tags")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("tags")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<int>("Tier")
                         .HasColumnType("int")
@@ -1647,6 +1687,10 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnName("retry")
                         .UseCollation("Latin1_General_100_BIN2");
 
+                    b.Property<int?>("ScheduleId")
+                        .HasColumnType("int")
+                        .HasColumnName("schedule_id");
+
                     b.Property<DateTime?>("StartedAt")
                         .HasColumnType("datetime2(6)")
                         .HasColumnName("started_at");
@@ -1654,6 +1698,11 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     b.Property<int>("State")
                         .HasColumnType("int")
                         .HasColumnName("state");
+
+                    b.Property<string>("Tags")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("tags")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<int>("Tier")
                         .HasColumnType("int")
@@ -2225,6 +2274,10 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnName("retry")
                         .UseCollation("Latin1_General_100_BIN2");
 
+                    b.Property<int?>("ScheduleId")
+                        .HasColumnType("int")
+                        .HasColumnName("schedule_id");
+
                     b.Property<DateTime?>("StartedAt")
                         .HasColumnType("datetime2(6)")
                         .HasColumnName("started_at");
@@ -2232,6 +2285,11 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     b.Property<int>("State")
                         .HasColumnType("int")
                         .HasColumnName("state");
+
+                    b.Property<string>("Tags")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("tags")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<int>("Tier")
                         .HasColumnType("int")
@@ -2327,6 +2385,15 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnName("retry")
                         .UseCollation("Latin1_General_100_BIN2");
 
+                    b.Property<int?>("ScheduleId")
+                        .HasColumnType("int")
+                        .HasColumnName("schedule_id");
+
+                    b.Property<string>("Tags")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("tags")
+                        .UseCollation("Latin1_General_100_BIN2");
+
                     b.Property<int>("Tier")
                         .HasColumnType("int")
                         .HasColumnName("tier");
@@ -2336,8 +2403,16 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     b.HasIndex(new[] { "BatchId", "CorrelationId" }, "ix_tasks_batch")
                         .HasFilter("batch_id is not null");
 
+                    b.HasIndex(new[] { "OrderingKey", "CorrelationId" }, "ix_tasks_ordering_key")
+                        .HasFilter("ordering_key is not null");
+
                     b.HasIndex(new[] { "Owner", "CorrelationId" }, "ix_tasks_owner")
                         .HasFilter("owner is not null");
+
+                    b.HasIndex(new[] { "Queue", "CorrelationId" }, "ix_tasks_queue");
+
+                    b.HasIndex(new[] { "ScheduleId", "CorrelationId" }, "ix_tasks_schedule")
+                        .HasFilter("schedule_id is not null");
 
                     b.ToTable("tasks", (string)null);
                 });
@@ -2485,6 +2560,10 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnName("retry")
                         .UseCollation("Latin1_General_100_BIN2");
 
+                    b.Property<int?>("ScheduleId")
+                        .HasColumnType("int")
+                        .HasColumnName("schedule_id");
+
                     b.Property<DateTime?>("StartedAt")
                         .HasColumnType("datetime2(6)")
                         .HasColumnName("started_at");
@@ -2492,6 +2571,11 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     b.Property<int>("State")
                         .HasColumnType("int")
                         .HasColumnName("state");
+
+                    b.Property<string>("Tags")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("tags")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<int>("Tier")
                         .HasColumnType("int")

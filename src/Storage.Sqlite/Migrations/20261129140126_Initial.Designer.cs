@@ -1263,6 +1263,36 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.ToTable("queue_locks", (string)null);
                 });
 
+            modelBuilder.Entity("TaskQueue.Storage.TaskTag", b =>
+                {
+                    b.Property<string>("Tag")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("tag");
+
+                    b.Property<Guid>("TaskId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("task_id");
+
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Queue")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("queue");
+
+                    b.HasKey("Tag", "TaskId");
+
+                    b.HasIndex(new[] { "Owner", "Tag", "TaskId" }, "ix_task_tags_owner")
+                        .HasFilter("owner is not null");
+
+                    b.ToTable("task_tags", (string)null);
+                });
+
             modelBuilder.Entity("all_tasks", b =>
                 {
                     b.Property<Guid>("CorrelationId")
@@ -1401,6 +1431,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("retry");
 
+                    b.Property<int?>("ScheduleId")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("schedule_id");
+
                     b.Property<long?>("StartedAt")
                         .HasColumnType("INTEGER")
                         .HasColumnName("started_at");
@@ -1408,6 +1442,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.Property<int>("State")
                         .HasColumnType("INTEGER")
                         .HasColumnName("state");
+
+                    b.Property<string>("Tags")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("tags");
 
                     b.Property<int>("Tier")
                         .HasColumnType("INTEGER")
@@ -1562,6 +1600,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("retry");
 
+                    b.Property<int?>("ScheduleId")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("schedule_id");
+
                     b.Property<long?>("StartedAt")
                         .HasColumnType("INTEGER")
                         .HasColumnName("started_at");
@@ -1569,6 +1611,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.Property<int>("State")
                         .HasColumnType("INTEGER")
                         .HasColumnName("state");
+
+                    b.Property<string>("Tags")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("tags");
 
                     b.Property<int>("Tier")
                         .HasColumnType("INTEGER")
@@ -2121,6 +2167,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("retry");
 
+                    b.Property<int?>("ScheduleId")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("schedule_id");
+
                     b.Property<long?>("StartedAt")
                         .HasColumnType("INTEGER")
                         .HasColumnName("started_at");
@@ -2128,6 +2178,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.Property<int>("State")
                         .HasColumnType("INTEGER")
                         .HasColumnName("state");
+
+                    b.Property<string>("Tags")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("tags");
 
                     b.Property<int>("Tier")
                         .HasColumnType("INTEGER")
@@ -2221,6 +2275,14 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("retry");
 
+                    b.Property<int?>("ScheduleId")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("schedule_id");
+
+                    b.Property<string>("Tags")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("tags");
+
                     b.Property<int>("Tier")
                         .HasColumnType("INTEGER")
                         .HasColumnName("tier");
@@ -2230,8 +2292,16 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.HasIndex(new[] { "BatchId", "CorrelationId" }, "ix_tasks_batch")
                         .HasFilter("batch_id is not null");
 
+                    b.HasIndex(new[] { "OrderingKey", "CorrelationId" }, "ix_tasks_ordering_key")
+                        .HasFilter("ordering_key is not null");
+
                     b.HasIndex(new[] { "Owner", "CorrelationId" }, "ix_tasks_owner")
                         .HasFilter("owner is not null");
+
+                    b.HasIndex(new[] { "Queue", "CorrelationId" }, "ix_tasks_queue");
+
+                    b.HasIndex(new[] { "ScheduleId", "CorrelationId" }, "ix_tasks_schedule")
+                        .HasFilter("schedule_id is not null");
 
                     b.ToTable("tasks", (string)null);
                 });
@@ -2374,6 +2444,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("retry");
 
+                    b.Property<int?>("ScheduleId")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("schedule_id");
+
                     b.Property<long?>("StartedAt")
                         .HasColumnType("INTEGER")
                         .HasColumnName("started_at");
@@ -2381,6 +2455,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.Property<int>("State")
                         .HasColumnType("INTEGER")
                         .HasColumnName("state");
+
+                    b.Property<string>("Tags")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("tags");
 
                     b.Property<int>("Tier")
                         .HasColumnType("INTEGER")

@@ -462,6 +462,20 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "task_tags",
+                columns: table => new
+                {
+                    tag = table.Column<string>(type: "TEXT", maxLength: 64, nullable: false),
+                    task_id = table.Column<Guid>(type: "TEXT", nullable: false),
+                    owner = table.Column<string>(type: "TEXT", maxLength: 128, nullable: true),
+                    queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_task_tags", x => new { x.tag, x.task_id });
+                });
+
+            migrationBuilder.CreateTable(
                 name: "tasks",
                 columns: table => new
                 {
@@ -482,7 +496,9 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     due_at = table.Column<long>(type: "INTEGER", nullable: false),
                     ending = table.Column<string>(type: "TEXT", nullable: true),
                     batch_id = table.Column<Guid>(type: "TEXT", nullable: true),
-                    owner = table.Column<string>(type: "TEXT", maxLength: 128, nullable: true)
+                    owner = table.Column<string>(type: "TEXT", maxLength: 128, nullable: true),
+                    tags = table.Column<string>(type: "TEXT", nullable: true),
+                    schedule_id = table.Column<int>(type: "INTEGER", nullable: true)
                 },
                 constraints: table =>
                 {
@@ -770,16 +786,39 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 filter: "next_at is not null");
 
             migrationBuilder.CreateIndex(
+                name: "ix_task_tags_owner",
+                table: "task_tags",
+                columns: new[] { "owner", "tag", "task_id" },
+                filter: "owner is not null");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_tasks_batch",
                 table: "tasks",
                 columns: new[] { "batch_id", "id" },
                 filter: "batch_id is not null");
 
             migrationBuilder.CreateIndex(
+                name: "ix_tasks_ordering_key",
+                table: "tasks",
+                columns: new[] { "ordering_key", "id" },
+                filter: "ordering_key is not null");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_tasks_owner",
                 table: "tasks",
                 columns: new[] { "owner", "id" },
                 filter: "owner is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_queue",
+                table: "tasks",
+                columns: new[] { "queue", "id" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_schedule",
+                table: "tasks",
+                columns: new[] { "schedule_id", "id" },
+                filter: "schedule_id is not null");
 
             migrationBuilder.Sql(
                 """
@@ -789,7 +828,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     ready.attempts_left, ready.max_attempts, ready.retry, ready.default_lease_ms, ready.lease_ms, null as lease_until,
                     ready.worker, ready.claimed_by, ready.created_at, ready.due_at, ready.expires_at, ready.started_at,
                     null as finished_at, 0 as limited, 0 as dead, null as delete_at, ready.dispatch_at, ready.ending, ready.batch_id,
-                    ready.owner, ready.progress
+                    ready.owner, t.tags, t.schedule_id, ready.progress
                 from ready join tasks t on t.id = ready.id;
                 """);
             migrationBuilder.Sql(
@@ -800,7 +839,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     running.attempt, running.attempts_left, running.max_attempts, running.retry, running.default_lease_ms,
                     running.lease_ms, running.lease_until, running.worker, running.claimed_by, running.created_at, running.due_at,
                     running.expires_at, running.started_at, null as finished_at, running.limited, 0 as dead, null as delete_at,
-                    null as dispatch_at, running.ending, running.batch_id, running.owner, running.progress
+                    null as dispatch_at, running.ending, running.batch_id, running.owner, t.tags, t.schedule_id, running.progress
                 from running join tasks t on t.id = running.id;
                 """);
             migrationBuilder.Sql(
@@ -811,7 +850,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     outcomes.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, outcomes.lease_ms, null as lease_until,
                     outcomes.worker, outcomes.claimed_by, t.created_at, outcomes.due_at, outcomes.expires_at, outcomes.started_at,
                     outcomes.finished_at, 0 as limited, outcomes.dead, outcomes.delete_at, null as dispatch_at, t.ending, t.batch_id,
-                    outcomes.owner, outcomes.progress
+                    outcomes.owner, t.tags, t.schedule_id, outcomes.progress
                 from outcomes join tasks t on t.id = outcomes.id;
                 """);
             migrationBuilder.Sql(
@@ -820,16 +859,19 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 select id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error,
                     attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at,
                     due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner,
+                    tags, schedule_id,
                     progress from waiting_tasks
                 union all
                 select id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error,
                     attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at,
                     due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner,
+                    tags, schedule_id,
                     progress from running_tasks
                 union all
                 select id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error,
                     attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at,
                     due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner,
+                    tags, schedule_id,
                     progress from ended_tasks;
                 """);
         }
@@ -902,6 +944,9 @@ namespace TaskQueue.Storage.Sqlite.Migrations
 
             migrationBuilder.DropTable(
                 name: "schedules");
+
+            migrationBuilder.DropTable(
+                name: "task_tags");
 
             migrationBuilder.DropTable(
                 name: "tasks");

@@ -1260,6 +1260,36 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.ToTable("queue_locks", (string)null);
                 });
 
+            modelBuilder.Entity("TaskQueue.Storage.TaskTag", b =>
+                {
+                    b.Property<string>("Tag")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("tag");
+
+                    b.Property<Guid>("TaskId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("task_id");
+
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Queue")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("queue");
+
+                    b.HasKey("Tag", "TaskId");
+
+                    b.HasIndex(new[] { "Owner", "Tag", "TaskId" }, "ix_task_tags_owner")
+                        .HasFilter("owner is not null");
+
+                    b.ToTable("task_tags", (string)null);
+                });
+
             modelBuilder.Entity("all_tasks", b =>
                 {
                     b.Property<Guid>("CorrelationId")
@@ -1398,6 +1428,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("retry");
 
+                    b.Property<int?>("ScheduleId")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("schedule_id");
+
                     b.Property<long?>("StartedAt")
                         .HasColumnType("INTEGER")
                         .HasColumnName("started_at");
@@ -1405,6 +1439,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.Property<int>("State")
                         .HasColumnType("INTEGER")
                         .HasColumnName("state");
+
+                    b.Property<string>("Tags")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("tags");
 
                     b.Property<int>("Tier")
                         .HasColumnType("INTEGER")
@@ -1559,6 +1597,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("retry");
 
+                    b.Property<int?>("ScheduleId")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("schedule_id");
+
                     b.Property<long?>("StartedAt")
                         .HasColumnType("INTEGER")
                         .HasColumnName("started_at");
@@ -1566,6 +1608,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.Property<int>("State")
                         .HasColumnType("INTEGER")
                         .HasColumnName("state");
+
+                    b.Property<string>("Tags")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("tags");
 
                     b.Property<int>("Tier")
                         .HasColumnType("INTEGER")
@@ -2118,6 +2164,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("retry");
 
+                    b.Property<int?>("ScheduleId")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("schedule_id");
+
                     b.Property<long?>("StartedAt")
                         .HasColumnType("INTEGER")
                         .HasColumnName("started_at");
@@ -2125,6 +2175,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.Property<int>("State")
                         .HasColumnType("INTEGER")
                         .HasColumnName("state");
+
+                    b.Property<string>("Tags")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("tags");
 
                     b.Property<int>("Tier")
                         .HasColumnType("INTEGER")
@@ -2218,6 +2272,14 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("retry");
 
+                    b.Property<int?>("ScheduleId")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("schedule_id");
+
+                    b.Property<string>("Tags")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("tags");
+
                     b.Property<int>("Tier")
                         .HasColumnType("INTEGER")
                         .HasColumnName("tier");
@@ -2227,8 +2289,16 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.HasIndex(new[] { "BatchId", "CorrelationId" }, "ix_tasks_batch")
                         .HasFilter("batch_id is not null");
 
+                    b.HasIndex(new[] { "OrderingKey", "CorrelationId" }, "ix_tasks_ordering_key")
+                        .HasFilter("ordering_key is not null");
+
                     b.HasIndex(new[] { "Owner", "CorrelationId" }, "ix_tasks_owner")
                         .HasFilter("owner is not null");
+
+                    b.HasIndex(new[] { "Queue", "CorrelationId" }, "ix_tasks_queue");
+
+                    b.HasIndex(new[] { "ScheduleId", "CorrelationId" }, "ix_tasks_schedule")
+                        .HasFilter("schedule_id is not null");
 
                     b.ToTable("tasks", (string)null);
                 });
@@ -2371,6 +2441,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("retry");
 
+                    b.Property<int?>("ScheduleId")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("schedule_id");
+
                     b.Property<long?>("StartedAt")
                         .HasColumnType("INTEGER")
                         .HasColumnName("started_at");
@@ -2378,6 +2452,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.Property<int>("State")
                         .HasColumnType("INTEGER")
                         .HasColumnName("state");
+
+                    b.Property<string>("Tags")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("tags");
 
                     b.Property<int>("Tier")
                         .HasColumnType("INTEGER")

@@ -11,6 +11,7 @@ using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Schedules;
+using TaskQueue.Engine.Search;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Storage.Audit;
 using TaskQueue.Storage.Auth;
@@ -21,6 +22,7 @@ using TaskQueue.Storage.Quarantine;
 using TaskQueue.Storage.Queues;
 using TaskQueue.Storage.Quotas;
 using TaskQueue.Storage.Schedules;
+using TaskQueue.Storage.Search;
 using TaskQueue.Storage.Tasks;
 
 namespace TaskQueue.Storage.Hosting;
@@ -38,6 +40,7 @@ internal static class StoreRegistration
             .AddSingleton<IQueueRecordStore, QueueRecordStore>()
             .AddSingleton<IScheduleStore, ScheduleStore>();
         services.AddSingleton<ITaskQueries, TaskQueries>();
+        services.AddSingleton(new SearchLimits()).AddSingleton<ITaskSearch, TaskSearches>();
         services.AddSingleton<IBatchQueries, BatchQueries>().AddSingleton<IBatchStore, BatchStore>();
         services.AddSingleton<ISagaRepositoryContextFactory<BatchState>, BatchRepository>();
         services.AddSingleton<IWebhookStore, WebhookStore>();

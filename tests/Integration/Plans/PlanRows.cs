@@ -20,8 +20,9 @@ internal static class PlanRows
     private static readonly string InsertFinished =
         $$"""
         with submitted as (
-            insert into tasks ({{Columns}}, payload)
-            select gen_random_uuid(), 'q' || n % {{Queues}}, n % 2, 1 + n % 4, false, 'work', 4, 15000, t, t, '{"text":"hello world"}'
+            insert into tasks ({{Columns}}, payload, tags)
+            select gen_random_uuid(), 'q' || n % {{Queues}}, n % 2, 1 + n % 4, false, 'work', 4, 15000, t, t, '{"text":"hello world"}',
+                case when n % 5 = 0 then 't' || n % 100 end
             from generate_series(1, {{Finished}}) as n cross join lateral (select now() - n * interval '1 second' as t) as at
             returning *),
         numbered as (select row_number() over () as n, * from submitted)
@@ -79,6 +80,7 @@ internal static class PlanRows
         update outbox_partitions set published_to = (select max(id) - 1000 from outbox);
         insert into attempts (task_id, attempt, type, started_at, ended_at)
         select id, 1, 5, created_at, created_at from tasks where tier = 1;
+        insert into task_tags (tag, task_id, queue) select tags, id, queue from tasks where tags is not null;
         """;
 
     // One in a hundred is due.
@@ -109,7 +111,7 @@ internal static class PlanRows
 
     // No other job gathers statistics while plans are read, and ours cover all rows instead of a random sample.
     private static readonly string StandStill = string.Join("; ",
-        new[] { "tasks", "ready", "running", "outcomes", "outbox", "attempts", "callbacks", "dedupe_keys", "ordering_keys" }
+        new[] { "tasks", "ready", "running", "outcomes", "outbox", "attempts", "task_tags", "callbacks", "dedupe_keys", "ordering_keys" }
             .Select(table => $"alter table {table} set (autovacuum_enabled = false)"));
 
     private const string AllRows = "-c default_statistics_target=1000";

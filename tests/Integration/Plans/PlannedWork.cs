@@ -27,7 +27,8 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
 
     private async Task InsertAsync()
     {
-        await store.InsertAsync([.. Enumerable.Range(0, 600).Select(n => new NewTask(Task($"q{n}")))]);
+        await store.InsertAsync([.. Enumerable.Range(0, 600)
+            .Select(n => new NewTask(Task($"q{n}", t => t.Tags = n % 2 == 0 ? "t1,t2" : null)))]);
         // Waiting tasks hold half of the keys; those with an ordering key come before its head.
         var duplicates = Enumerable.Range(0, 300).Select(n => new NewTask(
             Task($"q{(3 * n) + 1}", t => t.DedupeKey = n % 2 == 0 ? "k1" : $"k{t.CorrelationId}"), OverwriteFields.Payload));

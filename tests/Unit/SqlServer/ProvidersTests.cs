@@ -24,13 +24,13 @@ public sealed class ProvidersTests
             "LockTargetSql LockLimitsSql LimitedClaimSql StrictClaimSql AppendSql"),
         ("Unlock", "UnlockSql", "UnlockSql", "UnlockSql"),
         ("NextDue", "NextDueSql", "NextDueSql", "NextDueSql"),
-        ("Insert", "Inserts.Write", "InsertTaskSql EnterSql.Ready AppendSql", "InsertWithEventsSql"),
-        ("InsertInGroup", "Inserts.Write", "InsertTaskSql EnterSql.Ready AppendSql", "InsertNewSql AppendSql"),
+        ("Insert", "Inserts.Write", "InsertTaskSql EnterSql.Ready InsertTagSql AppendSql", "InsertWithEventsSql"),
+        ("InsertInGroup", "Inserts.Write", "InsertTaskSql EnterSql.Ready InsertTagSql AppendSql", "InsertNewSql AppendSql"),
         ("InsertOrdered",
             "Inserts.TakeKeys Inserts.WriteNew ReleaseKeysSql ExistingSql HoldersSql OverwriteTasksSql OverwriteReadySql "
                 + "Moves.WriteHistory OutboxWrites.Append",
-            "TakeKeySql InsertTaskSql EnterSql.Ready ReleaseKeySql ExistingSql HolderSql OverwriteTaskSql OverwriteReadySql HistorySql "
-                + "AppendSql",
+            "TakeKeySql InsertTaskSql EnterSql.Ready InsertTagSql ReleaseKeySql ExistingSql HolderSql OverwriteTaskSql OverwriteReadySql "
+                + "HistorySql AppendSql",
             "InsertTasksSql ExistingSql HoldersSql OverwriteTasksSql OverwriteReadySql AddHistorySql AppendSql"),
         ("TakeTick", "TakeTickSql", "TakeTickSql", "TakeTickSql"),
         ("TakeLines", "TakeLinesSql BadLinesSql", "TakeLinesSql BadLinesSql", "TakeLinesSql BadLinesSql"),
@@ -58,7 +58,7 @@ public sealed class ProvidersTests
             "PurgeSql AppendSql"),
         ("Reset", "FillBucketSql ForgetCountsSql", "FillBucketSql ForgetCountsSql", "FillBucketSql ForgetCountsSql"),
         ("Stats", "StatsSql", "StatsSql", "StatsSql"),
-        ("RemoveDeleted", "RemoveSql CountExpiredSql", "RemoveSql RemoveHistorySql RemoveOutcomeSql RemoveTaskSql CountSql",
+        ("RemoveDeleted", "RemoveSql CountExpiredSql", "RemoveSql RemoveTagSql RemoveHistorySql RemoveOutcomeSql RemoveTaskSql CountSql",
             "RemoveSql CountSql"),
         ("FollowClock", "FollowLeasesSql FollowDuesSql", "FollowLeasesSql FollowDuesSql", "FollowLeasesSql FollowDuesSql"),
         ("RedispatchAll", "RedispatchSql", "RedispatchSql", "RedispatchSql"),

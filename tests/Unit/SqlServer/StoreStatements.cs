@@ -71,6 +71,7 @@ internal static class StoreStatements
     {
         var task = Moved(from, to);
         task.DedupeKey = "k";
+        task.Tags = "a";
         task.BatchId = Guid.CreateVersion7();
         task.CompletionActions = CompletionActionsJson.ToText(new CompletionActions { CallbackUrl = "http://localhost/" });
         task.Record(
