@@ -26,6 +26,7 @@ COPY src/Storage.Postgres/Storage.Postgres.csproj src/Storage.Postgres/packages.
 COPY src/Storage.SqlServer/Storage.SqlServer.csproj src/Storage.SqlServer/packages.lock.json src/Storage.SqlServer/
 COPY src/Storage.Sqlite/Storage.Sqlite.csproj src/Storage.Sqlite/packages.lock.json src/Storage.Sqlite/
 COPY src/Storage/Storage.csproj src/Storage/packages.lock.json src/Storage/
+COPY src/WebConsole/WebConsole.csproj src/WebConsole/packages.lock.json src/WebConsole/
 RUN dotnet restore src/Api/Api.csproj --locked-mode
 COPY LICENSE NOTICE ./
 COPY licenses/ licenses/

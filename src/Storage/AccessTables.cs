@@ -16,6 +16,13 @@ internal static class AccessTables
     public static void Map(ModelBuilder model)
     {
         model.Entity<ApiKeyRecord>(MapKeys);
+        model.Entity<SessionKey>(e =>
+        {
+            e.ToTable("session_keys").HasKey(x => x.Number);
+            e.Property(x => x.Number).HasColumnName("number").ValueGeneratedNever();
+            e.Property(x => x.Text).HasColumnName("text");
+            e.Property(x => x.CreatedAt).HasColumnName("created_at");
+        });
         model.Entity<AuditRecord>(MapAudit);
         model.Entity<QuarantinedItem>(MapQuarantine);
         model.Entity<TenantUsage>(e =>

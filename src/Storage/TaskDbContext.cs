@@ -74,6 +74,9 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
     /// <summary>Table <c>api_keys</c>.</summary>
     public DbSet<ApiKeyRecord> ApiKeys => Set<ApiKeyRecord>();
 
+    /// <summary>Table <c>session_keys</c>.</summary>
+    public DbSet<SessionKey> SessionKeys => Set<SessionKey>();
+
     /// <summary>Table <c>audit</c>.</summary>
     public DbSet<AuditRecord> Audit => Set<AuditRecord>();
 

@@ -111,6 +111,23 @@ public sealed class AccessServer : IAsyncLifetime
         return id;
     }
 
+    /// <summary>A task of a, and its callback that has failed.</summary>
+    internal async Task<(string Task, string Callback)> CallbackAsync()
+    {
+        var task = await TaskAsync();
+        var now = TimeProvider.System.GetUtcNow().UtcDateTime;
+        var callback = new TaskQueue.Engine.Callbacks.Callback
+        {
+            SubjectId = Guid.Parse(task), Url = "http://127.0.0.1:9/", Body = "{}",
+            State = TaskQueue.Engine.Callbacks.CallbackState.Failed, Owner = "a",
+            DueAt = now, CreatedAt = now, FinishedAt = now,
+        };
+        await using var db = Database.CreateContext();
+        db.Callbacks.Add(callback);
+        await db.SaveChangesAsync();
+        return (task, $"cb_{callback.Id}");
+    }
+
     internal async Task<string> BellaTaskAsync() =>
         (await DoneAsync("a", HttpMethod.Post, "/v1/queue/put", new { queue = "a-1", endpoint = "/x", level = 3, data = new { } }))
             .Json.Text("data")!;

@@ -66,6 +66,18 @@ public static class AccessTable
                 new("POST", $"/queues/a-1/schedules/{await s.ScheduleAsync()}/resume")),
             ["POST /queues/{queue}/schedules/{name}/run"] = (TenantAdmins, async s =>
                 new("POST", $"/queues/a-1/schedules/{await s.ScheduleAsync()}/run")),
+            ["GET /queues/{queue}/schedules/{name}/next"] = (Readers, async s =>
+                new("GET", $"/queues/a-1/schedules/{await s.ScheduleAsync()}/next")),
+            ["POST /tasks/{id}/callbacks/{callback}/resend"] = (Readers, async s => await s.CallbackAsync() is var (task, callback)
+                ? new("POST", $"/tasks/{task}/callbacks/{callback}/resend") : null!),
+            ["GET /schedules"] = (Readers, async s => new("GET", "/schedules?limit=200", Marker: $"\"{await s.ScheduleAsync()}\"")),
+            ["GET /schedules/preview"] = (QueueReaders + " narrow admin-other", _ =>
+                Is("GET", "/schedules/preview?cron=0%208%20*%20*%20*")),
+            ["GET /batches"] = (Readers, async s => new("GET", "/batches?limit=200", Marker: await s.BatchAsync())),
+            ["GET /batches/{id}"] = (Readers, async s => new("GET", $"/batches/{await s.BatchAsync()}")),
+            ["POST /batches/{id}/cancel"] = (Readers, async s => new("POST", $"/batches/{await s.BatchAsync()}/cancel")),
+            ["GET /console/overview"] = ("admin-queue operator", _ => Is("GET", "/console/overview", marker: "\"a-1\"")),
+            ["GET /console/events"] = (QueueReaders + " narrow admin-other", _ => Is("GET", "/console/events")),
             ["POST /v1/queue/register"] = (Submitters, s =>
                 Is("POST", "/v1/queue/register", new { queue = s.NewName("a-"), endpoint = "/x" })),
             ["GET /v1/queue/{queue}/metadata"] = (QueueReaders, _ => Is("GET", "/v1/queue/a-1/metadata")),

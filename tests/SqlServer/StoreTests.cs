@@ -27,6 +27,8 @@ public sealed class QueueVerbsOnSqlServer() : QueueVerbsTests(DatabaseProvider.S
 
 public sealed class AccessOnSqlServer() : AccessTests(DatabaseProvider.SqlServer);
 
+public sealed class SessionKeysOnSqlServer() : SessionKeyTests(DatabaseProvider.SqlServer);
+
 public sealed class ScalingOnSqlServer() : ScalingTests(DatabaseProvider.SqlServer);
 
 public sealed class FilesInSqlServer() : FileStoreConformance(DatabaseProvider.SqlServer, FileStoreKind.Database);

@@ -33,11 +33,12 @@ public sealed class ArchitectureTests
         ["Consumers"] = ["Bus", "Client", "Client.RabbitMq", "Contracts", "Engine"],
         ["Scheduler"] = ["Contracts", "Engine", "Storage"], // Hangfire keeps its jobs in the same database
         ["Client.Kubernetes"] = ["Client"],
+        ["WebConsole"] = ["Contracts", "Engine", "Http"],
         ["Api"] =
         [
             "Adapters.Agent", "Adapters.Bella", "Adapters.Moab", "Adapters.OpenAI", "Bus", "Client", "Client.Kubernetes",
             "Client.RabbitMq", "Consumers", "Contracts", "Engine", "Http",
-            "Scheduler", "Storage", "Storage.Postgres", "Storage.SqlServer", "Storage.Sqlite",
+            "Scheduler", "Storage", "Storage.Postgres", "Storage.SqlServer", "Storage.Sqlite", "WebConsole",
         ],
     };
 

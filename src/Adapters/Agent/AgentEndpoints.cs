@@ -17,13 +17,14 @@ internal static class AgentEndpoints
     public static void MapAgent(this WebApplication app)
     {
         app.MapGroup("/agent").WithTags("agent").AnswerFaults(fault => ToError(fault, "Async request processing failed"))
-            .Needs(Scope.Enqueue)
+            .Needs(Scope.Enqueue).ForKeysOnly()
             .MapPost("/process-async", ProcessAsync).TakesJson<AgentBody>().Produces<AgentQueued>().Produces<AgentError>(401)
                 .Produces<AgentError>(413)
             .Produces<AgentProblems>(422).Produces<AgentError>(429).Produces<AgentError>(500).Produces<AgentError>(503)
             .WithSummary("Accept a query: {\"query\"}, and optionally user_id, session_id, metadata, context. It expires if "
                 + "processing has not started within 24 h.");
         app.MapGroup("/agent").WithTags("agent").AnswerFaults(fault => ToError(fault, "Get task status failed")).Needs(Scope.Read)
+            .ForKeysOnly()
             .MapGet("/task-status/{id}", StatusAsync).Produces<AgentStatus>().Produces<AgentError>(401).Produces<AgentError>(404)
                 .Produces<AgentError>(500).Produces<AgentError>(503)
             .WithSummary("Status of a task: pending, processing, completed, failed, retrying, cancelled. Takes an id of this API, or the "

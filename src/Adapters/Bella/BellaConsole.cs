@@ -19,7 +19,7 @@ internal static class BellaConsole
     {
         var console = app.MapGroup("/v1/console").WithTags("bella")
             .AnswerFaults(BellaEndpoints.Error(app.Services.GetRequiredService<TimeProvider>()))
-            .WithMetadata(BellaEndpoints.NoCache).Needs(Scope.Read);
+            .WithMetadata(BellaEndpoints.NoCache).Needs(Scope.Read).ForKeysOnly();
         console.MapPost("/{queue}/clear", ClearAsync).Audited("queue.clear").Needs(Scope.Enqueue).Produces<string>()
             .Produces<BellaError>(400).Produces<BellaError>(404)
             .WithSummary("Cancel the waiting tasks of a queue and level (name:level); running tasks continue.");

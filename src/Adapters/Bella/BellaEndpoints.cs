@@ -30,7 +30,7 @@ internal static class BellaEndpoints
     public static void MapBella(this WebApplication app)
     {
         var bella = app.MapGroup("/v1/queue").WithTags("bella").AnswerFaults(Error(app.Services.GetRequiredService<TimeProvider>()))
-            .WithMetadata(NoCache).Needs(Scope.Read);
+            .WithMetadata(NoCache).Needs(Scope.Read).ForKeysOnly();
         bella.MapPost("/register", RegisterAsync).Audited("queue.put").Needs(Scope.Enqueue).Produces<string>().Produces<BellaError>(400)
             .Produces<BellaError>(429)
             .WithSummary("Register a queue: {\"queue\", \"endpoint\"}; all its levels can then be used.");

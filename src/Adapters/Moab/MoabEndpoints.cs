@@ -69,7 +69,8 @@ internal static class MoabEndpoints
 
     private static Dictionary<string, string> Details(string key, string value) => new() { [key] = value };
 
-    private static RouteGroupBuilder Group(WebApplication app, string path) => app.MapGroup(path).WithTags("moab").AnswerFaults(Error);
+    private static RouteGroupBuilder Group(WebApplication app, string path) =>
+        app.MapGroup(path).WithTags("moab").AnswerFaults(Error).ForKeysOnly();
 
     private static IResult Error(ApiError fault) =>
         Results.Json(

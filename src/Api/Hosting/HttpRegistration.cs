@@ -49,6 +49,7 @@ internal static class HttpRegistration
     public static void UseHttp(this WebApplication app)
     {
         app.UseTrustedProxies();
+        app.UseConfiguredPathBase();
         app.UseMiddleware<SecureHeaders>();
         app.UseExceptionHandler();
         app.UseStatusCodePages();

@@ -9,6 +9,7 @@ using TaskQueue.Adapters.Moab;
 using TaskQueue.Adapters.OpenAI.Batches;
 using TaskQueue.Adapters.OpenAI.Files;
 using TaskQueue.Api.Audit;
+using TaskQueue.Api.Batches;
 using TaskQueue.Api.Events;
 using TaskQueue.Api.Keys;
 using TaskQueue.Api.Maintenance;
@@ -36,6 +37,8 @@ using TaskQueue.Storage;
 using TaskQueue.Storage.Postgres;
 using TaskQueue.Storage.Sqlite;
 using TaskQueue.Storage.SqlServer;
+using TaskQueue.WebConsole.Hosting;
+using TaskQueue.WebConsole.Overview;
 
 namespace TaskQueue.Api.Hosting;
 
@@ -74,6 +77,9 @@ internal static partial class Server
         builder.Services.AddHostedService<DrainService>();
         builder.Services.AddSingleton<TaskWaits>();
         builder.Services.AddHttp().AddOperations().AddTelemetry(configuration, roles, self.Name).AddBella().AddBatches().AddMoab();
+
+        if (roles.HasFlag(Roles.Api) && ConsoleRegistration.IsOn(configuration))
+            builder.Services.AddWebConsole(configuration).AddSingleton<IOverviewSource, OverviewJobs>();
 
         var app = builder.Build();
         Map(app, roles);
@@ -141,11 +147,14 @@ internal static partial class Server
         app.MapWorkers();
         app.MapQueues();
         app.MapSchedules();
+        app.MapScheduleLists();
         app.MapQuarantine();
         app.MapMaintenance();
         app.MapKeys();
         app.MapAudit();
         app.MapBella();
+        app.MapCallbacks();
+        app.MapNativeBatches();
         app.MapFiles();
         app.MapBatches();
         app.MapMoab();
@@ -155,6 +164,8 @@ internal static partial class Server
         app.MapQuotas();
         foreach (var adapter in app.Services.GetServices<IHttpAdapter>())
             adapter.Map(app);
+        if (ConsoleRegistration.IsOn(app.Configuration))
+            app.MapWebConsole(app.Services.GetRequiredService<OperationsPort>().Ports);
     }
 
     private static void ConfigureKestrel(KestrelServerOptions kestrel, ListenAddresses addresses, ServerCertificates certificates,

@@ -4,7 +4,8 @@ using TaskQueue.Engine;
 
 namespace TaskQueue.Api.Hosting;
 
-/// <summary><c>TaskQueue:TrustedProxies</c>: addresses and networks whose <c>X-Forwarded-For</c> is trusted.</summary>
+/// <summary><c>TaskQueue:TrustedProxies</c>: addresses and networks whose <c>X-Forwarded-For</c> and
+/// <c>X-Forwarded-Proto</c> are trusted.</summary>
 internal static class TrustedProxies
 {
     private const string Key = "TaskQueue:TrustedProxies";
@@ -14,7 +15,10 @@ internal static class TrustedProxies
         var proxies = app.Configuration.GetSection(Key).Get<string[]>() ?? [];
         if (proxies.Length == 0)
             return;
-        var options = new ForwardedHeadersOptions { ForwardedHeaders = ForwardedHeaders.XForwardedFor, ForwardLimit = null };
+        var options = new ForwardedHeadersOptions
+        {
+            ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto, ForwardLimit = null,
+        };
         options.KnownIPNetworks.Clear();
         options.KnownProxies.Clear();
         foreach (var proxy in proxies)

@@ -51,9 +51,8 @@ internal sealed partial class MetricsFilter(RequestDelegate next, QueueCatalog q
                 : seesProcess;
     }
 
-    /// <summary>A shared queue counts the tasks of every tenant, so a caller confined to a tenant may not read it.</summary>
     internal static bool Sees(Access access, Caller caller, string queue, string? owner) =>
-        access.CanSeeQueue(owner, queue) && (owner is not null || !caller.IsConfined || access.Others.Match(queue));
+        Callers.SeesCounts(access, caller, queue, owner);
 
     [GeneratedRegex("[{,]queue=\"(?<queue>[^\"]*)\"", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex QueueLabel();

@@ -30,6 +30,8 @@ internal static class ScheduleEndpoints
                 .WithSummary("Create a schedule in a declared queue, or replace all its settings.");
         schedules.MapGet("/{name}", GetAsync).Needs(Scope.Read).Produces<ScheduleDetails>().ProducesProblem(404)
             .WithSummary("Get a schedule with its next five ticks.");
+        schedules.MapGet("/{name}/next", NextAsync).Needs(Scope.Read).Produces<ScheduleTicks>().ProducesProblem(400).ProducesProblem(404)
+            .TakesQuery("count", "1 to 100; default 5.").WithSummary("Get the next ticks of a schedule; none while it is paused.");
         schedules.MapDelete("/{name}", DeleteAsync).Audited("schedule.delete").Produces(204).ProducesProblem(404)
             .WithSummary("Delete a schedule; its tasks stay.");
         schedules.MapPost("/{name}/pause", PauseAsync).Audited("schedule.pause").Produces<ScheduleDetails>().ProducesProblem(404)
@@ -43,6 +45,14 @@ internal static class ScheduleEndpoints
     private static async Task<IResult> ListAsync(string queue, HttpContext context, ScheduleService schedules, Redaction redaction) =>
         Results.Json(new ScheduleList([.. (await schedules.ListAsync(queue, context.Access()))
             .Select(s => ToDetails(s, redaction.For(context.Caller())))]), ScheduleJson.Instance.ScheduleList);
+
+    private static async Task<IResult> NextAsync(string queue, string name, HttpContext context, ScheduleService schedules)
+    {
+        PageQuery.DemandKnown(context.Request, ["count"]);
+        var count = PageQuery.Number(context.Request, "count", Upcoming, ScheduleLists.MaxTicks);
+        var schedule = await schedules.FindAsync(queue, name, context.Access()) ?? throw NotFound(queue, name);
+        return Results.Json(new ScheduleTicks(ScheduleService.Upcoming(schedule, count)), ScheduleJson.Instance.ScheduleTicks);
+    }
 
     private static async Task<IResult> PutAsync(string queue, string name, HttpContext context, ScheduleService schedules,
         IOptions<EngineOptions> options)
@@ -148,7 +158,8 @@ internal static class ScheduleEndpoints
         Results.Json(ToDetails(schedule, context.RequestServices.GetRequiredService<Redaction>().For(context.Caller())),
             ScheduleJson.Instance.ScheduleDetails, statusCode: status);
 
-    private static ScheduleDetails ToDetails(ScheduleRecord schedule, Redactor redactor)
+    /// <summary>A schedule as its reader sees it.</summary>
+    internal static ScheduleDetails ToDetails(ScheduleRecord schedule, Redactor redactor)
     {
         var s = schedule.Settings;
         return new ScheduleDetails(

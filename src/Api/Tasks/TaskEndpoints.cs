@@ -4,7 +4,6 @@ using TaskQueue.Api.Search;
 using TaskQueue.Contracts;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
-using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Search;
 using TaskQueue.Engine.Tasks;
@@ -42,8 +41,6 @@ internal static partial class TaskEndpoints
             .ProducesProblem(429)
             .TakesQuery("wait_seconds", "Wait until the task has ended, at most this many seconds: 0 to 30.")
             .WithSummary("Get a task with its timeline.");
-        native.MapGet("/{id}/callbacks", CallbacksAsync).Needs(Scope.Read).Produces<TaskCallbacks>().ProducesProblem(404)
-            .WithSummary("List the callbacks of a task or a batch, each with the log of its tries.");
         native.MapPost("/{id}/cancel", CancelAsync).Needs(Scope.Enqueue).Produces<TaskChanged>().ProducesProblem(404).ProducesProblem(409)
             .WithSummary("Cancel a task that has not ended.");
         native.MapDelete("/{id}", DeleteAsync).Needs(Scope.Enqueue).Produces(204).ProducesProblem(404)
@@ -130,20 +127,6 @@ internal static partial class TaskEndpoints
         {
             throw new ApiException(400, "invalid_task", $"tasks[{refused.Index}]: {refused.Message}");
         }
-    }
-
-    private static async Task<IResult> CallbacksAsync(string id, HttpContext context, ITaskQueries queries, IBatchQueries batches,
-        Redaction redaction, CancellationToken cancellationToken)
-    {
-        var (access, guid) = (context.Access(), Id(id));
-        var callbacks = await queries.CallbacksAsync(guid, cancellationToken);
-        // The log outlives its task; it stores the owner but not the queue.
-        var isSeen = await queries.IsSeenAsync(guid, access, cancellationToken)
-            || await batches.FindAsync(guid, access, cancellationToken) is not null
-            || ((access.Own.IsAll || access.SeesAllTenants) && callbacks.Exists(c => access.CanRead(c.Owner)));
-        return isSeen
-            ? Results.Json(new TaskCallbacks([.. callbacks.Select(c => TaskMapping.ToCallback(c, redaction.For(context.Caller())))]),
-                TaskJson.Instance.TaskCallbacks) : throw NotFound(id);
     }
 
     private static TaskSubmission ReadOne(JsonElement task, int index, Guid id, DateTimeOffset now, Access access)

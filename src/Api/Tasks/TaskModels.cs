@@ -80,6 +80,7 @@ internal sealed record TaskCallback(string Id, string Url, string State, int Att
 [JsonSerializable(typeof(TaskError))]
 [JsonSerializable(typeof(TaskDetails))]
 [JsonSerializable(typeof(TaskCallbacks))]
+[JsonSerializable(typeof(TaskCallback))]
 [JsonSerializable(typeof(RetryBody))]
 internal sealed partial class TaskJson : JsonSerializerContext
 {

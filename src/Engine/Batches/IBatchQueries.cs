@@ -14,8 +14,9 @@ public interface IBatchQueries
     /// <param name="after">The last batch of the page before; null reads the first page.</param>
     /// <param name="max">Maximum number of batches.</param>
     /// <param name="cancellationToken">Cancels the read.</param>
+    /// <param name="queue">The queue of the batches; null is every queue.</param>
     /// <exception cref="UnreadableDataException">One of them cannot be decrypted.</exception>
-    Task<List<BatchState>> ListAsync(Access access, BatchState? after, int max, CancellationToken cancellationToken);
+    Task<List<BatchState>> ListAsync(Access access, BatchState? after, int max, CancellationToken cancellationToken, string? queue = null);
 
     /// <summary>The progress of each of these batches, by id.</summary>
     Task<IReadOnlyDictionary<Guid, BatchProgress>> ProgressAsync(IReadOnlyList<BatchState> batches, CancellationToken cancellationToken);

@@ -16,6 +16,10 @@ internal sealed record StoredText(string Property, Place Place, string? Value, A
     {
         switch (entity)
         {
+            case Auth.SessionKey key:
+                yield return new(nameof(Auth.SessionKey.Text), new("session_keys.text", Guid.Empty, $"{key.Number}"), key.Text,
+                    v => key.Text = v!);
+                break;
             case Callback callback:
                 yield return new(nameof(Callback.Body), Place.Result(callback.SubjectId), callback.Body, v => callback.Body = v!);
                 break;

@@ -24,7 +24,8 @@ public sealed partial class BacklogWatch
     private readonly LoadHistory _history;
     private readonly Lock _lock = new();
     private Task _reading = Task.CompletedTask;
-    private long _notBefore = long.MinValue; // timestamp
+    private long? _endedAt; // timestamp
+    private TimeSpan _took;
     private Shown? _shown;
     private bool _isFailing;
 
@@ -57,18 +58,29 @@ public sealed partial class BacklogWatch
     }
 
     /// <summary>Refreshes the backlog from the database if that is due; returns when the shown values are current.</summary>
-    public Task RefreshAsync()
+    /// <param name="interval">Time between two reads for this reader; null is the configured one.</param>
+    public Task RefreshAsync(TimeSpan? interval = null)
     {
         lock (_lock)
         {
-            if (_reading.IsCompleted && _time.GetTimestamp() >= _notBefore)
+            if (_reading.IsCompleted && IsDue(interval ?? _interval))
                 _reading = Task.Run(ReadAsync);
             return _reading;
         }
     }
 
+    private bool IsDue(TimeSpan interval)
+    {
+        var pause = LeastShare * _took;
+        return _endedAt is not { } ended || _time.GetElapsedTime(ended) >= (pause > interval ? pause : interval);
+    }
+
     /// <summary>Queues that held tasks at the last read, declared or not.</summary>
     public IEnumerable<string> Queues => Volatile.Read(ref _shown)?.Queues.Select(q => q.Key) ?? [];
+
+    /// <summary>Events that the outbox held at the last read, and how long the oldest has waited; null before the first read.</summary>
+    public (long Rows, double AgeSeconds)? Outbox =>
+        Volatile.Read(ref _shown) is { } shown ? (shown.Backlog.OutboxRows, Age(shown.Backlog.OutboxOldestAt)) : null;
 
     /// <summary>Whether the last read failed.</summary>
     internal bool IsFailing => Volatile.Read(ref _isFailing);
@@ -101,9 +113,8 @@ public sealed partial class BacklogWatch
                 LogReadFailed(fault);
         }
 
-        var pause = LeastShare * _time.GetElapsedTime(begun);
-        Volatile.Write(ref _notBefore,
-            _time.GetTimestamp() + (long)((pause > _interval ? pause : _interval).TotalSeconds * _time.TimestampFrequency));
+        lock (_lock)
+            (_endedAt, _took) = (_time.GetTimestamp(), _time.GetElapsedTime(begun));
     }
 
     /// <summary>Sums series that are not shown separately; a series shown once stays, at zero.</summary>

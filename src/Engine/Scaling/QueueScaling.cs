@@ -33,15 +33,27 @@ public sealed class QueueScaling(BacklogWatch backlog, QueueCatalog queues, IOpt
     /// <param name="cancellationToken">Cancels the wait for the database.</param>
     public async Task<QueueDemand?> AskAsync(string queue, int? tier, double? within, CancellationToken cancellationToken)
     {
-        var history = backlog.Follow(queue);
+        backlog.Follow(queue);
         await Task.WhenAny(backlog.RefreshAsync(), Task.Delay(Patience, cancellationToken));
+        var settings = (await queues.FindAsync(queue))?.Settings ?? QueueSettings.Default;
+        return Peek(queue, settings, tier, within);
+    }
+
+    /// <summary>The demand of a queue at the last read of the backlog; null if that is too old.</summary>
+    /// <param name="queue">Base name.</param>
+    /// <param name="settings">Its settings.</param>
+    /// <param name="tier">A tier; null is all tiers together.</param>
+    /// <param name="within">Target time in seconds until waiting tasks begin; null is the configured time.</param>
+    public QueueDemand? Peek(string queue, QueueSettings settings, int? tier = null, double? within = null)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        var history = backlog.Follow(queue);
         var samples = history?.Samples ?? [];
         if (samples.Count == 0 && backlog.Last(queue) is { } last)
             samples = [last];
         if (samples.Count == 0 || (backlog.IsFailing && time.GetElapsedTime(samples[^1].Stamp) > LoadHistory.Window))
             return null;
 
-        var settings = (await queues.FindAsync(queue))?.Settings ?? QueueSettings.Default;
         var rate = settings.Rate is { } limit ? limit.MaxTokens * 1000.0 / limit.IntervalMs : (double?)null;
         var seconds = within ?? options.Value.WithinSeconds;
         var loads = samples.Select(s => s.LoadOf(tier, time)).ToList();

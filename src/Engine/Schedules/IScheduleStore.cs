@@ -13,6 +13,15 @@ public interface IScheduleStore
     /// <exception cref="UnreadableDataException">One of them cannot be decrypted.</exception>
     Task<List<ScheduleRecord>> ListAsync(string queue, Access access);
 
+    /// <summary>A page of the schedules of all queues that the caller may see, by queue and name.</summary>
+    /// <param name="access">The caller's access.</param>
+    /// <param name="after">Queue and name of the last schedule of the page before; null reads the first page.</param>
+    /// <param name="max">Maximum number of schedules.</param>
+    /// <param name="cancellationToken">Cancels the read.</param>
+    /// <exception cref="UnreadableDataException">One of them cannot be decrypted.</exception>
+    Task<List<ScheduleRecord>> ListAllAsync(Access access, (string Queue, string Name)? after, int max,
+        CancellationToken cancellationToken);
+
     /// <summary>Adds a schedule in a transaction: its checks and counts stay valid until it commits.</summary>
     /// <param name="schedule">The schedule; its id is set.</param>
     /// <param name="quota">The limits of an API; null is unlimited.</param>

@@ -123,6 +123,18 @@ public sealed class ScheduleService(
     /// <summary>Lists the schedules of a queue that the caller may see, by name.</summary>
     public Task<List<ScheduleRecord>> ListAsync(string queue, Access access) => store.ListAsync(queue, access);
 
+    /// <summary>A page of the schedules of all queues that the caller may see, by queue and name.</summary>
+    public Task<List<ScheduleRecord>> ListAllAsync(Access access, (string Queue, string Name)? after, int max,
+        CancellationToken cancellationToken) => store.ListAllAsync(access, after, max, cancellationToken);
+
+    /// <summary>The next ticks of a cron expression, UTC.</summary>
+    /// <exception cref="InvalidScheduleException">The cron expression or the time zone is invalid.</exception>
+    public IReadOnlyList<DateTime> Preview(string cron, string timeZone, int count)
+    {
+        var ticks = CronSchedule.Parse(cron, timeZone);
+        return ticks.Next(time.GetUtcNow().UtcDateTime) is { } next ? [next, .. ticks.Upcoming(next, count - 1)] : [];
+    }
+
     private static bool CanRead(Access access, ScheduleRecord schedule) => access.CanRead(schedule.Settings.Owner, schedule.Queue);
 
     /// <summary>Why this host cannot fire a schedule, such as a missing time zone; null if it can.</summary>

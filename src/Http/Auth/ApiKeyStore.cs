@@ -31,6 +31,12 @@ internal sealed class ApiKeyStore : IDisposable
             ? entry.ExpiresAt <= _time.GetUtcNow() || !entry.IsStrong(token) ? null : entry.Caller
             : _issued.Find(digest);
 
+    /// <summary>Finds the caller of a key that was found before, by its digest; null if it has expired or is no longer valid.</summary>
+    public async ValueTask<Caller?> FindAgainAsync(KeyDigest digest, CancellationToken cancellationToken) =>
+        _entries.TryGetValue(digest, out var entry) ? entry.ExpiresAt <= _time.GetUtcNow() ? null : entry.Caller
+        // Another process may have issued it a moment ago.
+        : _issued.Find(digest) ?? await _issued.FindNewAsync(digest, cancellationToken);
+
     /// <summary>Finds the caller of a key missing in memory, which another process may have just issued.</summary>
     public ValueTask<Caller?> FindNewAsync(string token, CancellationToken cancellationToken) =>
         KeyDigest.IsIssuedKey(token) ? _issued.FindNewAsync(KeyDigest.Of(token), cancellationToken) : new((Caller?)null);

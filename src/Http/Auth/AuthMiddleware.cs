@@ -14,13 +14,13 @@ namespace TaskQueue.Http.Auth;
 /// </summary>
 internal sealed class AuthMiddleware(
     RequestDelegate next, ApiKeyStore keys, Tokens tokens, SubmitterTokens submitters, RequestLimits limits, AuthFailures failures,
-    RequestQuota quota)
+    RequestQuota quota, ICallerSessions? sessions = null)
 {
     private const string Bearer = "Bearer ";
 
-    private static readonly ApiError Unauthorized =
+    internal static readonly ApiError Unauthorized =
         new(401, "unauthorized", "send a valid API key or token as 'Authorization: Bearer …'");
-    private static readonly ApiError Throttled = new(429, "too_many_failures",
+    internal static readonly ApiError Throttled = new(429, "too_many_failures",
         "too many requests with invalid keys or tokens from this address; wait, then send a valid one");
     private static readonly ApiError Busy = new(503, "busy", "the server has reached its limit of concurrent requests; try again");
 
@@ -84,18 +84,28 @@ internal sealed class AuthMiddleware(
             header = request.Query["Authorization"].FirstOrDefault();
         var token = header is not null && header.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase) ? header[Bearer.Length..] : null;
         if (!keys.IsOn)
-            return new(new Found(Caller.Anyone));
-        if (string.IsNullOrEmpty(token))
         {
-            failures.Count("missing");
-            return new(default(Found));
+            sessions?.Check(context);
+            return new(new Found(Caller.Anyone));
         }
+
+        if (string.IsNullOrEmpty(token))
+            return header is null && sessions?.Has(context) == true ? OfSessionAsync(context) : new(Missing());
 
         // Keys and tokens known in memory are accepted regardless of failures from the same address.
         var digest = KeyDigest.Of(token);
         var caller = keys.Find(token, digest)
             ?? (token.StartsWith(SubmitterTokens.Prefix, StringComparison.Ordinal) ? submitters.Find(token) : tokens.FindVerified(digest));
         return caller is null ? CheckUnknownAsync(context, token, digest) : new(new Found(caller));
+    }
+
+    private async ValueTask<Found> OfSessionAsync(HttpContext context) =>
+        await sessions!.FindAsync(context) is { } caller ? new Found(caller) : Missing();
+
+    private Found Missing()
+    {
+        failures.Count("missing");
+        return default;
     }
 
     private async ValueTask<Found> CheckUnknownAsync(HttpContext context, string token, KeyDigest digest)

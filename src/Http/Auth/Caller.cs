@@ -35,6 +35,9 @@ internal sealed record Caller(string? Name, string? Tenant, IReadOnlyList<Grant>
     /// <summary>When the key or token expires, UTC; null: never.</summary>
     public DateTime? ExpiresAt { get; init; }
 
+    /// <summary>Whether payloads, results, errors and progress are hidden: a session of the web console without that permission.</summary>
+    public bool HidesPayloads { get; init; }
+
     /// <summary>Identity that holds the leases of its claims.</summary>
     private string? Credential => KeyId is { } id ? Credentials.OfKey(id) : Name is null ? null : Credentials.OfCaller(Name, Tenant);
 
@@ -98,6 +101,13 @@ internal static class Callers
         if (context.Access().InQueuesOnly)
             throw new ApiException(403, "forbidden", "a submitter token is valid for its queue only");
     }
+
+    /// <summary>
+    /// Whether a caller may see the counts of a queue. A shared one counts the tasks of every tenant, so a caller confined to a tenant may
+    /// not see them.
+    /// </summary>
+    public static bool SeesCounts(Access access, Caller caller, string queue, string? owner) =>
+        access.CanSeeQueue(owner, queue) && (owner is not null || !caller.IsConfined || access.Others.Match(queue));
 
     /// <summary>Demands that a queue is the administrator's own, or that its role covers the queue for all tenants.</summary>
     /// <param name="context">The request.</param>

@@ -24,7 +24,8 @@ internal sealed class Redaction : IDisposable
     }
 
     /// <summary>The redactor for a caller. An anonymous caller is not an administrator.</summary>
-    public Redactor For(Caller caller) => caller.Name is not null && caller.IsOperator ? Redactor.None : _redactor;
+    public Redactor For(Caller caller) =>
+        caller.HidesPayloads ? Redactor.All : caller.Name is not null && caller.IsOperator ? Redactor.None : _redactor;
 
     public void Dispose() => _watch?.Dispose();
 }

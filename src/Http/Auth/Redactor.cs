@@ -17,6 +17,9 @@ internal sealed class Redactor(IEnumerable<string> members)
     /// <summary>Hides nothing.</summary>
     public static readonly Redactor None = new([]);
 
+    /// <summary>Hides everything that a redactor can hide.</summary>
+    public static readonly Redactor All = new(["*"]);
+
     private static readonly JsonReaderOptions AnyDepth = new() { MaxDepth = int.MaxValue };
 
     private readonly HashSet<string> _members = new(members, StringComparer.OrdinalIgnoreCase);

@@ -15,6 +15,9 @@ internal sealed record WaitingRoute;
 /// <param name="Elsewhere">Whether it is also served on the main port when there is a separate operations port.</param>
 internal sealed record OperationsRoute(bool Elsewhere);
 
+/// <summary>A route for programs, which sessions of the web console do not open.</summary>
+internal sealed record KeysOnlyRoute;
+
 /// <summary>Declares the access to a route where it is mapped.</summary>
 internal static class RouteScopes
 {
@@ -27,6 +30,11 @@ internal static class RouteScopes
     public static T Open<T>(this T endpoints)
         where T : IEndpointConventionBuilder =>
         endpoints.WithMetadata(new OpenRoute());
+
+    /// <summary>Marks routes for programs, which sessions of the web console do not open.</summary>
+    public static T ForKeysOnly<T>(this T endpoints)
+        where T : IEndpointConventionBuilder =>
+        endpoints.WithMetadata(new KeysOnlyRoute());
 
     /// <summary>Marks a long-poll or stream, which does not count against the concurrency limit.</summary>
     public static T MayWait<T>(this T endpoints)

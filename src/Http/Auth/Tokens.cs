@@ -12,7 +12,9 @@ namespace TaskQueue.Http.Auth;
 /// <summary>Verifies JSON web tokens with the configured secret or authority.</summary>
 internal sealed class Tokens : IDisposable
 {
-    private const string Scp = "scp";
+    /// <summary>Claim with the scopes of tokens that lack the configured one.</summary>
+    public const string Scp = "scp";
+
     private const int MinRsaBits = 2048;
     private const int MinEcdsaBits = 256;
 
@@ -136,7 +138,8 @@ internal sealed class Tokens : IDisposable
     private static bool IsStrong(SecurityKey key, string algorithm) =>
         key.KeySize >= (algorithm.StartsWith("ES", StringComparison.Ordinal) ? MinEcdsaBits : MinRsaBits);
 
-    private static Caller? ToCaller(TokenClaims claims, JwtOptions jwt)
+    /// <summary>The caller that claims name; null if they name none.</summary>
+    public static Caller? ToCaller(TokenClaims claims, JwtOptions jwt)
     {
         if (claims.Text(jwt.NameClaim) is not { } name || !CallerNames.IsValid(name))
             return null;
@@ -150,7 +153,8 @@ internal sealed class Tokens : IDisposable
         };
     }
 
-    private static IEnumerable<string> Words(TokenClaims claims, JwtOptions jwt)
+    /// <summary>The scopes that claims grant, as written.</summary>
+    public static IEnumerable<string> Words(TokenClaims claims, JwtOptions jwt)
     {
         var claim = claims.Has(jwt.ScopeClaim) ? jwt.ScopeClaim : Scp;
         return claims.Has(claim) ? claims.Words(claim) ?? [] : jwt.DefaultScopes;

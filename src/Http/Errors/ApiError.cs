@@ -25,10 +25,14 @@ internal sealed record ApiError(int Status, string Code, string Message, IReadOn
 internal sealed record ApiErrorFormat(Func<ApiError, IResult> Render);
 
 /// <summary>Ends a request with an error response.</summary>
-internal sealed class ApiException(int status, string code, string message, IReadOnlyDictionary<string, string>? details = null)
-    : Exception(message)
+internal sealed class ApiException(ApiError fault) : Exception(fault.Message)
 {
-    public ApiError Fault { get; } = new(status, code, message, details);
+    public ApiException(int status, string code, string message, IReadOnlyDictionary<string, string>? details = null)
+        : this(new ApiError(status, code, message, details))
+    {
+    }
+
+    public ApiError Fault { get; } = fault;
 }
 
 internal static partial class ApiErrors

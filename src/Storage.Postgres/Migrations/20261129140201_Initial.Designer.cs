@@ -166,6 +166,26 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     b.ToTable("api_keys", (string)null);
                 });
 
+            modelBuilder.Entity("TaskQueue.Engine.Auth.SessionKey", b =>
+                {
+                    b.Property<int>("Number")
+                        .HasColumnType("integer")
+                        .HasColumnName("number");
+
+                    b.Property<DateTime>("CreatedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("created_at");
+
+                    b.Property<string>("Text")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("text");
+
+                    b.HasKey("Number");
+
+                    b.ToTable("session_keys", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Engine.Batches.BatchCount", b =>
                 {
                     b.Property<Guid>("BatchId")

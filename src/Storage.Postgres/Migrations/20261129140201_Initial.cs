@@ -357,6 +357,19 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "session_keys",
+                columns: table => new
+                {
+                    number = table.Column<int>(type: "integer", nullable: false),
+                    text = table.Column<string>(type: "text", nullable: false),
+                    created_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_session_keys", x => x.number);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "queue_locks",
                 columns: table => new
                 {
@@ -982,6 +995,9 @@ namespace TaskQueue.Storage.Postgres.Migrations
 
             migrationBuilder.DropTable(
                 name: "queue_limits");
+
+            migrationBuilder.DropTable(
+                name: "session_keys");
 
             migrationBuilder.DropTable(
                 name: "queue_locks");

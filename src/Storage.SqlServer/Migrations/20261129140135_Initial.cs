@@ -330,6 +330,19 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "session_keys",
+                columns: table => new
+                {
+                    number = table.Column<int>(type: "int", nullable: false),
+                    text = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
+                    created_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_session_keys", x => x.number);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "queue_locks",
                 columns: table => new
                 {
@@ -939,6 +952,9 @@ namespace TaskQueue.Storage.SqlServer.Migrations
 
             migrationBuilder.DropTable(
                 name: "queue_limits");
+
+            migrationBuilder.DropTable(
+                name: "session_keys");
 
             migrationBuilder.DropTable(
                 name: "queue_locks");

@@ -180,6 +180,27 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     b.ToTable("api_keys", (string)null);
                 });
 
+            modelBuilder.Entity("TaskQueue.Engine.Auth.SessionKey", b =>
+                {
+                    b.Property<int>("Number")
+                        .HasColumnType("int")
+                        .HasColumnName("number");
+
+                    b.Property<DateTime>("CreatedAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("created_at");
+
+                    b.Property<string>("Text")
+                        .IsRequired()
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("text")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.HasKey("Number");
+
+                    b.ToTable("session_keys", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Engine.Batches.BatchCount", b =>
                 {
                     b.Property<byte[]>("BatchId")

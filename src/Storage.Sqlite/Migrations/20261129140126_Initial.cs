@@ -329,6 +329,19 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "session_keys",
+                columns: table => new
+                {
+                    number = table.Column<int>(type: "INTEGER", nullable: false),
+                    text = table.Column<string>(type: "TEXT", nullable: false),
+                    created_at = table.Column<long>(type: "INTEGER", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_session_keys", x => x.number);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "queue_locks",
                 columns: table => new
                 {
@@ -929,6 +942,9 @@ namespace TaskQueue.Storage.Sqlite.Migrations
 
             migrationBuilder.DropTable(
                 name: "queue_limits");
+
+            migrationBuilder.DropTable(
+                name: "session_keys");
 
             migrationBuilder.DropTable(
                 name: "queue_locks");

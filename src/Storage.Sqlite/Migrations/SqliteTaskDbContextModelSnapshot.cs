@@ -156,6 +156,26 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.ToTable("api_keys", (string)null);
                 });
 
+            modelBuilder.Entity("TaskQueue.Engine.Auth.SessionKey", b =>
+                {
+                    b.Property<int>("Number")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("number");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("created_at");
+
+                    b.Property<string>("Text")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("text");
+
+                    b.HasKey("Number");
+
+                    b.ToTable("session_keys", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Engine.Batches.BatchCount", b =>
                 {
                     b.Property<Guid>("BatchId")

@@ -15,10 +15,13 @@ internal sealed class BatchQueries(IDbContextFactory<TaskDbContext> databases) :
         return db.Open(await Visible(db, access).SingleOrDefaultAsync(b => b.CorrelationId == id, cancellationToken));
     }
 
-    public async Task<List<BatchState>> ListAsync(Access access, BatchState? after, int max, CancellationToken cancellationToken)
+    public async Task<List<BatchState>> ListAsync(Access access, BatchState? after, int max, CancellationToken cancellationToken,
+        string? queue = null)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var batches = Visible(db, access);
+        if (queue is not null)
+            batches = batches.Where(b => b.Queue == queue);
         if (after is not null)
             batches = batches.Where(b => b.CreatedAt < after.CreatedAt
                 || (b.CreatedAt == after.CreatedAt && b.CorrelationId < after.CorrelationId));

@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Encryption;
@@ -29,6 +30,9 @@ public static class EncryptedReads
     {
         switch (entity)
         {
+            case SessionKey:
+                OpenTexts(db, entity);
+                break;
             case TaskState task when Array.Exists(TaskCipher.All, text => DataCipher.IsMarked(text.Get(task))):
                 new TaskCipher(db.GetService<DataCipher>()).Open(task);
                 break;

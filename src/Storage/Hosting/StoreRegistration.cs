@@ -35,7 +35,7 @@ internal static class StoreRegistration
     {
         services.AddSingleton<IQuotaStore, QuotaStore>().AddSingleton<ITenantUsageStore, TenantUsageStore>()
             .AddSingleton<IAuditStore, AuditStore>()
-            .AddSingleton<IIssuedKeyStore, IssuedKeyStore>();
+            .AddSingleton<IIssuedKeyStore, IssuedKeyStore>().AddSingleton<ISessionKeyStore, SessionKeyStore>();
         services.AddSingleton<IFileStore, FileStore>().AddSingleton(FileContents)
             .AddSingleton<IQueueRecordStore, QueueRecordStore>()
             .AddSingleton<IScheduleStore, ScheduleStore>();
@@ -43,7 +43,7 @@ internal static class StoreRegistration
         services.AddSingleton(new SearchLimits()).AddSingleton<ITaskSearch, TaskSearches>();
         services.AddSingleton<IBatchQueries, BatchQueries>().AddSingleton<IBatchStore, BatchStore>();
         services.AddSingleton<ISagaRepositoryContextFactory<BatchState>, BatchRepository>();
-        services.AddSingleton<IWebhookStore, WebhookStore>();
+        services.AddSingleton<IWebhookStore, WebhookStore>().AddSingleton<ICallbackRepeats, CallbackRepeats>();
         services.AddSingleton<QuarantineStore>().AddSingleton<IQuarantineStore>(sp => sp.GetRequiredService<QuarantineStore>());
         services.AddSingleton<IParkingStore, ParkingStore>();
     }

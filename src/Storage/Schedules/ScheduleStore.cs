@@ -17,6 +17,9 @@ internal sealed class ScheduleStore(IDbContextFactory<TaskDbContext> databases) 
 {
     private const int MaxDue = 100;
 
+    /// <summary>Rows that a list of all queues reads at once.</summary>
+    private const int MaxRead = 500;
+
     public async Task<ScheduleRecord?> FindAsync(string queue, string name)
     {
         await using var db = await databases.CreateDbContextAsync();
@@ -28,6 +31,24 @@ internal sealed class ScheduleStore(IDbContextFactory<TaskDbContext> databases) 
         await using var db = await databases.CreateDbContextAsync();
         return db.Open((await db.Schedules.AsNoTracking().Where(s => s.Queue == queue).OrderBy(s => s.Name).ToListAsync())
             .FindAll(s => access.CanRead(s.Settings.Owner, s.Queue)));
+    }
+
+    public async Task<List<ScheduleRecord>> ListAllAsync(Access access, (string Queue, string Name)? after, int max,
+        CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var seen = new List<ScheduleRecord>();
+        while (true) // the owner is inside the settings, which the database does not read
+        {
+            var rows = db.Schedules.AsNoTracking();
+            if (after is var (queue, name))
+                rows = rows.Where(s => string.Compare(s.Queue, queue) > 0 || (s.Queue == queue && string.Compare(s.Name, name) > 0));
+            var page = await rows.OrderBy(s => s.Queue).ThenBy(s => s.Name).Take(MaxRead).ToListAsync(cancellationToken);
+            seen.AddRange(page.Where(s => access.CanRead(s.Settings.Owner, s.Queue)).Take(max - seen.Count));
+            if (page.Count < MaxRead || seen.Count == max)
+                return db.Open(seen);
+            after = (page[^1].Queue, page[^1].Name);
+        }
     }
 
     public async Task<ScheduleInsertResult> TryAddAsync(ScheduleRecord schedule, ScheduleQuota? quota, long? ownerLimit)

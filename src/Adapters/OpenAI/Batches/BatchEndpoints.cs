@@ -28,7 +28,7 @@ internal static class BatchEndpoints
     {
         var batches = app.MapGroup("/v1/batches").WithTags("openai")
             .AnswerFaults(OpenAIErrors.Batch(app.Services.GetRequiredService<TimeProvider>()))
-            .WithMetadata(OpenAIErrors.NoCache).Needs(Scope.Read);
+            .WithMetadata(OpenAIErrors.NoCache).Needs(Scope.Read).ForKeysOnly();
         batches.MapPost("", CreateAsync).Needs(Scope.Enqueue).Produces<OpenAIBatch>().Produces<BatchError>(400).Produces<BatchError>(404)
             .WithSummary(
                 "Run the lines of a file: {\"input_file_id\", \"endpoint\", \"completion_window\"}, and optionally metadata. "

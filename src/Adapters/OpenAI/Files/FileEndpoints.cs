@@ -19,7 +19,7 @@ internal static class FileEndpoints
     public static void MapFiles(this WebApplication app)
     {
         var files = app.MapGroup("/v1/files").WithTags("files").AnswerFaults(OpenAIErrors.File).WithMetadata(OpenAIErrors.NoCache)
-            .Needs(Scope.Read);
+            .Needs(Scope.Read).ForKeysOnly();
         // The API enforces the limit: the server's own would cut the connection before the client reads the response.
         files.MapPost("", UploadAsync).Needs(Scope.Enqueue).WithMetadata(new DisableRequestSizeLimitAttribute())
             .TakesFile("file", "purpose")

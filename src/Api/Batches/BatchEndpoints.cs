@@ -1,0 +1,100 @@
+using TaskQueue.Api.Queues;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Batches;
+using TaskQueue.Engine.Ids;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Http.Answers;
+using TaskQueue.Http.Audit;
+using TaskQueue.Http.Auth;
+using TaskQueue.Http.Errors;
+using TaskQueue.Http.Json;
+using TaskQueue.Http.Requests;
+
+namespace TaskQueue.Api.Batches;
+
+/// <summary>Reads and cancels batches, whichever API created them.</summary>
+internal static class BatchEndpoints
+{
+    public static void MapNativeBatches(this WebApplication app)
+    {
+        var batches = app.MapGroup("/batches").WithTags("batches").AnswerFaults(ApiErrors.Problem).Needs(Scope.Read);
+        batches.MapGet("", ListAsync).Produces<BatchList>().ProducesProblem(400)
+            .TakesQuery("queue", "Only batches of this queue.").TakesQuery("limit", "1 to 200; default 50.")
+            .TakesQuery("cursor", "Value of next_cursor from the previous page.").WithSummary("List batches, newest first.");
+        batches.MapGet("/{id}", GetAsync).Produces<BatchDetails>().ProducesProblem(404)
+            .WithSummary("Get a batch with live counts.");
+        batches.MapPost("/{id}/cancel", CancelAsync).Needs(Scope.Enqueue).Audited("batch.cancel", onlyWhenNoted: true)
+            .Produces<BatchDetails>(202)
+            .ProducesProblem(404).ProducesProblem(409)
+            .WithSummary("Cancel a batch; running tasks may finish within a grace period.");
+    }
+
+    private static async Task<IResult> ListAsync(HttpContext context, IBatchQueries queries, Redaction redaction)
+    {
+        var page = PageQuery.Read(context.Request, "queue");
+        var queue = context.Request.Query["queue"].ToString() is { Length: > 0 } name
+            ? QueueNames.IsValid(name) ? name : throw new ApiException(400, "invalid_request", $"queue must be {QueueNames.Rule}") : null;
+        if (queue is not null)
+            context.Demand(queue);
+        var after = page.Cursor is null ? null : QueueCursor.Parse(page.Cursor) is { } at
+            ? new BatchState { CreatedAt = at.At, CorrelationId = at.Id } : throw PageQuery.WrongCursor();
+        var found = await queries.ListAsync(context.Access(), after, page.Limit + 1, context.RequestAborted, queue);
+        var shown = found.Take(page.Limit).ToList();
+        var progress = await queries.ProgressAsync(shown, context.RequestAborted);
+        var redactor = redaction.For(context.Caller());
+        return Results.Json(
+            new BatchList(
+                shown.ConvertAll(b => ToDetails(b, progress[b.CorrelationId], redactor)),
+                found.Count > page.Limit ? QueueCursor.ToText(new TaskCursor(shown[^1].CreatedAt, shown[^1].CorrelationId)) : null),
+            BatchJson.Instance.BatchList);
+    }
+
+    private static async Task<IResult> GetAsync(string id, HttpContext context, IBatchQueries queries) =>
+        await AnswerAsync(await FindAsync(id, context, queries), context, queries, StatusCodes.Status200OK);
+
+    private static async Task<IResult> CancelAsync(string id, HttpContext context, IBatchQueries queries, BatchService batches)
+    {
+        var batch = await FindAsync(id, context, queries);
+        if (context.Caller() is { Name: not null } caller && batch.Owner != caller.Tenant)
+            context.AuditTarget($"batch/{id} of {batch.Owner}");
+        if (BatchStates.IsTerminal(batch.State))
+            throw new ApiException(409, "finished", $"batch {id} has ended and cannot be cancelled");
+        await batches.CancelAsync(batch.CorrelationId);
+        return await AnswerAsync(await FindAsync(id, context, queries), context, queries, StatusCodes.Status202Accepted);
+    }
+
+    private static async Task<BatchState> FindAsync(string id, HttpContext context, IBatchQueries queries) =>
+        IdOf(id) is { } guid && await queries.FindAsync(guid, context.Access(), context.RequestAborted) is { } batch ? batch
+            : throw new ApiException(404, "not_found", $"there is no batch {id}");
+
+    /// <summary>A batch's tasks show its UUID.</summary>
+    private static Guid? IdOf(string id) => BatchId.Parse(id) is { } numbered ? numbered.ToGuid()
+        : Guid.TryParseExact(id, "D", out var guid) ? guid : null;
+
+    private static async Task<IResult> AnswerAsync(BatchState batch, HttpContext context, IBatchQueries queries, int status)
+    {
+        var progress = await queries.ProgressAsync([batch], context.RequestAborted);
+        return Results.Json(
+            ToDetails(batch, progress[batch.CorrelationId], context.RequestServices.GetRequiredService<Redaction>().For(context.Caller())),
+            BatchJson.Instance.BatchDetails, statusCode: status);
+    }
+
+    private static BatchDetails ToDetails(BatchState b, BatchProgress progress, Redactor redactor) => new(
+        BatchId.Format(b.CorrelationId), b.Queue, b.Tier, b.Endpoint, Word(b.State), b.Owner, b.Submitter, progress.Total,
+        progress.Completed, progress.Failed, progress.Completed + progress.Failed, b.CreatedAt, b.DeadlineAt, b.InProgressAt, b.FinishedAt,
+        b.InputFileId, b.OutputFileId, b.ErrorFileId, b.Metadata is { } metadata ? new RawJson(redactor.Json(metadata)) : null);
+
+    private static string Word(int state) => state switch
+    {
+        BatchStates.Validating => "validating",
+        BatchStates.InProgress => "in_progress",
+        BatchStates.Cancelling => "cancelling",
+        BatchStates.Expiring => "expiring",
+        BatchStates.Finalizing => "finalizing",
+        BatchStates.Completed => "completed",
+        BatchStates.Failed => "failed",
+        BatchStates.Expired => "expired",
+        _ => "cancelled",
+    };
+}

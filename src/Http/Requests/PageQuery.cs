@@ -1,0 +1,44 @@
+using System.Globalization;
+using TaskQueue.Http.Errors;
+
+namespace TaskQueue.Http.Requests;
+
+/// <summary>The query of a list with pages: <c>limit</c> and <c>cursor</c>, and the filters of the list; nothing else.</summary>
+/// <param name="Limit">Rows of a page.</param>
+/// <param name="Cursor">Where the page begins, as the previous page said; null: at the beginning.</param>
+internal sealed record PageQuery(int Limit, string? Cursor)
+{
+    private const int DefaultLimit = 50;
+    private const int MaxLimit = 200;
+
+    /// <summary>Reads the query of a request.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="filters">Further parameters that the list knows.</param>
+    /// <exception cref="ApiException">400.</exception>
+    public static PageQuery Read(HttpRequest request, params IEnumerable<string> filters)
+    {
+        DemandKnown(request, [.. filters, "limit", "cursor"]);
+        var limit = Number(request, "limit", DefaultLimit, MaxLimit);
+        return new PageQuery(limit, request.Query["cursor"].ToString() is { Length: > 0 } cursor ? cursor : null);
+    }
+
+    /// <summary>Demands that a query has no parameter that would be ignored.</summary>
+    /// <exception cref="ApiException">400.</exception>
+    public static void DemandKnown(HttpRequest request, IReadOnlyCollection<string> known)
+    {
+        if (request.Query.Keys.FirstOrDefault(key => !known.Contains(key, StringComparer.Ordinal)) is { } unknown)
+            throw Wrong($"there is no query parameter {unknown}; there are {string.Join(", ", known)}");
+    }
+
+    /// <summary>A whole number from 1 to <paramref name="max"/>.</summary>
+    /// <exception cref="ApiException">400.</exception>
+    public static int Number(HttpRequest request, string name, int byDefault, int max) =>
+        request.Query[name].ToString() is not { Length: > 0 } text ? byDefault
+        : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= 1 && number <= max ? number
+        : throw Wrong($"{name} must be 1 to {max}");
+
+    /// <summary>A cursor that is none of this list.</summary>
+    public static ApiException WrongCursor() => Wrong("cursor must be next_cursor of another page");
+
+    private static ApiException Wrong(string message) => new(400, "invalid_request", message);
+}
