@@ -48,8 +48,8 @@ public static class BusRegistration
             .AddTransient<ConfirmTimeout>();
         services.AddSingleton<EventPublisher>().AddSingleton<IEventPublisher>(sp => sp.GetRequiredService<EventPublisher>())
             .AddSingleton<IsolatingPublisher>().AddSingleton<DispatchAhead>().AddSingleton<DispatcherWake>();
-        services.AddSingleton<MessageLimits>().AddSingleton<WorkerChannels>().AddSingleton<EndedNotices>().AddSingleton<TaskSender>()
-            .AddSingleton<HeldQueues>().AddSingleton<TaskDispatcher>();
+        services.AddSingleton<MessageLimits>().AddSingleton<WorkerChannels>().AddSingleton<AcceptedSizes>().AddSingleton<EndedNotices>()
+            .AddSingleton<TaskSender>().AddSingleton<HeldQueues>().AddSingleton<TaskDispatcher>();
         services.AddSingleton<IReplySender, ReplySender>().AddSingleton<ConsumerLiveness>();
         if (address.RabbitMq is not null)
         {

@@ -62,6 +62,9 @@ internal sealed partial class PostgresTaskStore
         return offsets;
     }
 
+    public async Task<long[]> LoadFailoverOffsetsAsync() =>
+        await OutboxLease.LoadBegunAsync(source) is { } begun ? [.. begun.Select(OutboxRows.Behind)] : await LoadOffsetsAsync();
+
     public async Task<long[]> EndOfEventsAsync()
     {
         var offsets = new long[TaskEvent.Partitions];

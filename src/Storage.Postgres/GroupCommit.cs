@@ -5,14 +5,21 @@ namespace TaskQueue.Storage.Postgres;
 
 internal sealed partial class PostgresTaskStore
 {
+    // Most commands report on attempts, so `running` is read first, and the other tables only for what it does not have. One statement: a
+    // task that moves meanwhile is in one of them.
     private static readonly string LoadSql =
         $"""
-        select {Loaded(TaskTable.Ready)}, r.xmin from ready r where r.id = any($1)
+        with active as materialized (
+            select {Loaded(TaskTable.Running)}, r.xmin as version, {IsPartial} from running r where r.id = any($1)),
+        others as materialized (
+            select array(select u.id from unnest($1) as u(id) where u.id not in (select a.id from active a)) as wanted)
+        select * from active
         union all
-        select {Loaded(TaskTable.Running)}, r.xmin from running r where r.id = any($1)
+        select {Loaded(TaskTable.Ready)}, r.xmin, {IsPartial} from ready r where r.id = any((select wanted from others)::uuid[])
         union all
-        select {Loaded(TaskTable.Outcomes)}, r.xmin
-        from outcomes r cross join lateral (select * from tasks t where t.id = r.id offset 0) as t where r.id = any($1)
+        select {Loaded(TaskTable.Outcomes)}, r.xmin, {IsPartial}
+        from outcomes r cross join lateral (select * from tasks t where t.id = r.id offset 0) as t
+        where r.id = any((select wanted from others)::uuid[])
         """;
 
     // Two concurrent transactions would not see each other's dead letter: each waits for the commit of the previous one.
@@ -27,7 +34,10 @@ internal sealed partial class PostgresTaskStore
             for update skip locked))
         """; // one that is locked is being retried or deleted
 
-    private static string Loaded(TaskTable table) => TaskViews.Select(TaskColumn.Loaded, table, Missing);
+    private static string Loaded(TaskTable table) => TaskViews.Select(TaskColumn.Loaded, table, Missing)
+        .Replace("r.error", "case when octet_length(r.error) <= $2 then r.error end as error", StringComparison.Ordinal);
+
+    private const string IsPartial = "coalesce(octet_length(r.error) > $2, false)";
 
     /// <summary>The value of a column that the row of a task does not have.</summary>
     internal static string Missing(TaskColumn column) =>
@@ -61,12 +71,14 @@ internal sealed partial class PostgresTaskStore
         {
             await using var command = source.CreateCommand(LoadSql);
             command.Parameters.Add(Value(ids.ToArray()));
+            command.Parameters.Add(Value(TaskMove.MaxErrorBytes(ids.Count)));
             await using var reader = await command.ExecuteReaderAsync();
             var tasks = new Dictionary<Guid, TaskState>(ids.Count);
             while (await reader.ReadAsync())
             {
                 var task = TaskColumn.ReadRow(TaskColumn.Loaded, reader);
-                tasks[task.CorrelationId] = TaskMove.Loaded(task, reader.GetFieldValue<uint>(TaskColumn.Loaded.Length));
+                tasks[task.CorrelationId] = TaskMove.Loaded(
+                    task, reader.GetFieldValue<uint>(TaskColumn.Loaded.Length), reader.GetBoolean(TaskColumn.Loaded.Length + 1));
             }
 
             return tasks;

@@ -22,6 +22,19 @@ internal sealed class OutboxLease : IOutboxLease
         select (select epoch from taken), l.address from outbox_lease l
         """;
 
+    /// <summary>Notes once for each timeline where its dispatchers began, before they save anything.</summary>
+    private const string BeginSql =
+        """
+        update outbox_lease set timeline = $3, begun_at = (select array_agg(published_to order by id) from outbox_partitions)
+        where holder = $1 and lease_epoch = $2 and timeline is distinct from $3
+        """;
+
+    internal const string LoadBegunSql =
+        $"""
+        select coalesce((select begun_at from outbox_lease where timeline = {Timeline}),
+            (select array_agg(published_to order by id) from outbox_partitions))
+        """;
+
     private const string RenewSql =
         $"update outbox_lease set held_until = clock_timestamp() + $4 where {Mine}";
 
@@ -82,8 +95,34 @@ internal sealed class OutboxLease : IOutboxLease
         }
 
         // Before the offsets are read: they are this server's, or the lease is lost.
-        return new OutboxLeaseAnswer(
-            new OutboxLease(source, time, holder, epoch, await TimelineAsync(source, cancellationToken), begin), address);
+        var timeline = await TimelineAsync(source, cancellationToken);
+        if (timeline is not null)
+            await BeginAsync(source, holder, epoch, timeline, cancellationToken);
+        return new OutboxLeaseAnswer(new OutboxLease(source, time, holder, epoch, timeline, begin), address);
+    }
+
+    /// <summary>The offsets before anything was published on this server; null if it does not tell.</summary>
+    public static async Task<long[]?> LoadBegunAsync(NpgsqlDataSource source)
+    {
+        try
+        {
+            await using var command = source.CreateCommand(LoadBegunSql);
+            return (long[])(await command.ExecuteScalarAsync())!;
+        }
+        catch (PostgresException fault) when (TellsNoTimeline(fault))
+        {
+            return null;
+        }
+    }
+
+    private static async Task BeginAsync(
+        NpgsqlDataSource source, Guid holder, long epoch, string timeline, CancellationToken cancellationToken)
+    {
+        await using var command = source.CreateCommand(BeginSql);
+        command.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = holder });
+        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = epoch });
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = timeline });
+        await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
     public async Task SaveOffsetsAsync(long[] offsets)
@@ -160,12 +199,14 @@ internal sealed class OutboxLease : IOutboxLease
             await using var command = source.CreateCommand($"select {Timeline}");
             return (string)(await command.ExecuteScalarAsync(cancellationToken))!;
         }
-        catch (PostgresException fault) when (fault.SqlState is PostgresErrorCodes.FeatureNotSupported
-            or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.InsufficientPrivilege)
+        catch (PostgresException fault) when (TellsNoTimeline(fault))
         {
             return null;
         }
     }
+
+    private static bool TellsNoTimeline(PostgresException fault) => fault.SqlState is PostgresErrorCodes.FeatureNotSupported
+        or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.InsufficientPrivilege;
 }
 
 /// <summary>The lease of the outbox dispatcher was lost; the next try resumes at the saved offsets.</summary>

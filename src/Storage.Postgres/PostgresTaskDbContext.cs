@@ -26,6 +26,8 @@ public sealed class PostgresTaskDbContext(DbContextOptions<PostgresTaskDbContext
             e.Property(x => x.Address).HasColumnName("address").HasMaxLength(256);
             e.Property(x => x.Epoch).HasColumnName("lease_epoch");
             e.Property(x => x.HeldUntil).HasColumnName("held_until");
+            e.Property(x => x.Timeline).HasColumnName("timeline").HasMaxLength(8);
+            e.Property(x => x.BegunAt).HasColumnName("begun_at");
             e.HasData(new OutboxLeaseRow { Id = 1, HeldUntil = DateTime.UnixEpoch });
         });
     }
@@ -65,4 +67,10 @@ public sealed class OutboxLeaseRow
 
     /// <summary>When others may take the lease, by the clock of the database.</summary>
     public DateTime HeldUntil { get; set; }
+
+    /// <summary>The timeline on which it was last acquired; null before the first, and where the server does not tell.</summary>
+    public string? Timeline { get; set; }
+
+    /// <summary>Offset of each partition before the first tenure on that timeline: events behind it may be others than before.</summary>
+    public long[]? BegunAt { get; set; }
 }

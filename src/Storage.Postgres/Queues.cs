@@ -48,54 +48,6 @@ internal sealed partial class PostgresTaskStore
         update running set limited = true where id = any(array(select id from found))
         """;
 
-    // A task may start, or a dead letter may be retried, while we wait for its row: then it is left to the next step. Parts of a statement
-    // run in no promised order: the counts make it lock first what waits, then what runs, then dead letters.
-    private static readonly string PurgeSql =
-        $"""
-        with found as (
-            select id from (
-                select id, created_at from ready where queue = $1 and not blocked
-                union all select id, created_at from ready where queue = $1 and ordering_key is not null and blocked
-                union all select id, created_at from running where queue = $1
-                union all select o.id, t.created_at from outcomes o join tasks t on t.id = o.id where o.queue = $1 and o.dead) as m
-            where created_at < $3 limit $4),
-        waiting as (
-            select {Gone} from ready where id = any(array(select id from found)) order by id for update),
-        active as (
-            select {Gone} from running where id = any(array(select id from found)) and (select count(*) from waiting) >= 0
-            order by id for update),
-        gone as materialized (select * from waiting union all select * from active),
-        dead_letters as (
-            update outcomes set delete_at = $2, dead = false
-            where dead and id = any(array(select id from found)) and (select count(*) from gone) >= 0
-            returning id),
-        not_waiting as (delete from ready where id = any(array(select id from waiting))),
-        not_running as (delete from running where id = any(array(select id from active))),
-        cancelled as (
-            insert into outcomes ({TaskColumn.List(TaskColumn.Outcomes)})
-            select {string.Join(", ", TaskColumn.Outcomes.Select(Cancelled))} from gone),
-        freed as (
-            delete from dedupe_keys where ctid = any(array(select d.place from gone g cross join lateral (
-                select d.ctid as place from dedupe_keys d where d.queue = g.queue and d.dedupe_key = g.dedupe_key and d.task_id = g.id
-                offset 0) as d)))
-        select f.id, g.id is not null, d.id is not null, g.ordering_key, g.tier, g.attempt, g.worker
-        from found f left join gone g on g.id = f.id left join dead_letters d on d.id = f.id
-        """;
-
-    private const string Gone =
-        "id, queue, tier, attempt, attempts_left, lease_ms, worker, claimed_by, due_at, expires_at, started_at, error, progress, batch_id, "
-            + "owner, dedupe_key, ordering_key";
-
-    private static string Cancelled(TaskColumn column) => column.Name switch
-    {
-        "state" => $"{TaskStates.Cancelled}",
-        "finished_at" => "$2",
-        "delete_at" => "case when batch_id is null then $2 end",
-        "result" => "null",
-        "dead" => "false",
-        _ => column.Name,
-    };
-
     private const string StatsSql =
         """
         select
@@ -154,72 +106,11 @@ internal sealed partial class PostgresTaskStore
 
     public Task RearmAsync(string queue, DateTime now) => RunAsync(RearmSql, () => [Value(queue), Value(now)]);
 
-    public async Task<PurgedTasks> PurgeAsync(string queue, EventPolicy events, DateTime now, int max, DateTime acceptedBefore)
-    {
-        var purged = await RetryRacesAsync(async () =>
-        {
-            await using var connection = await source.OpenConnectionAsync();
-            await using var transaction = await connection.BeginTransactionAsync();
-            var found = await FoundAsync(
-                connection, transaction, Command(PurgeSql, Value(queue), Value(now), Value(acceptedBefore), Value(max)));
-            var cancelled = found.FindAll(t => t.IsCancelled);
-            var orderingKeys = TaskChanges.OrderingKeysOf(queue, cancelled.Select(t => t.Key));
-            if (orderingKeys.Count > 0)
-            {
-                await ExecuteAsync(connection, transaction, [LockKeys(orderingKeys)]);
-                await PromoteAsync(connection, transaction, orderingKeys);
-            }
-
-            if (events != EventPolicy.None && cancelled.Count > 0)
-            {
-                var parameters = new Parameters();
-                var partition = parameters.Add(PickPartition());
-                await ExecuteAsync(connection, transaction,
-                [
-                    parameters.Command($"with locked as (select pg_advisory_xact_lock({LockSpace}, {partition}))\n" + OutboxWrites.Append(
-                        parameters, partition, cancelled.Select(t => new TaskEvent
-                        {
-                            TaskId = t.Id, Type = TaskEventType.Cancelled, Queue = queue, Tier = t.Tier, Attempt = t.Attempt,
-                            Worker = t.Worker, At = now,
-                        }), only: null)),
-                ]);
-            }
-
-            await transaction.CommitAsync();
-            return new PurgedTasks(cancelled.Count, found.Count(t => t.IsDropped), found.Count);
-        });
-        _marks.Forget(queue); // tasks may have been promoted
-        return purged;
-    }
-
     public async Task ResetAsync(string queue)
     {
         await RunAsync(FillBucketSql, () => [Value(queue)]);
         await RunAsync(ForgetCountsSql, () => [Value(queue)]);
     }
-
-    private static async Task<List<PurgedTask>> FoundAsync(
-        NpgsqlConnection connection, NpgsqlTransaction transaction, NpgsqlBatchCommand purge)
-    {
-        await using var batch = new NpgsqlBatch(connection, transaction)
-        {
-            BatchCommands = { purge },
-            Timeout = StorageRegistration.LongCommandSeconds,
-        };
-        await using var reader = await batch.ExecuteReaderAsync();
-        var found = new List<PurgedTask>();
-        while (await reader.ReadAsync())
-        {
-            found.Add(new PurgedTask(reader.GetGuid(0), reader.GetBoolean(1), reader.GetBoolean(2),
-                await reader.IsDBNullAsync(3) ? null : reader.GetString(3), await reader.IsDBNullAsync(4) ? 0 : reader.GetInt32(4),
-                await reader.IsDBNullAsync(5) ? 0 : reader.GetInt32(5), await reader.IsDBNullAsync(6) ? null : reader.GetString(6)));
-        }
-
-        return found;
-    }
-
-    /// <summary>A task that a purge found; it may have moved before it was locked.</summary>
-    private sealed record PurgedTask(Guid Id, bool IsCancelled, bool IsDropped, string? Key, int Tier, int Attempt, string? Worker);
 
     public async Task<QueueStats> StatsAsync(string queue, DateTime now)
     {

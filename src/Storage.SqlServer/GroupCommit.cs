@@ -16,11 +16,11 @@ internal sealed partial class SqlServerTaskStore
         insert into @wanted select id from {Rows.Table("@ids", "id binary(16)")} as j;
         {LockOrderingKeysText($"from @wanted w inner loop join tasks k {Sought} on k.id = w.id where k.ordering_key is not null")}
         {LockTasksText}
-        {ReadFound(TaskColumn.Loaded, TaskTable.Ready)}
-        {ReadFound(TaskColumn.Loaded, TaskTable.Running)}
-        {ReadFound(TaskColumn.Loaded, TaskTable.Outcomes)}
+        {LoadFound(TaskTable.Ready)}
+        {LoadFound(TaskTable.Running)}
+        {LoadFound(TaskTable.Outcomes)}
         """,
-        Json("@ids"));
+        Json("@ids"), Int("@max_error"));
 
     private static readonly Statement AppendSql = new($"{AllOrNothing}\n{AppendText}", Int("@partition"), Json("@events"));
 
@@ -149,8 +149,9 @@ internal sealed partial class SqlServerTaskStore
     private sealed class Session(SqlConnection connection, SqlTransaction transaction) : ITaskSession
     {
         public async Task<Dictionary<Guid, TaskState>> LoadAsync(IReadOnlyList<Guid> ids) =>
-            (await ReadAsync(connection, transaction, LoadSql, r => TaskMove.Loaded(TaskColumn.ReadRow(TaskColumn.Loaded, r)),
-                Rows.Json(ids.Distinct()))).ToDictionary(t => t.CorrelationId);
+            (await ReadAsync(connection, transaction, LoadSql,
+                r => TaskMove.Loaded(TaskColumn.ReadRow(TaskColumn.Loaded, r), isPartial: r.GetBoolean(TaskColumn.Loaded.Length)),
+                Rows.Json(ids.Distinct()), TaskMove.MaxErrorBytes(ids.Count))).ToDictionary(t => t.CorrelationId);
 
         /// <remarks>The rows have been locked since they were loaded, so all of them are written.</remarks>
         public async Task<IReadOnlySet<Guid>> SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates)

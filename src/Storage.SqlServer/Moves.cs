@@ -88,10 +88,17 @@ internal sealed partial class SqlServerTaskStore
         {(still is null ? "" : $"where {still} ")}order by i.id option (force order, maxdop 1)
         """;
 
+    /// <summary>Selects the locked tasks of a table without their long errors, and tells which have one.</summary>
+    private static string LoadFound(TaskTable table) => ReadFound(
+        Rows.Read(TaskColumn.Loaded, table)
+            .Replace("r.error", "case when datalength(r.error) <= @max_error then r.error end as error", StringComparison.Ordinal)
+            + ", cast(case when datalength(r.error) > @max_error then 1 else 0 end as bit) as is_partial", table);
+
     /// <summary>Selects the locked tasks of a table.</summary>
-    private static string ReadFound(TaskColumn[] columns, TaskTable table)
+    private static string ReadFound(TaskColumn[] columns, TaskTable table) => ReadFound(Rows.Read(columns, table), table);
+
+    private static string ReadFound(string list, TaskTable table)
     {
-        var list = Rows.Read(columns, table);
         var cold = list.Contains("t.", StringComparison.Ordinal) ? $" inner loop join tasks t {Sought} on t.id = r.id" : "";
         return $"""
             select {list} from @found f inner loop join {TaskMove.NameOf(table)} r {Sought} on r.id = f.id{cold}

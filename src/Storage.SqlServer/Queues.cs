@@ -33,60 +33,6 @@ internal sealed partial class SqlServerTaskStore
 
     private static readonly Statement FillBucketSql = new("update queue_limits set bucket_base = 0 where queue = @queue", Queue("@queue"));
 
-    // The ids are collected twice, as a task may move between the parts of the first read unseen. And it may fail, or a dead letter may be
-    // retried, while we wait for its row: where it is then decides.
-    private static readonly Statement PurgeSql = new(
-        $"""
-        {AllOrNothing}
-        declare @members table (id binary(16) primary key);
-        declare @wanted table (id binary(16) primary key);
-        insert into @members select top (@max) m.id from ({Members}) as m;
-        insert into @members select top (@max - (select count(*) from @members)) m.id from ({Members}) as m
-            where m.id not in (select id from @members);
-        {LockOrderingKeysText($"from @members m inner loop join tasks k {Sought} on k.id = m.id where k.ordering_key is not null")}
-        insert into @wanted select id from @members;
-        {LockTasksText}
-        declare @gone table ({Rows.Declare(Gone)});
-        delete w output {TaskColumn.List(Gone, "deleted.")} into @gone
-        from @found f inner loop join ready w {Sought} on w.id = f.id where f.place = {(int)TaskTable.Ready};
-        delete r output {TaskColumn.List(Gone, "deleted.")} into @gone
-        from @found f inner loop join running r {Sought} on r.id = f.id where f.place = {(int)TaskTable.Running};
-        insert into outcomes ({TaskColumn.List(TaskColumn.Outcomes)})
-        select {string.Join(", ", TaskColumn.Outcomes.Select(Cancelled))} from @gone g;
-        delete d from @gone g inner loop join dedupe_keys d {Sought} on d.queue = g.queue and d.dedupe_key = g.dedupe_key
-        where d.task_id = g.id;
-        declare @dropped table (id binary(16) primary key);
-        update o set delete_at = @now, dead = 0 output inserted.id into @dropped
-        from @found f inner loop join outcomes o {Sought} on o.id = f.id where f.place = {(int)TaskTable.Outcomes} and o.dead = 1;
-        select m.id, cast(case when g.id is null then 0 else 1 end as bit), cast(case when d.id is null then 0 else 1 end as bit),
-            {Rows.Read("ordering_key", "g.")}, coalesce(g.tier, 0), coalesce(g.attempt, 0), g.worker
-        from @members m left join @gone g on g.id = m.id left join @dropped d on d.id = m.id;
-        """,
-        Queue("@queue"), Time("@now"), Time("@before"), Int("@max"));
-
-    private static string Members =>
-        $"""
-        {Heads("t.id", "t.created_at < @before")}
-            union {Blocked("t.id", "t.created_at < @before")}
-            union select t.id from running t where t.queue = @queue and t.created_at < @before
-            union select e.id from outcomes e inner join tasks t on t.id = e.id
-                where e.queue = @queue and e.dead = 1 and t.created_at < @before
-        """;
-
-    /// <summary>What the outcome of a purged task needs of it, and what it held.</summary>
-    private static IEnumerable<TaskColumn> Gone => TaskColumn.All.Where(c => c.IsIn(TaskTable.Ready) && c.IsIn(TaskTable.Running)
-        && (c.IsIn(TaskTable.Outcomes) || c.Name is "batch_id" or "dedupe_key" or "ordering_key"));
-
-    private static string Cancelled(TaskColumn column) => column.Name switch
-    {
-        "state" => $"{TaskStates.Cancelled}",
-        "finished_at" => "@now",
-        "delete_at" => "case when g.batch_id is null then @now end",
-        "result" => "null",
-        "dead" => "0",
-        _ => "g." + column.Name,
-    };
-
     private static readonly Statement ForgetCountsSql = new("delete from queue_counts where queue = @queue", Queue("@queue"));
 
     private static readonly Statement StatsSql = new(
@@ -165,33 +111,6 @@ internal sealed partial class SqlServerTaskStore
     }
 
     public Task RearmAsync(string queue, DateTime now) => RunAsync(RearmSql, queue, now);
-
-    public Task<PurgedTasks> PurgeAsync(string queue, EventPolicy events, DateTime now, int max, DateTime acceptedBefore) =>
-        InTransactionAsync(async (connection, transaction) =>
-        {
-            var found = await ReadLongAsync(connection, transaction, PurgeSql, ReadPurged, queue, now, acceptedBefore, max);
-            var cancelled = found.FindAll(t => t.IsCancelled);
-            // Tasks added while we waited for the head of their key are kept, and one of them is now the head.
-            await PromoteAsync(connection, transaction, TaskChanges.OrderingKeysOf(queue, cancelled.Select(t => t.Key)));
-            if (events != EventPolicy.None)
-            {
-                await AppendAsync(connection, transaction, counts: false, events: [.. cancelled.Select(t => new TaskEvent
-                {
-                    TaskId = t.Id, Type = TaskEventType.Cancelled, Queue = queue, Tier = t.Tier, Attempt = t.Attempt, Worker = t.Worker,
-                    At = now,
-                })]);
-            }
-
-            await transaction.CommitAsync();
-            return new PurgedTasks(cancelled.Count, found.Count(t => t.IsDropped), found.Count);
-        });
-
-    private static PurgedTask ReadPurged(DbDataReader reader) =>
-        new(StoredValue.Id(reader, 0), reader.GetBoolean(1), reader.GetBoolean(2), reader.IsDBNull(3) ? null : reader.GetString(3),
-            reader.GetInt32(4), reader.GetInt32(5), reader.IsDBNull(6) ? null : reader.GetString(6));
-
-    /// <summary>A task that a purge found; it may have moved before it was locked.</summary>
-    private sealed record PurgedTask(Guid Id, bool IsCancelled, bool IsDropped, string? Key, int Tier, int Attempt, string? Worker);
 
     public async Task ResetAsync(string queue)
     {

@@ -10,11 +10,11 @@ internal sealed partial class SqliteTaskStore
     // "cross join" reads the rows of outcomes first: most tasks have none.
     private static readonly string LoadSql =
         $"""
-        select {Loaded(TaskTable.Ready)} from ready r where r.id in (select value from json_each(@ids))
+        select {Loaded(TaskTable.Ready)}, {IsPartial} from ready r where r.id in (select value from json_each(@ids))
         union all
-        select {Loaded(TaskTable.Running)} from running r where r.id in (select value from json_each(@ids))
+        select {Loaded(TaskTable.Running)}, {IsPartial} from running r where r.id in (select value from json_each(@ids))
         union all
-        select {Loaded(TaskTable.Outcomes)} from outcomes r cross join tasks t on t.id = r.id
+        select {Loaded(TaskTable.Outcomes)}, {IsPartial} from outcomes r cross join tasks t on t.id = r.id
         where r.id in (select value from json_each(@ids))
         """;
 
@@ -32,7 +32,10 @@ internal sealed partial class SqliteTaskStore
             limit -1 offset @max)
         """;
 
-    private static string Loaded(TaskTable table) => TaskViews.Select(TaskColumn.Loaded, table, Missing);
+    private static string Loaded(TaskTable table) => TaskViews.Select(TaskColumn.Loaded, table, Missing)
+        .Replace("r.error", "case when octet_length(r.error) <= @max_error then r.error end as error", StringComparison.Ordinal);
+
+    private const string IsPartial = "coalesce(octet_length(r.error) > @max_error, 0)";
 
     /// <summary>The value of a column that the row of a task does not have.</summary>
     internal static string Missing(TaskColumn column) =>
@@ -63,8 +66,9 @@ internal sealed partial class SqliteTaskStore
 
         public Task<Dictionary<Guid, TaskState>> LoadAsync(IReadOnlyList<Guid> ids) =>
             Task.FromResult(
-                store.Query(LoadSql, r => TaskMove.Loaded(TaskColumn.ReadRow(TaskColumn.Loaded, r)), ("@ids", Json(ids)))
-                    .ToDictionary(t => t.CorrelationId));
+                store.Query(LoadSql,
+                    r => TaskMove.Loaded(TaskColumn.ReadRow(TaskColumn.Loaded, r), isPartial: r.GetBoolean(TaskColumn.Loaded.Length)),
+                    ("@ids", Json(ids)), ("@max_error", TaskMove.MaxErrorBytes(ids.Count))).ToDictionary(t => t.CorrelationId));
 
         public Task<IReadOnlySet<Guid>> SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates)
         {

@@ -34,46 +34,6 @@ internal sealed partial class SqliteTaskStore
         where queue = @queue and not blocked and push and dispatch_at is null
         """;
 
-    private static readonly string PurgedSql =
-        $"""
-        select id, place, dedupe_key, ordering_key, tier, attempt, worker from (
-            select id, {(int)TaskTable.Ready} as place, dedupe_key, ordering_key, tier, attempt, worker, created_at from ready
-                where queue = @queue and not blocked
-            union all select id, {(int)TaskTable.Ready}, dedupe_key, ordering_key, tier, attempt, worker, created_at from ready
-                where queue = @queue and ordering_key is not null and blocked
-            union all select id, {(int)TaskTable.Running}, dedupe_key, ordering_key, tier, attempt, worker, created_at from running
-                where queue = @queue
-            union all select o.id, {(int)TaskTable.Outcomes}, null, null, o.tier, o.attempt, o.worker, t.created_at
-                from outcomes o join tasks t on t.id = o.id where o.queue = @queue and o.dead)
-        where created_at < @before limit @max
-        """;
-
-    private static readonly string CancelWaitingSql = CancelIn(TaskTable.Ready), CancelRunningSql = CancelIn(TaskTable.Running);
-
-    private const string LeaveWaitingSql = "delete from ready where id in (select value from json_each(@ids))";
-
-    private const string LeaveRunningSql = "delete from running where id in (select value from json_each(@ids))";
-
-    private const string DropDeadLettersSql =
-        "update outcomes set delete_at = @now, dead = 0 where dead and id in (select value from json_each(@ids))";
-
-    private static string CancelIn(TaskTable table) =>
-        $"""
-        insert into outcomes ({TaskColumn.List(TaskColumn.Outcomes)})
-        select {string.Join(", ", TaskColumn.Outcomes.Select(Cancelled))}
-        from {TaskMove.NameOf(table)} where id in (select value from json_each(@ids))
-        """;
-
-    private static string Cancelled(TaskColumn column) => column.Name switch
-    {
-        "state" => $"{TaskStates.Cancelled}",
-        "finished_at" => "@now",
-        "delete_at" => "case when batch_id is null then @now end",
-        "result" => "null",
-        "dead" => "0",
-        _ => column.Name,
-    };
-
     private const string StatsSql =
         """
         select
@@ -116,48 +76,6 @@ internal sealed partial class SqliteTaskStore
 
     public Task RearmAsync(string queue, DateTime now) =>
         UseAsync(() => Execute(RearmSql, ("@queue", queue), ("@now", Micros.FromTime(now))), write: true);
-
-    public Task<PurgedTasks> PurgeAsync(string queue, EventPolicy events, DateTime now, int max, DateTime acceptedBefore) =>
-        UseAsync(
-            () =>
-            {
-                var found = Query(PurgedSql,
-                    r => new PurgedTask(r.GetGuid(0), (TaskTable)r.GetInt32(1), r.IsDBNull(2) ? null : r.GetString(2),
-                        r.IsDBNull(3) ? null : r.GetString(3), r.GetInt32(4), r.GetInt32(5), r.IsDBNull(6) ? null : r.GetString(6)),
-                    ("@queue", queue), ("@before", Micros.FromTime(acceptedBefore)), ("@max", max));
-                var cancelled = found.FindAll(t => t.Place != TaskTable.Outcomes);
-                Cancel(queue, cancelled, Micros.FromTime(now));
-                if (events != EventPolicy.None)
-                {
-                    Append(cancelled.Select(t => new TaskEvent
-                    {
-                        TaskId = t.Id, Type = TaskEventType.Cancelled, Queue = queue, Tier = t.Tier, Attempt = t.Attempt,
-                        Worker = t.Worker, At = now,
-                    }));
-                }
-
-                var dead = Json(found.Where(t => t.Place == TaskTable.Outcomes).Select(t => t.Id));
-                return new PurgedTasks(
-                    cancelled.Count, Execute(DropDeadLettersSql, ("@now", Micros.FromTime(now)), ("@ids", dead)), found.Count);
-            },
-            write: true);
-
-    private void Cancel(string queue, List<PurgedTask> tasks, long now)
-    {
-        var waiting = Json(tasks.Where(t => t.Place == TaskTable.Ready).Select(t => t.Id));
-        var running = Json(tasks.Where(t => t.Place == TaskTable.Running).Select(t => t.Id));
-        Execute(CancelWaitingSql, ("@now", now), ("@ids", waiting));
-        Execute(CancelRunningSql, ("@now", now), ("@ids", running));
-        Execute(LeaveWaitingSql, ("@ids", waiting));
-        Execute(LeaveRunningSql, ("@ids", running));
-        foreach (var task in tasks.Where(t => t.DedupeKey is not null))
-            ReleaseKey(queue, task.DedupeKey!, task.Id);
-        Promote(TaskChanges.OrderingKeysOf(queue, tasks.Select(t => t.OrderingKey)));
-    }
-
-    /// <summary>A task that a purge found.</summary>
-    private sealed record PurgedTask(
-        Guid Id, TaskTable Place, string? DedupeKey, string? OrderingKey, int Tier, int Attempt, string? Worker);
 
     public Task ResetAsync(string queue) =>
         UseAsync(() => Execute(FillBucketSql, ("@queue", queue)) + Execute(ForgetCountsSql, ("@queue", queue)), write: true);

@@ -30,9 +30,16 @@ internal sealed record TaskMove(TaskTable From, TaskTable To, IReadOnlyList<Task
         _ => TaskTables.Cold,
     };
 
+    /// <summary>Bytes of an error that is loaded with others: at most 4 MiB in a group.</summary>
+    private const int LongError = 16 * 1024;
+
+    /// <summary>Maximum bytes of an error in a load of some tasks.</summary>
+    public static int MaxErrorBytes(int tasks) => tasks == 1 ? int.MaxValue : LongError;
+
     /// <summary>Remembers the stored row of a task that was loaded for a transition.</summary>
-    public static TaskState Loaded(TaskState task, uint version = 0)
+    public static TaskState Loaded(TaskState task, uint version = 0, bool isPartial = false)
     {
+        task.IsPartial = isPartial;
         task.Row = new StoredRow(task.State, version, task.FinishedAt, task.StartedAt, task.Error);
         return task;
     }

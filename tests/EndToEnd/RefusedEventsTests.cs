@@ -63,4 +63,35 @@ public sealed class RefusedEventsTests
         await host.Http.TaskAsync(after, "completed");
         (await host.Http.GetAsync(new Uri("/health/ready", UriKind.Relative))).IsSuccessStatusCode.ShouldBeTrue();
     }
+
+    [Fact]
+    public async Task Events_larger_than_the_broker_takes_are_set_aside_and_many_small_ones_are_split()
+    {
+        const int Small = 3500;
+        await using var servers = await OwnServers.StartAsync();
+        await servers.RunAsync("limit-messages", $"{Small}");
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
+        await using var host = await TestHost.StartAsync(database.ConnectionString, servers.RabbitMq,
+            settings: new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "Error" });
+        await using var bus = new BusClient(servers.RabbitMq);
+        var steps = await bus.SubscribeAsync();
+
+        var many = await host.Http.SubmitManyAsync(Enumerable.Range(0, 200).Select(_ => new { action = "a", queue = "pulled" }));
+        await Eventually.UntilAsync(
+            () => Task.FromResult(steps.Select(s => s.Step.TaskId).ToHashSet().IsSupersetOf(many)), TimeSpan.FromSeconds(30),
+            "events that are too large together are published in parts");
+
+        var large = await host.Http.SubmitAsync(new { action = "a", queue = "failing", max_retries = 0 });
+        var attempt = (await host.Http.ClaimAsync("failing")).Single().Whole("attempt");
+        var failed = new { id = large, attempt, outcome = "failed", error = new string('\u20ac', 1000) };
+        (await host.Http.TellAsync("report", failed)).ShouldBe(["ok"]);
+        await Eventually.UntilAsync(
+            async () => (await host.Http.ReadAsync("/quarantine?kind=event")).Json.GetProperty("items").EnumerateArray()
+                .Any(i => i.Text("reason")!.Contains(large.ToString(), StringComparison.Ordinal)),
+            TimeSpan.FromSeconds(60), "the large one is set aside");
+        var after = await host.Http.SubmitAsync(new { action = "a", queue = "pulled" });
+        await Eventually.UntilAsync(
+            () => Task.FromResult(steps.Any(s => s.Step.TaskId == after)), TimeSpan.FromSeconds(10), "the others go on");
+        (await host.Http.GetAsync(new Uri("/health/ready", UriKind.Relative))).IsSuccessStatusCode.ShouldBeTrue();
+    }
 }

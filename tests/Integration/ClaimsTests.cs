@@ -58,6 +58,44 @@ public sealed class ClaimsTests
         held.Workers.Count.ShouldBe(1);
     }
 
+    [Theory]
+    [InlineData(2, true, true)]
+    [InlineData(1, true, false)] // both have what they wanted: one tells of what was locked
+    public async Task All_whose_share_of_a_combined_claim_was_cut_know_of_it(int max, params bool[] cut)
+    {
+        var store = DispatchProxy.Create<ITaskStore, SharesStore>();
+        var shares = (SharesStore)store;
+        shares.Shares = [[Task(600)], [Task(300)], []];
+        var claims = new CombinedClaims(store, maxBytes: 1000, parallel: 1, maxTasks: 100);
+
+        var running = Enumerable.Range(0, 4).Select(n =>
+            claims.ClaimAsync(new ClaimRequest([new("q", 0)], max, $"w{n}", 1000) { MaxBytes = 1000 }, ClaimRules.None, default)).ToList();
+        shares.Gate.SetResult();
+        var claimed = await System.Threading.Tasks.Task.WhenAll(running);
+
+        claimed.Select(c => (c.Tasks.Count, c.IsCut)).ShouldBe([(0, false), (1, cut[0]), (1, cut[1]), (0, false)]);
+
+        static TaskState Task(int bytes) => new() { Queue = "q", Payload = new string('x', bytes) };
+    }
+
+    /// <summary>A store with tasks for one combined claim; single claims wait and get nothing.</summary>
+    public class SharesStore : DispatchProxy
+    {
+        public TaskCompletionSource Gate { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public List<IReadOnlyList<TaskState>> Shares { get; set; } = [];
+
+        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) =>
+            targetMethod!.Name == nameof(ITaskStore.ClaimAsync) ? ClaimAsync()
+                : Task.FromResult<IReadOnlyList<IReadOnlyList<TaskState>>>(Shares);
+
+        private async Task<IReadOnlyList<TaskState>> ClaimAsync()
+        {
+            await Gate.Task;
+            return [];
+        }
+    }
+
     /// <summary>A store without tasks whose single claims wait.</summary>
     public class HeldStore : DispatchProxy
     {

@@ -69,6 +69,24 @@ public abstract partial class GroupCommitTests(DatabaseProvider provider, bool r
     }
 
     [Fact]
+    public async Task Tasks_with_long_errors_of_earlier_attempts_leave_their_group_and_keep_them()
+    {
+        var error = new string('e', 100_000);
+        var tasks = new List<TaskState>();
+        for (var i = 0; i < 10; i++)
+            tasks.Add(await GivenAsync(t => t.Error = error));
+        var small = await GivenAsync();
+
+        var commands = await TogetherAsync(
+            [.. tasks.Append(small).Select(t => new StartTask(t.CorrelationId, T0, 1, "w", 1000))]);
+
+        commands.ShouldAllBe(c => c.CommandResult == CommandResult.Applied);
+        _store.Saves.Count.ShouldBe(11);
+        foreach (var task in tasks)
+            (await _database.GetAsync(task.CorrelationId)).Error.ShouldBe(error);
+    }
+
+    [Fact]
     public async Task A_task_can_be_submitted_started_and_completed_in_one_group()
     {
         var task = New(change: t => t.State = 0);

@@ -88,7 +88,7 @@ public sealed class PostgresRetentionTests
     private static async Task DeleteAsync(TestEngine engine, DateTime at, params TaskState[] tasks)
     {
         await engine.Store.InsertAsync(tasks);
-        await engine.QueueStore.PurgeAsync("q", EventPolicy.None, at, tasks.Length, acceptedBefore: T0.AddTicks(10));
+        await engine.QueueStore.PurgeAsync("q", EventPolicy.None, at, tasks.Length, acceptedBefore: T0.AddTicks(10), PurgeMark.First);
         await engine.Store.SaveOffsetsAsync(await engine.Store.EndOfEventsAsync());
     }
 

@@ -23,6 +23,25 @@ public abstract partial class TaskStoreConformance
     }
 
     [Fact]
+    public async Task Of_several_tasks_those_with_a_long_error_are_loaded_by_themselves()
+    {
+        var (small, large) = (Full(), Full());
+        (small.Error, large.Error) = (new string('s', 1000), new string('l', 1_000_000));
+        await Store.InsertAsync([small, large]);
+
+        await using (var session = await Store.BeginAsync())
+        {
+            var loaded = await session.LoadAsync([small.CorrelationId, large.CorrelationId]);
+            loaded.Values.Select(t => (t.CorrelationId, t.IsPartial, t.Error)).ShouldBe(
+                [(small.CorrelationId, false, small.Error), (large.CorrelationId, true, null)], ignoreOrder: true);
+        }
+
+        await using var alone = await Store.BeginAsync();
+        var whole = (await alone.LoadAsync([large.CorrelationId]))[large.CorrelationId];
+        (whole.IsPartial, whole.Error).ShouldBe((false, large.Error));
+    }
+
+    [Fact]
     public async Task A_save_writes_inserts_updates_and_their_events()
     {
         var (old, fresh) = (Full(), New("fresh"));

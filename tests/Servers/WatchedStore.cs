@@ -78,6 +78,8 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
 
     public Task<long[]> LoadOffsetsAsync() => inner.LoadOffsetsAsync();
 
+    public Task<long[]> LoadFailoverOffsetsAsync() => inner.LoadFailoverOffsetsAsync();
+
     public Task<long[]> EndOfEventsAsync() => inner.EndOfEventsAsync();
 
     public Task<int> RemovePublishedAsync(DateTime before, int max) => inner.RemovePublishedAsync(before, max);

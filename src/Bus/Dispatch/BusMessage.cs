@@ -9,6 +9,9 @@ namespace TaskQueue.Bus.Dispatch;
 /// <param name="Body">The serialized envelope.</param>
 internal sealed record BusMessage(BasicProperties Properties, ReadOnlyMemory<byte> Body)
 {
+    /// <summary>A message without meaning.</summary>
+    public static BusMessage OfZeros(int bytes, string? user) => new(new BasicProperties { UserId = user }, new byte[bytes]);
+
     /// <summary>Serializes a message.</summary>
     /// <param name="message">The message.</param>
     /// <param name="user">The user of the connection, which the broker compares.</param>

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 using RabbitMQ.Client.Exceptions;
@@ -10,29 +9,26 @@ namespace TaskQueue.Bus.Dispatch;
 /// <summary>
 /// Sends to the exchanges of workers, each over a channel of its own on a connection of its own: a message that is too large closes its
 /// channel, and the broker blocks the channel of a queue without leader. MassTransit has one channel for all that it sends, and repeats a
-/// refused message by itself, for hours.
+/// refused message by itself, for hours. Channels are few, however many exchanges there are: one that is needed takes the place of the one
+/// that has been idle longest.
 /// </summary>
 internal sealed class WorkerChannels(BusAddress address, TimeProvider time) : IAsyncDisposable
 {
     /// <summary>Maximum wait for a confirm.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
-    /// <summary>A channel that is unused for so long is closed; sooner if there are many.</summary>
-    private static readonly TimeSpan MaxIdle = TimeSpan.FromMinutes(1), MaxIdleIfMany = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(1);
 
-    private static readonly TimeSpan CloseEvery = TimeSpan.FromSeconds(10), Farewell = TimeSpan.FromSeconds(1);
+    /// <summary>
+    /// Maximum of open channels, and of those that the broker permits on a connection (2,047 by default) the part that is used: one that is
+    /// being closed still counts there, for long if its queue has no leader.
+    /// </summary>
+    private const int MaxChannels = 500, PartOfPermitted = 2;
 
-    /// <summary>The broker permits 2,047 on a connection by default.</summary>
-    private const int Many = 500;
-
-    private static readonly CreateChannelOptions Confirmed = new(publisherConfirmationsEnabled: true,
-        publisherConfirmationTrackingEnabled: true);
-
-    private readonly ConcurrentDictionary<string, ExchangeChannel> _channels = new(StringComparer.Ordinal);
+    private readonly ChannelPool _channels = new(time);
     private readonly SemaphoreSlim _connecting = new(1);
     private IConnection? _connection;
     private volatile bool _isBlocked;
-    private long _closedAt = time.GetTimestamp();
     private long _failedAt = long.MinValue; // when the last try to connect failed
 
     /// <summary>Sends a message and waits for the confirm; one message of an exchange at a time, so that it alone is to blame.</summary>
@@ -40,20 +36,21 @@ internal sealed class WorkerChannels(BusAddress address, TimeProvider time) : IA
     /// <param name="message">The message.</param>
     /// <param name="demandQueue">Whether a queue must be bound to the exchange.</param>
     /// <exception cref="BrokerSilentException">The broker is away, or accepts nothing at all.</exception>
-    public async Task<SendResult> SendAsync<T>(string exchange, T message, bool demandQueue)
-        where T : class
+    public Task<SendResult> SendAsync<T>(string exchange, T message, bool demandQueue)
+        where T : class =>
+        SendAsync(exchange, BusMessage.Of(message, address.User), demandQueue);
+
+    /// <summary>Sends a serialized message.</summary>
+    public async Task<SendResult> SendAsync(string exchange, BusMessage sent, bool demandQueue)
     {
-        var sent = BusMessage.Of(message, address.User);
-        var own = await EnterAsync(exchange);
+        var own = await _channels.EnterAsync(exchange);
         try
         {
             return await SendAsync(own, exchange, sent, demandQueue);
         }
         finally
         {
-            own.UsedAt = time.GetTimestamp();
-            own.Turn.Release();
-            CloseIdle();
+            _channels.Leave(own);
         }
     }
 
@@ -72,22 +69,9 @@ internal sealed class WorkerChannels(BusAddress address, TimeProvider time) : IA
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var own in _channels.Values)
-            own.Dispose();
+        _channels.Dispose();
         _connecting.Dispose();
         await AbandonAsync(_connection).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-    }
-
-    private async Task<ExchangeChannel> EnterAsync(string exchange)
-    {
-        while (true)
-        {
-            var own = _channels.GetOrAdd(exchange, static _ => new ExchangeChannel());
-            await own.Turn.WaitAsync();
-            if (!own.IsGone)
-                return own;
-            own.Turn.Release();
-        }
     }
 
     private async Task<SendResult> SendAsync(ExchangeChannel own, string exchange, BusMessage message, bool demandQueue)
@@ -96,8 +80,8 @@ internal sealed class WorkerChannels(BusAddress address, TimeProvider time) : IA
         try
         {
             if (own.Channel is not { IsOpen: true })
-                own.Channel = await connection.CreateChannelAsync(Confirmed);
-            var sending = own.Channel.BasicPublishAsync(exchange, routingKey: "", demandQueue, message.Properties, message.Body).AsTask();
+                await _channels.OpenAsync(own, connection);
+            var sending = own.Channel!.BasicPublishAsync(exchange, routingKey: "", demandQueue, message.Properties, message.Body).AsTask();
             _ = sending.ContinueWith(static s => _ = s.Exception, TaskScheduler.Default); // if it is abandoned
             await sending.WaitAsync(Patience, time);
             return new(SendOutcome.Confirmed);
@@ -108,18 +92,18 @@ internal sealed class WorkerChannels(BusAddress address, TimeProvider time) : IA
         }
         catch (PublishException)
         {
-            Close(own); // RabbitMQ does not tell this channel that the limit was removed
+            _channels.Close(own); // RabbitMQ does not tell this channel that the limit was removed
             return new(SendOutcome.Refused, "its queue takes no more");
         }
         catch (OperationInterruptedException closed)
             when (connection.IsOpen && closed.ShutdownReason is { Initiator: ShutdownInitiator.Peer })
         {
-            Close(own);
+            _channels.Close(own);
             return Of(closed.ShutdownReason);
         }
         catch (TimeoutException) when (!_isBlocked && connection.IsOpen)
         {
-            Close(own);
+            _channels.Close(own);
             if (!await AnswersAsync(connection))
                 throw Silent(connection, null);
             return new(SendOutcome.Silent, $"its queue has not confirmed within {Patience.TotalSeconds:0} s");
@@ -128,7 +112,7 @@ internal sealed class WorkerChannels(BusAddress address, TimeProvider time) : IA
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            Close(own);
+            _channels.Close(own);
             throw Silent(connection, fault);
         }
     }
@@ -164,6 +148,8 @@ internal sealed class WorkerChannels(BusAddress address, TimeProvider time) : IA
             var connection = await factory.CreateConnectionAsync();
             connection.ConnectionBlockedAsync += (_, _) => Blocked(true);
             connection.ConnectionUnblockedAsync += (_, _) => Blocked(false);
+            var permitted = connection.ChannelMax == 0 ? int.MaxValue : connection.ChannelMax / PartOfPermitted;
+            _channels.SetMax(Math.Clamp(permitted, 1, MaxChannels));
             return _connection = connection;
         }
         catch (Exception fault) when (fault is not (ObjectDisposedException or BrokerSilentException))
@@ -208,40 +194,6 @@ internal sealed class WorkerChannels(BusAddress address, TimeProvider time) : IA
         }
 
         return new("the broker does not accept dispatches", fault);
-    }
-
-    private void CloseIdle()
-    {
-        if (time.GetElapsedTime(Interlocked.Read(ref _closedAt)) < CloseEvery)
-            return;
-        Interlocked.Exchange(ref _closedAt, time.GetTimestamp());
-        var most = _channels.Count > Many ? MaxIdleIfMany : MaxIdle;
-        foreach (var (exchange, own) in _channels)
-        {
-            if (!own.Turn.Wait(0))
-                continue;
-            if (time.GetElapsedTime(own.UsedAt) > most)
-            {
-                own.IsGone = true;
-                _channels.TryRemove(exchange, out _);
-                Close(own);
-            }
-
-            own.Turn.Release();
-        }
-    }
-
-    private static void Close(ExchangeChannel own)
-    {
-        if (own.Channel is { } channel)
-            _ = AbandonAsync(channel);
-        own.Channel = null;
-    }
-
-    private static async Task AbandonAsync(IChannel channel)
-    {
-        await channel.AbortAsync();
-        await channel.DisposeAsync();
     }
 
     private static async Task AbandonAsync(IConnection? connection)

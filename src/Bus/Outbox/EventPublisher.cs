@@ -8,7 +8,8 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Bus.Outbox;
 
 /// <summary>Converts events to lifecycle messages for subscribers.</summary>
-internal sealed class EventPublisher(IBus bus, BusAddress address, MessageLimits limits, TaskDispatcher dispatcher) : IEventPublisher
+internal sealed class EventPublisher(
+    IBus bus, BusAddress address, MessageLimits limits, AcceptedSizes sizes, TaskDispatcher dispatcher) : IEventPublisher
 {
     /// <summary>Publishes events and dispatches their tasks.</summary>
     public Task PublishAsync(IReadOnlyList<TaskEvent> events) => Task.WhenAll(PublishStepsAsync(events), dispatcher.DispatchAsync(events));
@@ -16,7 +17,7 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, MessageLimits
     /// <summary>Publishes only the steps, and returns when the broker has confirmed all of them.</summary>
     public async Task PublishStepsAsync(IReadOnlyList<TaskEvent> events)
     {
-        var rung = Rings(events) is { } arrived ? bus.Publish(arrived) : Task.CompletedTask;
+        var rung = Rings(events) is { } arrived ? RingAsync(arrived.Arrivals) : Task.CompletedTask;
         // The n-th events of all tasks form the n-th wave: a wave is confirmed before the next is sent, so order is kept.
         var seen = new Dictionary<Guid, int>(events.Count);
         var waves = events.GroupBy(e => seen[e.TaskId] = seen.GetValueOrDefault(e.TaskId) + 1).OrderBy(w => w.Key);
@@ -35,16 +36,50 @@ internal sealed class EventPublisher(IBus bus, BusAddress address, MessageLimits
     private WorkAvailable? Rings(IReadOnlyList<TaskEvent> events) =>
         address.RabbitMq is not null && WorkAvailable.Of(events) is { Arrivals.Count: > 0 } arrived ? arrived : null;
 
-    private IEnumerable<Task> PublishSteps(IGrouping<TaskEventType, TaskEvent> events) =>
-        limits.Steps(events).Select(steps => events.Key switch
-        {
-            TaskEventType.Submitted => bus.Publish(new TasksSubmitted(steps)),
-            TaskEventType.Started => bus.Publish(new TasksStarted(steps)),
-            TaskEventType.Completed => bus.Publish(new TasksCompleted(steps)),
-            TaskEventType.Failed => bus.Publish(new TasksFailed(steps)),
-            TaskEventType.Retrying or TaskEventType.Snoozed => bus.Publish(new TasksRetrying(steps)),
-            TaskEventType.Cancelled => bus.Publish(new TasksCancelled(steps)),
-            TaskEventType.Expired => bus.Publish(new TasksExpired(steps)),
-            _ => Task.CompletedTask,
-        });
+    private async Task RingAsync(IReadOnlyList<AvailableWork> arrivals)
+    {
+        foreach (var some in arrivals.Chunk(MessageLimits.MaxEntries))
+            await RingAsync(some);
+    }
+
+    private async Task RingAsync(AvailableWork[] arrivals)
+    {
+        var message = new WorkAvailable(arrivals);
+        if (await sizes.RefusalAsync(message, arrivals.Length, arrivals.Sum(a => a.Queue.Length)) is null)
+            await bus.Publish(message);
+        else if (arrivals.Length > 1)
+            await Task.WhenAll(RingAsync(arrivals[..(arrivals.Length / 2)]), RingAsync(arrivals[(arrivals.Length / 2)..]));
+        // else workers look by themselves: the event itself is set aside
+    }
+
+    private IEnumerable<Task> PublishSteps(IGrouping<TaskEventType, TaskEvent> events) => events.Key switch
+    {
+        TaskEventType.Submitted => Publish(events, s => new TasksSubmitted(s)),
+        TaskEventType.Started => Publish(events, s => new TasksStarted(s)),
+        TaskEventType.Completed => Publish(events, s => new TasksCompleted(s)),
+        TaskEventType.Failed => Publish(events, s => new TasksFailed(s)),
+        TaskEventType.Retrying or TaskEventType.Snoozed => Publish(events, s => new TasksRetrying(s)),
+        TaskEventType.Cancelled => Publish(events, s => new TasksCancelled(s)),
+        TaskEventType.Expired => Publish(events, s => new TasksExpired(s)),
+        _ => [],
+    };
+
+    private IEnumerable<Task> Publish<T>(IEnumerable<TaskEvent> events, Func<List<TaskStep>, T> message)
+        where T : class =>
+        limits.Steps(events).Select(steps => PublishAsync(steps, message));
+
+    /// <summary>Publishes steps of different tasks, in as many messages as the broker demands.</summary>
+    private async Task PublishAsync<T>(List<TaskStep> steps, Func<List<TaskStep>, T> message)
+        where T : class
+    {
+        var sent = message(steps);
+        var chars = steps.Sum(s => (long)s.Queue.Length + (s.Worker?.Length ?? 0) + (s.Error?.Length ?? 0));
+        if (await sizes.RefusalAsync(sent, steps.Count, chars) is not { } reason)
+            await bus.Publish(sent);
+        else if (steps.Count > 1)
+            await Task.WhenAll(
+                PublishAsync(steps[..(steps.Count / 2)], message), PublishAsync(steps[(steps.Count / 2)..], message));
+        else
+            throw new MessageTooLargeException($"the broker refuses its message: {reason}");
+    }
 }

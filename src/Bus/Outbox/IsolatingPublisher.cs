@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using TaskQueue.Bus.Connection;
+using TaskQueue.Bus.Dispatch;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Tasks;
@@ -11,8 +12,8 @@ namespace TaskQueue.Bus.Outbox;
 /// reachable, it is halved until the unpublishable event stands alone; that one is quarantined, and the others keep their order.
 /// </summary>
 internal sealed partial class IsolatingPublisher(
-    EventPublisher publisher, DispatchAhead workers, ConfirmTimeout confirmTimeout, EventQuarantine events, TimeProvider time,
-    ILogger<IsolatingPublisher> logger)
+    EventPublisher publisher, DispatchAhead workers, AcceptedSizes sizes, ConfirmTimeout confirmTimeout, EventQuarantine events,
+    TimeProvider time, ILogger<IsolatingPublisher> logger)
 {
     /// <summary>Failures of one page, with a connected broker, after which the page itself is suspected, whatever the exception.</summary>
     private const int Patience = 3;
@@ -61,6 +62,7 @@ internal sealed partial class IsolatingPublisher(
     {
         if (IsTheirs(fault))
             return true;
+        sizes.Forget();
         var first = (page[0].Partition, page[0].Id);
         if (!confirmTimeout.IsConnected || IsOutage(fault))
             return false;

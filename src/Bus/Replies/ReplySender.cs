@@ -3,6 +3,7 @@ using System.Text.Json;
 using MassTransit;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Bus.Connection;
+using TaskQueue.Bus.Dispatch;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Tasks;
@@ -15,8 +16,8 @@ namespace TaskQueue.Bus.Replies;
 /// message is confirmed. Replies of one task keep their order. A reply may be lost if its process ends; the completion is then found in the
 /// database.
 /// </summary>
-public sealed partial class ReplySender(CompletionRouter router, ReplyAddress self, IBus bus, BusAddress address,
-    DependencyHealth dependencies, TimeProvider time, ILogger<ReplySender> logger)
+internal sealed partial class ReplySender(CompletionRouter router, ReplyAddress self, IBus bus, BusAddress address,
+    AcceptedSizes sizes, DependencyHealth dependencies, TimeProvider time, ILogger<ReplySender> logger)
     : IReplySender
 {
     private const int MaxReplies = 200;
@@ -97,10 +98,20 @@ public sealed partial class ReplySender(CompletionRouter router, ReplyAddress se
         // An abandoned send stays in the bus, and what waits behind it here: while the broker is silent, an occasional try suffices.
         if (dependencies.Broker.IsFresh)
             throw new BrokerSilentException("the broker did not confirm a moment ago");
+        var message = new TaskReplies(replies);
+        if (await sizes.RefusalAsync(message, replies.Count, replies.Sum(CharsOf)) is { } reason)
+        {
+            if (replies.Count == 1)
+                throw new MessageTooLargeException($"the broker refuses the reply: {reason}");
+            foreach (var reply in replies)
+                await SendAsync(replyTo, [reply]);
+            return;
+        }
+
         try
         {
             var endpoint = await bus.GetSendEndpoint(new Uri($"exchange:{TaskReplies.Exchange}?type=direct"));
-            await endpoint.Send(new TaskReplies(replies), c => c.SetRoutingKey(replyTo)).WaitAsync(Patience, time);
+            await endpoint.Send(message, c => c.SetRoutingKey(replyTo)).WaitAsync(Patience, time);
             dependencies.Broker.ReportSuccess();
         }
         catch (TimeoutException fault)
@@ -109,6 +120,9 @@ public sealed partial class ReplySender(CompletionRouter router, ReplyAddress se
             throw new BrokerSilentException($"the broker did not confirm within {Patience.TotalSeconds:0} s", fault);
         }
     }
+
+    private static int CharsOf(Reply reply) =>
+        (reply.Progress?.Data.Length ?? 0) + (reply.End?.Result?.Length ?? 0) + (reply.End?.Error?.Length ?? 0);
 
     [LoggerMessage(LogLevel.Information, "Cannot notify the waiting process of the completion of task {TaskId}; it polls for it")]
     private partial void LogLost(Exception fault, Guid taskId);
@@ -174,8 +188,7 @@ public sealed partial class ReplySender(CompletionRouter router, ReplyAddress se
                 var group = new List<(Reply, TaskCompletionSource)>();
                 for (var chars = 0; group.Count < MaxReplies && _waiting.TryPeek(out var next); _waiting.Dequeue())
                 {
-                    chars += (next.Reply.Progress?.Data.Length ?? 0) + (next.Reply.End?.Result?.Length
-                        ?? 0) + (next.Reply.End?.Error?.Length ?? 0);
+                    chars += CharsOf(next.Reply);
                     if (group.Count > 0 && chars > MaxChars)
                         break;
                     group.Add(next);

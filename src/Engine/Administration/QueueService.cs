@@ -163,10 +163,14 @@ public sealed partial class QueueService(
     private async Task PurgeAsync(QueueRecord queue, DateTime acceptedBefore)
     {
         var (done, told) = (0L, time.GetTimestamp());
-        PurgedTasks step;
-        do
+        var found = 0L; // of this pass
+        for (var from = PurgeMark.First; from is not null;)
         {
-            step = await store.PurgeAsync(queue.Name, queue.Settings.Events, Micros.Now(time), PurgeStep, acceptedBefore);
+            var step = await store.PurgeAsync(queue.Name, queue.Settings.Events, Micros.Now(time), PurgeStep, acceptedBefore, from);
+            found += step.Found;
+            from = step.Next;
+            if (from is null && found > 0) // tasks may have moved to where the purge had been: the last pass finds none
+                (from, found) = (PurgeMark.First, 0);
             metrics.Purged(queue.Name, step.Cancelled);
             done += step.Cancelled + step.Dead;
             if (time.GetElapsedTime(told) >= PurgeProgress)
@@ -175,7 +179,6 @@ public sealed partial class QueueService(
                 told = time.GetTimestamp();
             }
         }
-        while (step.Found >= PurgeStep || step.Found > step.Cancelled + step.Dead); // some moved before they were locked
     }
 
     /// <summary>Counts of a queue, restricted to the tasks that the caller may see.</summary>

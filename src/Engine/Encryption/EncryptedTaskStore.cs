@@ -83,6 +83,8 @@ internal sealed class EncryptedTaskStore(ITaskStore inner, DataCipher cipher, Un
 
     public Task<long[]> LoadOffsetsAsync() => inner.LoadOffsetsAsync();
 
+    public Task<long[]> LoadFailoverOffsetsAsync() => inner.LoadFailoverOffsetsAsync();
+
     public void NoteWaiting(QueueTier target, DateTime? firstDue) => inner.NoteWaiting(target, firstDue);
 
     public Task<int> RemovePublishedAsync(DateTime before, int max) => inner.RemovePublishedAsync(before, max);

@@ -143,7 +143,7 @@ public sealed class EventFeed(
 
     /// <summary>
     /// After a failover the last events may be gone, and new ones have their ids: all are read again that the dispatcher had not
-    /// published.
+    /// published when the new server began, whatever it has published since.
     /// </summary>
     private async Task NoteFailoverAsync()
     {
@@ -152,7 +152,7 @@ public sealed class EventFeed(
             return;
         if (_read is not null)
         {
-            _read = [.. _read.Zip(await store.LoadOffsetsAsync(), Math.Min)];
+            _read = [.. _read.Zip(await store.LoadFailoverOffsetsAsync(), Math.Min)];
             foreach (var listener in _listeners.Keys)
                 listener.Rewind(_read);
         }

@@ -18,7 +18,8 @@ public interface IQueueStore
     /// <param name="now">Time of the cancellation.</param>
     /// <param name="max">Largest number of tasks of the step.</param>
     /// <param name="acceptedBefore">Only tasks accepted earlier.</param>
-    Task<PurgedTasks> PurgeAsync(string queue, EventPolicy events, DateTime now, int max, DateTime acceptedBefore);
+    /// <param name="from">Where the step begins: it does not read again what the last one has purged.</param>
+    Task<PurgedTasks> PurgeAsync(string queue, EventPolicy events, DateTime now, int max, DateTime acceptedBefore, PurgeMark from);
 
     /// <summary>Resets the counters of a queue and refills its token bucket.</summary>
     Task ResetAsync(string queue);
@@ -34,8 +35,43 @@ public interface IQueueStore
 /// <summary>The tasks of one step of a purge.</summary>
 /// <param name="Cancelled">Number of waiting and running tasks.</param>
 /// <param name="Dead">Number of dead letters.</param>
-/// <param name="Found">Number of tasks found, some of which may have ended before they were locked; the maximum if more are left.</param>
-public sealed record PurgedTasks(int Cancelled, int Dead, int Found);
+/// <param name="Found">Number of tasks found, some of which may have ended before they were locked.</param>
+/// <param name="Next">Where the next step begins; null at the end of the pass.</param>
+public sealed record PurgedTasks(int Cancelled, int Dead, int Found, PurgeMark? Next);
+
+/// <summary>What a purge goes through, one after the other, each in the order of an index.</summary>
+public enum PurgePart
+{
+    /// <summary>What waits and is not blocked: by tier, priority, due time and id.</summary>
+    Waiting = 1,
+
+    /// <summary>What waits behind the head of its ordering key: by key, due time and id.</summary>
+    Blocked = 2,
+
+    /// <summary>What runs: by id.</summary>
+    Running = 3,
+
+    /// <summary>Dead letters: by time of failure and id.</summary>
+    Dead = 4,
+}
+
+/// <summary>The last task that a purge has found, or the beginning of a part. A part does not use all fields.</summary>
+/// <param name="Part">The part.</param>
+/// <param name="Tier">Tier.</param>
+/// <param name="Priority">Priority.</param>
+/// <param name="Key">Ordering key.</param>
+/// <param name="At">Due time, or time of failure.</param>
+/// <param name="Id">Id.</param>
+public sealed record PurgeMark(PurgePart Part, int Tier, int Priority, string Key, DateTime At, Guid Id)
+{
+    /// <summary>The beginning of the first part.</summary>
+    public static readonly PurgeMark First = Begin(PurgePart.Waiting);
+
+    /// <summary>The beginning of the next part; null after the last one.</summary>
+    internal PurgeMark? NextPart => Part == PurgePart.Dead ? null : Begin(Part + 1);
+
+    private static PurgeMark Begin(PurgePart part) => new(part, int.MinValue, int.MinValue, "", DateTime.UnixEpoch, Guid.Empty);
+}
 
 /// <summary>Counts of a queue over all tiers.</summary>
 /// <param name="Waiting">Waiting tasks, due or not.</param>

@@ -14,7 +14,7 @@ internal sealed class CombinedClaims(ITaskStore store, long maxBytes, int parall
     private readonly Dictionary<string, Line> _lines = [];
     private readonly Lock _lock = new();
 
-    public Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now)
+    public Task<ClaimedShare> ClaimAsync(ClaimRequest request, ClaimRules rules, DateTime now)
     {
         var entry = new Entry(request, rules, now);
         var name = $"{request.Order} {request.MinAgeMs} {request.MaxRetries} {request.LockMs} "
@@ -43,9 +43,17 @@ internal sealed class CombinedClaims(ITaskStore store, long maxBytes, int parall
                 // Requests that got nothing because the group reached its bytes go first in the next one.
                 var isFull = 2 * claimed.Sum(tasks => tasks.Sum(TaskClaimer.BytesOf)) > BytesOf(group);
                 Return(name, [.. group.Where((e, i) => isFull && claimed[i].Count == 0 && e.Request.Order != ClaimOrder.Sequential)]);
-                foreach (var (entry, tasks) in group.Zip(claimed)
-                    .Where(e => e.Second.Count > 0 || !isFull || e.First.Request.Order == ClaimOrder.Sequential))
-                    entry.Claimed.SetResult(tasks);
+                // The bytes cut the shares of those that got fewer than they wanted. One more tells of it, for the tasks that this claim
+                // locked and did not take, which others did not see meanwhile.
+                var first = claimed.ToList().FindIndex(tasks => tasks.Count > 0);
+                isFull &= group.Zip(claimed).Any(e => e.Second.Count < e.First.Request.Max);
+                foreach (var (place, (entry, tasks)) in group.Zip(claimed).Index())
+                {
+                    var isLocking = entry.Request.Order == ClaimOrder.Sequential;
+                    if (tasks.Count > 0 || !isFull || isLocking)
+                        entry.Claimed.SetResult(
+                            new(tasks, isFull && !isLocking && (place == first || tasks.Count < entry.Request.Max)));
+                }
             }
 #pragma warning disable CA1031 // rethrown to the callers
             catch (Exception fault)
@@ -113,6 +121,11 @@ internal sealed class CombinedClaims(ITaskStore store, long maxBytes, int parall
 
     private sealed record Entry(ClaimRequest Request, ClaimRules Rules, DateTime Now)
     {
-        public TaskCompletionSource<IReadOnlyList<TaskState>> Claimed { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        public TaskCompletionSource<ClaimedShare> Claimed { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }
+
+/// <summary>The tasks of one request.</summary>
+/// <param name="Tasks">The tasks.</param>
+/// <param name="IsCut">Whether the byte limit ended the claim, so that there may be more.</param>
+internal readonly record struct ClaimedShare(IReadOnlyList<TaskState> Tasks, bool IsCut);

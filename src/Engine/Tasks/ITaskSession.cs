@@ -5,6 +5,7 @@ public interface ITaskSession : IAsyncDisposable
 {
     /// <summary>
     /// Loads tasks without payload and headers. They are locked, or the save finds out whether somebody has changed them in the meantime.
+    /// Of several tasks, those with a long error are partial: each is loaded by itself, so that the errors of a group are bounded.
     /// </summary>
     Task<Dictionary<Guid, TaskState>> LoadAsync(IReadOnlyList<Guid> ids);
 

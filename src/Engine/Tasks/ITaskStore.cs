@@ -68,6 +68,12 @@ public interface ITaskStore
     /// <summary>Loads the offsets that the outbox dispatcher last saved.</summary>
     Task<long[]> LoadOffsetsAsync();
 
+    /// <summary>
+    /// The offsets that were saved before the database's present server: events behind them may be others than those that were read
+    /// before a failover. Where the server cannot be told from its predecessors, what was last saved.
+    /// </summary>
+    Task<long[]> LoadFailoverOffsetsAsync() => LoadOffsetsAsync();
+
     /// <summary>The current end of the event log, as offsets.</summary>
     Task<long[]> EndOfEventsAsync();
 

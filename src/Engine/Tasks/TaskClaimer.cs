@@ -53,7 +53,7 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
             var open = request with { Targets = [.. request.Targets.Distinct()
                 .Where(t => known.GetValueOrDefault(t.Queue) is not { Settings.Paused: true })] };
             var rules = RulesOf(open.Targets, known);
-            var (tasks, isCut) = open.Targets.Count == 0 ? ([], false) : await TakeAsync(open, rules, now, keep, cancellationToken);
+            var (tasks, isCut) = open.Targets.Count == 0 ? new([], false) : await TakeAsync(open, rules, now, keep, cancellationToken);
             if (tasks.Count > 0)
                 postCommit.Appended();
             if (isCut)
@@ -84,7 +84,7 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
     /// free, and claimed: a claim never takes what it cannot hold.
     /// </summary>
     /// <returns>The tasks, and whether the byte limit ended the claim.</returns>
-    private async Task<(IReadOnlyList<TaskState> Tasks, bool IsCut)> TakeAsync(
+    private async Task<ClaimedShare> TakeAsync(
         ClaimRequest request, ClaimRules rules, DateTime now, Action<MemoryLease>? keep, CancellationToken cancellationToken)
     {
         var first = Math.Max(FirstBytes, budget.MaxRowBytes);
@@ -92,10 +92,9 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
         var memory = await budget.Claims.ReserveAsync(MemoryBudget.AnswerCost(first, request.Max), cancellationToken);
         try
         {
-            var tasks = await TakeAsync(request with { MaxBytes = first }, rules, now);
+            var (tasks, isCut) = await TakeAsync(request with { MaxBytes = first }, rules, now);
             var bytes = tasks.Sum(BytesOf);
-            var isCut = tasks.Count > 0 && tasks.Count < request.Max && 2 * bytes > first;
-            if (isCut && bytes < most && request.Order != ClaimOrder.Sequential
+            if (isCut && tasks.Count < request.Max && bytes < most && request.Order != ClaimOrder.Sequential
                 && memory.TryGrow(MemoryBudget.AnswerCost(most, request.Max)))
             {
                 var rest = await TakeRestAsync(request with { Max = request.Max - tasks.Count, MaxBytes = most - bytes }, rules, now);
@@ -103,11 +102,11 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
             }
 
             if (tasks.Count == 0 || keep is null)
-                return (tasks, isCut);
+                return new(tasks, isCut);
             memory.Set(MemoryBudget.AnswerCost(bytes, tasks.Count));
             keep(memory);
             memory = null;
-            return (tasks, isCut);
+            return new(tasks, isCut);
         }
         finally
         {
@@ -115,14 +114,20 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
         }
     }
 
-    private async Task<IReadOnlyList<TaskState>> TakeAsync(ClaimRequest request, ClaimRules rules, DateTime now)
+    private async Task<ClaimedShare> TakeAsync(ClaimRequest request, ClaimRules rules, DateTime now)
     {
         var begun = Stopwatch.GetTimestamp();
-        var tasks = rules.Limits.Count > 0 || request.IsStrict ? await _limited.ClaimAsync(request, rules, now)
-            : request.Max > MaxSmall ? await store.ClaimAsync(request, rules, now)
+        var share = rules.Limits.Count > 0 || request.IsStrict ? await _limited.ClaimAsync(request, rules, now)
+            : request.Max > MaxSmall ? await TakeAloneAsync(request, rules, now)
             : await _small.ClaimAsync(request, rules, now);
-        metrics.Claimed(tasks, Stopwatch.GetElapsedTime(begun));
-        return tasks;
+        metrics.Claimed(share.Tasks, Stopwatch.GetElapsedTime(begun));
+        return share;
+    }
+
+    private async Task<ClaimedShare> TakeAloneAsync(ClaimRequest request, ClaimRules rules, DateTime now)
+    {
+        var tasks = await store.ClaimAsync(request, rules, now);
+        return new(tasks, tasks.Count > 0 && tasks.Count < request.Max && 2 * tasks.Sum(BytesOf) > request.MaxBytes);
     }
 
     /// <summary>
@@ -135,7 +140,7 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
             return [];
         try
         {
-            return await TakeAsync(request, rules, now);
+            return (await TakeAsync(request, rules, now)).Tasks;
         }
         catch (Exception fault) when (StorageFaults.IsTransient(fault))
         {

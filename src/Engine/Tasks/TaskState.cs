@@ -140,6 +140,9 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
     /// <summary>The stored row that a transition starts from; null for a new task. Not stored.</summary>
     internal StoredRow? Row { get; set; }
 
+    /// <summary>Whether it was loaded without its error, which is long: no transition may start from it. Not stored.</summary>
+    internal bool IsPartial { get; set; }
+
     /// <summary>The current settings of its queue; not stored.</summary>
     internal QueueSettings Settings { get; set; } = QueueSettings.Default;
 

@@ -1259,6 +1259,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("character varying(256)")
                         .HasColumnName("address");
 
+                    b.PrimitiveCollection<long[]>("BegunAt")
+                        .HasColumnType("bigint[]")
+                        .HasColumnName("begun_at");
+
                     b.Property<long>("Epoch")
                         .HasColumnType("bigint")
                         .HasColumnName("lease_epoch");
@@ -1270,6 +1274,11 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     b.Property<Guid?>("Holder")
                         .HasColumnType("uuid")
                         .HasColumnName("holder");
+
+                    b.Property<string>("Timeline")
+                        .HasMaxLength(8)
+                        .HasColumnType("character varying(8)")
+                        .HasColumnName("timeline");
 
                     b.HasKey("Id");
 

@@ -260,7 +260,9 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     holder = table.Column<Guid>(type: "uuid", nullable: true),
                     address = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
                     lease_epoch = table.Column<long>(type: "bigint", nullable: false),
-                    held_until = table.Column<DateTime>(type: "timestamp with time zone", nullable: false)
+                    held_until = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
+                    timeline = table.Column<string>(type: "character varying(8)", maxLength: 8, nullable: true),
+                    begun_at = table.Column<long[]>(type: "bigint[]", nullable: true)
                 },
                 constraints: table =>
                 {
@@ -578,8 +580,8 @@ namespace TaskQueue.Storage.Postgres.Migrations
 
             migrationBuilder.InsertData(
                 table: "outbox_lease",
-                columns: new[] { "id", "address", "lease_epoch", "held_until", "holder" },
-                values: new object[] { 1, null, 0L, new DateTime(1970, 1, 1, 0, 0, 0, 0, DateTimeKind.Utc), null });
+                columns: new[] { "id", "address", "begun_at", "lease_epoch", "held_until", "holder", "timeline" },
+                values: new object[] { 1, null, null, 0L, new DateTime(1970, 1, 1, 0, 0, 0, 0, DateTimeKind.Utc), null, null });
 
             migrationBuilder.InsertData(
                 table: "outbox_partitions",

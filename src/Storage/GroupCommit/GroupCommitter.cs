@@ -217,8 +217,9 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
         foreach (var entry in group)
         {
             var slot = slots[entry.TaskId];
-            if (slot.IsNew && entry.Command is not SubmitTask)
-                later.Add(entry); // a task waits before anything else happens to it
+            // A task waits before anything else happens to it, and one with a long error is loaded by itself.
+            if ((slot.IsNew && entry.Command is not SubmitTask) || slot.Task is { IsPartial: true })
+                later.Add(entry);
             else
                 await entry.RunAsync(slot, _transitions);
         }

@@ -120,7 +120,8 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
         await store.ApplyLimitsAsync("q600");
         await store.RearmAsync("q609", now);
         await store.AdoptAsync("q603");
-        await store.PurgeAsync("q606", EventPolicy.All, now, 100, now.AddDays(1));
+        for (var from = PurgeMark.First; from is not null;)
+            from = (await store.PurgeAsync("q606", EventPolicy.All, now, 100, now.AddDays(1), from)).Next;
         await store.ResetAsync("q606");
     }
 

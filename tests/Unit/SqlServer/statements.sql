@@ -364,7 +364,7 @@ from @taken k inner loop join running r with (rowlock, forceseek) on r.id = k.id
 -- LoadOffsetsSql()
 select id, published_to from outbox_partitions
 
--- LoadSql(@ids NVarChar -1 0)
+-- LoadSql(@ids NVarChar -1 0, @max_error Int 0 0)
 set xact_abort on;
 declare @wanted table (id binary(16) primary key);
 insert into @wanted select id from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as j;
@@ -400,11 +400,11 @@ order by i.id option (force order, maxdop 1);
     if @looks = 20 and exists (select 1 from @wanted)
         throw 51205, 'a task moves too fast', 1;
 end;
-select r.id, r.state, r.queue, r.tier, r.priority, r.push, cast(r.name as nvarchar(400)) as name, cast(r.dedupe_key as nvarchar(400)) as dedupe_key, cast(r.ordering_key as nvarchar(400)) as ordering_key, r.blocked, r.error, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, cast(null as datetime2(6)) as lease_until, r.worker, r.claimed_by, r.created_at, r.due_at, r.expires_at, r.started_at, cast(null as datetime2(6)) as finished_at, cast(0 as bit) as limited, cast(0 as bit) as dead, cast(null as datetime2(6)) as delete_at, r.dispatch_at, r.ending, r.batch_id, cast(r.owner as nvarchar(400)) as owner, r.progress, r.octets from @found f inner loop join ready r with (rowlock, forceseek) on r.id = f.id
+select r.id, r.state, r.queue, r.tier, r.priority, r.push, cast(r.name as nvarchar(400)) as name, cast(r.dedupe_key as nvarchar(400)) as dedupe_key, cast(r.ordering_key as nvarchar(400)) as ordering_key, r.blocked, case when datalength(r.error) <= @max_error then r.error end as error, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, cast(null as datetime2(6)) as lease_until, r.worker, r.claimed_by, r.created_at, r.due_at, r.expires_at, r.started_at, cast(null as datetime2(6)) as finished_at, cast(0 as bit) as limited, cast(0 as bit) as dead, cast(null as datetime2(6)) as delete_at, r.dispatch_at, r.ending, r.batch_id, cast(r.owner as nvarchar(400)) as owner, r.progress, r.octets, cast(case when datalength(r.error) > @max_error then 1 else 0 end as bit) as is_partial from @found f inner loop join ready r with (rowlock, forceseek) on r.id = f.id
 where f.place = 2;
-select r.id, 4 as state, r.queue, r.tier, r.priority, r.push, cast(r.name as nvarchar(400)) as name, cast(r.dedupe_key as nvarchar(400)) as dedupe_key, cast(r.ordering_key as nvarchar(400)) as ordering_key, cast(0 as bit) as blocked, r.error, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, r.lease_until, r.worker, r.claimed_by, r.created_at, r.due_at, r.expires_at, r.started_at, cast(null as datetime2(6)) as finished_at, r.limited, cast(0 as bit) as dead, cast(null as datetime2(6)) as delete_at, cast(null as datetime2(6)) as dispatch_at, r.ending, r.batch_id, cast(r.owner as nvarchar(400)) as owner, r.progress, r.octets from @found f inner loop join running r with (rowlock, forceseek) on r.id = f.id
+select r.id, 4 as state, r.queue, r.tier, r.priority, r.push, cast(r.name as nvarchar(400)) as name, cast(r.dedupe_key as nvarchar(400)) as dedupe_key, cast(r.ordering_key as nvarchar(400)) as ordering_key, cast(0 as bit) as blocked, case when datalength(r.error) <= @max_error then r.error end as error, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, r.lease_until, r.worker, r.claimed_by, r.created_at, r.due_at, r.expires_at, r.started_at, cast(null as datetime2(6)) as finished_at, r.limited, cast(0 as bit) as dead, cast(null as datetime2(6)) as delete_at, cast(null as datetime2(6)) as dispatch_at, r.ending, r.batch_id, cast(r.owner as nvarchar(400)) as owner, r.progress, r.octets, cast(case when datalength(r.error) > @max_error then 1 else 0 end as bit) as is_partial from @found f inner loop join running r with (rowlock, forceseek) on r.id = f.id
 where f.place = 4;
-select r.id, r.state, r.queue, r.tier, t.priority, t.push, cast(t.name as nvarchar(400)) as name, cast(t.dedupe_key as nvarchar(400)) as dedupe_key, cast(t.ordering_key as nvarchar(400)) as ordering_key, cast(0 as bit) as blocked, r.error, r.attempt, r.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, r.lease_ms, cast(null as datetime2(6)) as lease_until, r.worker, r.claimed_by, t.created_at, r.due_at, r.expires_at, r.started_at, r.finished_at, cast(0 as bit) as limited, r.dead, r.delete_at, cast(null as datetime2(6)) as dispatch_at, t.ending, t.batch_id, cast(r.owner as nvarchar(400)) as owner, r.progress, cast((datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as int) as octets from @found f inner loop join outcomes r with (rowlock, forceseek) on r.id = f.id inner loop join tasks t with (rowlock, forceseek) on t.id = r.id
+select r.id, r.state, r.queue, r.tier, t.priority, t.push, cast(t.name as nvarchar(400)) as name, cast(t.dedupe_key as nvarchar(400)) as dedupe_key, cast(t.ordering_key as nvarchar(400)) as ordering_key, cast(0 as bit) as blocked, case when datalength(r.error) <= @max_error then r.error end as error, r.attempt, r.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, r.lease_ms, cast(null as datetime2(6)) as lease_until, r.worker, r.claimed_by, t.created_at, r.due_at, r.expires_at, r.started_at, r.finished_at, cast(0 as bit) as limited, r.dead, r.delete_at, cast(null as datetime2(6)) as dispatch_at, t.ending, t.batch_id, cast(r.owner as nvarchar(400)) as owner, r.progress, cast((datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as int) as octets, cast(case when datalength(r.error) > @max_error then 1 else 0 end as bit) as is_partial from @found f inner loop join outcomes r with (rowlock, forceseek) on r.id = f.id inner loop join tasks t with (rowlock, forceseek) on t.id = r.id
 where f.place = 8;
 
 -- LockDeadLettersSql(@queue NVarChar 128 0)
@@ -509,21 +509,32 @@ insert into @free select k.queue, k.ordering_key, f.id from (select j.queue coll
     order by m.due_at, m.id) as f where not exists (select h.id from ready h with (readcommittedlock) where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null and h.blocked = 0);
 select count_big(*) from @free k where not exists (select h.id from running h with (readcommittedlock) where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null);
 
--- PurgeSql(@queue NVarChar 128 0, @now DateTime2 0 6, @before DateTime2 0 6, @max Int 0 0)
+-- PurgeSql(@queue NVarChar 128 0, @now DateTime2 0 6, @before DateTime2 0 6, @max Int 0 0, @part Int 0 0, @tier Int 0 0, @priority Int 0 0, @key NVarChar 4000 0, @at DateTime2 0 6, @id Binary 16 0)
 set xact_abort on;
-declare @members table (id binary(16) primary key);
+declare @members table (id binary(16) primary key, tier int, priority int, ordering_key varbinary(800),
+    at datetime2(6));
 declare @wanted table (id binary(16) primary key);
-insert into @members select top (@max) m.id from (select t.id from ready t where t.queue = @queue and t.blocked = 0 and t.created_at < @before
-    union select t.id from ready t where t.queue = @queue and t.ordering_key is not null and t.blocked = 1 and t.created_at < @before
-    union select t.id from running t where t.queue = @queue and t.created_at < @before
-    union select e.id from outcomes e inner join tasks t on t.id = e.id
-        where e.queue = @queue and e.dead = 1 and t.created_at < @before) as m;
-insert into @members select top (@max - (select count(*) from @members)) m.id from (select t.id from ready t where t.queue = @queue and t.blocked = 0 and t.created_at < @before
-    union select t.id from ready t where t.queue = @queue and t.ordering_key is not null and t.blocked = 1 and t.created_at < @before
-    union select t.id from running t where t.queue = @queue and t.created_at < @before
-    union select e.id from outcomes e inner join tasks t on t.id = e.id
-        where e.queue = @queue and e.dead = 1 and t.created_at < @before) as m
-    where m.id not in (select id from @members);
+declare @after_key varbinary(800) = convert(varbinary(800), @key);
+insert into @members select top (@max) m.id, m.tier, m.priority, m.ordering_key, m.at from (select * from (select top (@max) m.id, m.tier, m.priority, 0x as ordering_key, m.due_at as at from ready m where @part = 1 and m.queue = @queue and m.blocked = 0 and m.created_at < @before and m.tier = @tier and m.priority = @priority and m.due_at = @at and m.id > @id order by m.id) as p
+union all
+select * from (select top (@max) m.id, m.tier, m.priority, 0x as ordering_key, m.due_at as at from ready m where @part = 1 and m.queue = @queue and m.blocked = 0 and m.created_at < @before and m.tier = @tier and m.priority = @priority and m.due_at > @at order by m.due_at, m.id) as p
+union all
+select * from (select top (@max) m.id, m.tier, m.priority, 0x as ordering_key, m.due_at as at from ready m where @part = 1 and m.queue = @queue and m.blocked = 0 and m.created_at < @before and m.tier = @tier and m.priority > @priority order by m.priority, m.due_at, m.id) as p
+union all
+select * from (select top (@max) m.id, m.tier, m.priority, 0x as ordering_key, m.due_at as at from ready m where @part = 1 and m.queue = @queue and m.blocked = 0 and m.created_at < @before and m.tier > @tier order by m.tier, m.priority, m.due_at, m.id) as p
+union all
+select * from (select top (@max) m.id, 0 as tier, 0 as priority, m.ordering_key, m.due_at as at from ready m where @part = 2 and m.queue = @queue and m.ordering_key is not null and m.blocked = 1 and m.created_at < @before and m.ordering_key = @after_key and m.due_at = @at and m.id > @id order by m.id) as p
+union all
+select * from (select top (@max) m.id, 0 as tier, 0 as priority, m.ordering_key, m.due_at as at from ready m where @part = 2 and m.queue = @queue and m.ordering_key is not null and m.blocked = 1 and m.created_at < @before and m.ordering_key = @after_key and m.due_at > @at order by m.due_at, m.id) as p
+union all
+select * from (select top (@max) m.id, 0 as tier, 0 as priority, m.ordering_key, m.due_at as at from ready m where @part = 2 and m.queue = @queue and m.ordering_key is not null and m.blocked = 1 and m.created_at < @before and m.ordering_key > @after_key order by m.ordering_key, m.due_at, m.id) as p
+union all
+select * from (select top (@max) m.id, 0 as tier, 0 as priority, 0x as ordering_key, cast('1970-01-01' as datetime2(6)) as at from running m where @part = 3 and m.queue = @queue and m.created_at < @before and m.id > @id order by m.id) as p
+union all
+select * from (select top (@max) m.id, 0 as tier, 0 as priority, 0x as ordering_key, m.finished_at as at from outcomes m inner loop join tasks t with (rowlock, forceseek) on t.id = m.id where @part = 4 and m.queue = @queue and m.dead = 1 and t.created_at < @before and m.finished_at = @at and m.id > @id order by m.id) as p
+union all
+select * from (select top (@max) m.id, 0 as tier, 0 as priority, 0x as ordering_key, m.finished_at as at from outcomes m inner loop join tasks t with (rowlock, forceseek) on t.id = m.id where @part = 4 and m.queue = @queue and m.dead = 1 and t.created_at < @before and m.finished_at > @at order by m.finished_at, m.id) as p) as m
+    order by m.tier, m.priority, m.ordering_key, m.at, m.id;
 declare @bucket int = -1, @granted int, @resource nvarchar(255);
 declare @buckets table (bucket int primary key);
 insert into @buckets select distinct binary_checksum(cast(k.queue as varbinary(256)), k.ordering_key) & 1048575 from @members m inner loop join tasks k with (rowlock, forceseek) on k.id = m.id where k.ordering_key is not null;
@@ -570,8 +581,10 @@ declare @dropped table (id binary(16) primary key);
 update o set delete_at = @now, dead = 0 output inserted.id into @dropped
 from @found f inner loop join outcomes o with (rowlock, forceseek) on o.id = f.id where f.place = 8 and o.dead = 1;
 select m.id, cast(case when g.id is null then 0 else 1 end as bit), cast(case when d.id is null then 0 else 1 end as bit),
-    cast(g.ordering_key as nvarchar(400)) as ordering_key, coalesce(g.tier, 0), coalesce(g.attempt, 0), g.worker
-from @members m left join @gone g on g.id = m.id left join @dropped d on d.id = m.id;
+    cast(g.ordering_key as nvarchar(400)) as ordering_key, coalesce(g.tier, 0), coalesce(g.attempt, 0), g.worker, m.tier, m.priority,
+    cast(m.ordering_key as nvarchar(400)), m.at
+from @members m left join @gone g on g.id = m.id left join @dropped d on d.id = m.id
+order by m.tier, m.priority, m.ordering_key, m.at, m.id;
 
 -- ReadEventsSql(@offsets NVarChar -1 0, @max Int 0 0)
 declare @end bigint = cast(ident_current(N'outbox') as bigint);
