@@ -101,7 +101,17 @@ public sealed record AttemptStarted(Guid TaskId, int Attempt, double? LeaseSecon
 /// <param name="TaskId">The task.</param>
 /// <param name="Attempt">The running attempt.</param>
 /// <param name="Progress">JSON text of the progress, at most 4,096 characters; null keeps the previous one.</param>
-public sealed record AttemptHeartbeat(Guid TaskId, int Attempt, string? Progress = null);
+public sealed record AttemptHeartbeat(Guid TaskId, int Attempt, string? Progress = null)
+{
+    /// <summary>Lines that the worker logged, at most 100 and 64 kB; null is none. Older lines above the limits are dropped.</summary>
+    public IReadOnlyList<AttemptLogLine>? Logs { get; init; }
+}
+
+/// <summary>A line that a worker logged while it ran an attempt.</summary>
+/// <param name="At">When (UTC), by the worker's clock.</param>
+/// <param name="Level"><c>debug</c>, <c>info</c>, <c>warning</c> or <c>error</c>; any other is taken as info.</param>
+/// <param name="Message">The text.</param>
+public sealed record AttemptLogLine(DateTime At, string Level, string Message);
 
 /// <summary>An attempt ended with a result or an error.</summary>
 /// <param name="TaskId">The task.</param>
@@ -112,4 +122,14 @@ public sealed record AttemptHeartbeat(Guid TaskId, int Attempt, string? Progress
 /// <param name="SnoozeSeconds">Snoozes the task for this many seconds, 0 to 2,592,000, without counting the attempt; null if the attempt
 /// ended.</param>
 public sealed record AttemptOutcome(Guid TaskId, int Attempt, string? Result = null, string? Error = null, bool Retryable = true,
-    double? SnoozeSeconds = null);
+    double? SnoozeSeconds = null)
+{
+    /// <summary>Type of the error, such as the class of an exception; at most 200 characters, the rest is dropped.</summary>
+    public string? ErrorType { get; init; }
+
+    /// <summary>Where the error came from; at most 16,384 bytes, the rest is dropped.</summary>
+    public string? Stack { get; init; }
+
+    /// <summary>Lines that the worker logged since its last heartbeat: see <see cref="AttemptHeartbeat.Logs"/>.</summary>
+    public IReadOnlyList<AttemptLogLine>? Logs { get; init; }
+}

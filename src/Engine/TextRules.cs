@@ -57,6 +57,11 @@ public static class TextRules
     /// <summary>Whether a text is clean and has no control characters, as names and keys must not.</summary>
     public static bool IsPlain(string? text) => IsClean(text) && text?.Any(char.IsControl) != true;
 
+    /// <summary>The beginning of a text, without half of a surrogate pair.</summary>
+    [return: System.Diagnostics.CodeAnalysis.NotNullIfNotNull(nameof(text))]
+    public static string? Cut(string? text, int length) =>
+        text is null || text.Length <= length ? text : text[..(char.IsHighSurrogate(text[length - 1]) ? length - 1 : length)];
+
     /// <summary>Removes what cannot be stored, for texts of workers, which are kept rather than rejected.</summary>
     public static string? Clean(string? text)
     {

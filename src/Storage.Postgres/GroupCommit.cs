@@ -42,6 +42,7 @@ internal sealed partial class PostgresTaskStore
     /// <summary>The value of a column that the row of a task does not have.</summary>
     internal static string Missing(TaskColumn column) =>
         column.Name == "octets" ? "octet_length(t.payload) + coalesce(octet_length(t.headers), 0)"
+        : column.Name == "crashes" ? "0"
         : column.Type == typeof(bool) ? "false"
         : column.Type == typeof(DateTime) ? "null::timestamptz"
         : "null::text";

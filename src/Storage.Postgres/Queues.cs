@@ -77,6 +77,7 @@ internal sealed partial class PostgresTaskStore
         gone as (
             delete from outcomes where ctid = any(array(select place from found)) returning id, queue, dead, delete_at),
         history as (delete from attempts where task_id = any(array(select id from gone))),
+        logs as (delete from task_logs where task_id = any(array(select id from gone))),
         submitted as (delete from tasks where id = any(array(select id from gone)) returning id, tags),
         untagged as (
             delete from task_tags where ctid = any(array(

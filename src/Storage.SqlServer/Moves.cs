@@ -50,6 +50,7 @@ internal sealed partial class SqlServerTaskStore
     /// <summary>The value of a column that the row of a task does not have.</summary>
     internal static string Missing(TaskColumn column) =>
         column.Name == "octets" ? "cast((datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as int)"
+        : column.Name == "crashes" ? "0"
         : column.Type == typeof(bool) ? "cast(0 as bit)"
         : column.Type == typeof(DateTime) ? "cast(null as datetime2(6))"
         : $"cast(null as nvarchar(max)) collate {SqlServerTaskDbContext.Collation}";

@@ -63,6 +63,7 @@ internal sealed partial class SqlServerTaskStore
                 select top (1) e.at from outbox e with (readpast, readcommittedlock, rowlock)
                 where e.partition_id = s.id and e.id > s.published_to order by e.id) as u);
         delete a from @gone g inner loop join attempts a {Sought} on a.task_id = g.id;
+        delete l from @gone g inner loop join task_logs l {Sought} on l.task_id = g.id;
         delete o from @gone g inner loop join outcomes o {Sought} on o.id = g.id;
         delete k from @gone g inner loop join tasks t {Sought} on t.id = g.id
         cross apply openjson(concat(N'["', replace(string_escape(t.tags, 'json'), N',', N'","'), N'"]'))

@@ -64,6 +64,8 @@ internal sealed partial class SqliteTaskStore
 
     private const string RemoveHistorySql = "delete from attempts where task_id = @id";
 
+    private const string RemoveLogsSql = "delete from task_logs where task_id = @id";
+
     private const string RemoveOutcomeSql = "delete from outcomes where id = @id";
 
     private const string RemoveTaskSql = "delete from tasks where id = @id";
@@ -98,6 +100,7 @@ internal sealed partial class SqliteTaskStore
                     foreach (var tag in TaskTags.Split(task.Tags))
                         Execute(RemoveTagSql, ("@tag", tag), ("@task_id", task.Id));
                     Execute(RemoveHistorySql, ("@id", task.Id));
+                    Execute(RemoveLogsSql, ("@id", task.Id));
                     Execute(RemoveOutcomeSql, ("@id", task.Id));
                     Execute(RemoveTaskSql, ("@id", task.Id));
                 }

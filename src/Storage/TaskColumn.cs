@@ -65,6 +65,8 @@ internal abstract class TaskColumn(string name, string property, TaskTable table
         new TaskColumn<string?>("progress", nameof(TaskState.Progress), Moving, t => t.Progress, (t, v) => t.Progress = v),
         new TaskColumn<int>(
             "octets", nameof(TaskState.Octets), TaskTable.Ready | TaskTable.Running, t => t.Octets, (t, v) => t.Octets = v),
+        new TaskColumn<int>(
+            "crashes", nameof(TaskState.Crashes), TaskTable.Ready | TaskTable.Running, t => t.Crashes, (t, v) => t.Crashes = v),
     ];
 
     /// <summary>Columns of <c>tasks</c>.</summary>
@@ -83,7 +85,7 @@ internal abstract class TaskColumn(string name, string property, TaskTable table
     public static readonly TaskColumn[] Loaded = [.. All.Where(c => c.Tables != TaskTable.Tasks && c.Name != "result")];
 
     /// <summary>Columns of a whole task.</summary>
-    public static readonly TaskColumn[] Visible = [.. All.Where(c => c.Name != "octets")];
+    public static readonly TaskColumn[] Visible = [.. All.Where(c => c.Name is not ("octets" or "crashes"))];
 
     /// <summary>Columns that a worker gets: nothing of earlier attempts, so that payload and headers are all that may be large.</summary>
     public static readonly TaskColumn[] Delivered = [.. Visible.Where(c => c.Name is not ("result" or "error" or "progress"))];

@@ -5,7 +5,9 @@ using TaskQueue.Engine.Audit;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Failures;
 using TaskQueue.Engine.Files;
+using TaskQueue.Engine.Logs;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Quotas;
@@ -68,6 +70,15 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
     /// <summary>Table <c>attempts</c>.</summary>
     public DbSet<AttemptRow> Attempts => Set<AttemptRow>();
 
+    /// <summary>Table <c>task_logs</c>.</summary>
+    public DbSet<TaskLogRow> TaskLogs => Set<TaskLogRow>();
+
+    /// <summary>Table <c>failure_groups</c>.</summary>
+    public DbSet<FailureGroup> FailureGroups => Set<FailureGroup>();
+
+    /// <summary>Table <c>failure_samples</c>.</summary>
+    public DbSet<FailureSample> FailureSamples => Set<FailureSample>();
+
     /// <summary>Table <c>task_tags</c>.</summary>
     public DbSet<TaskTag> TaskTags => Set<TaskTag>();
 
@@ -105,6 +116,7 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         });
         CommonTables.Map(modelBuilder);
         AccessTables.Map(modelBuilder);
+        LogTables.Map(modelBuilder);
         TextSize.Map(modelBuilder, Database.ProviderName);
         modelBuilder.Entity<QueueCount>(e =>
         {

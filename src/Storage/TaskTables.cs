@@ -115,10 +115,12 @@ internal static class TaskTables
             e.Ignore(property.Name);
         foreach (var column in columns)
         {
-            var property = column.Name == "octets" ? e.Property<int>(column.Property) : e.Property(column.Property);
+            var property = column.Name is "octets" or "crashes" ? e.Property<int>(column.Property) : e.Property(column.Property);
             property.HasColumnName(column.Name);
             if (column.Name == "id")
                 property.ValueGeneratedNever();
+            if (column.Name == "crashes")
+                property.HasDefaultValue(0);
             if (MaxLength(column.Name) is { } length)
                 property.HasMaxLength(length);
         }

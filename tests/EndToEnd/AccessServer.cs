@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Failures;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
@@ -94,6 +95,20 @@ public sealed class AccessServer : IAsyncLifetime
 
     internal async Task<string> TaskAsync() =>
         (await DoneAsync("a", HttpMethod.Post, "/tasks", new { queue = "a-1", action = "x" })).Json.Text("id")!;
+
+    /// <summary>A group of failures of a's tasks in queue a-1.</summary>
+    internal async Task<Guid> FailureAsync()
+    {
+        var group = new FailureGroup
+        {
+            Id = Guid.NewGuid(), Owner = "a", Queue = "a-1", Message = "broken", Count = 1, FirstSeenAt = TestTasks.T0,
+            LastSeenAt = TestTasks.T0,
+        };
+        await using var db = Database.CreateContext();
+        db.FailureGroups.Add(group);
+        await db.SaveChangesAsync();
+        return group.Id;
+    }
 
     internal async Task<string> CancelledTaskAsync()
     {

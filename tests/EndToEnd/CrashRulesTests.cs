@@ -50,7 +50,7 @@ public sealed class CrashRulesTests(CrashRulesFixture fixture) : IClassFixture<C
             new
             {
                 max_running = MaxRunning, rate = new { tokens = Rate.MaxTokens, interval_seconds = Rate.IntervalMs / 1000.0 },
-                retry = new { intervals = Intervals }, max_attempts = 50,
+                retry = new { intervals = Intervals }, max_attempts = 50, max_crashes = 0,
             })).Status.ShouldBe(201);
         using var done = new CancellationTokenSource();
         var accepted = new HashSet<Guid>();

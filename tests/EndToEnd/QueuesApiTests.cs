@@ -22,7 +22,7 @@ public abstract partial class QueuesApiTests(Stack stack)
         const string all =
             """
             {"delivery":"pull","description":"größe","lease_seconds":20,"expire_after_seconds":3600,"max_attempts":5,
-             "retry":{"intervals":[1,2.5]},"max_running":7,"rate":{"tokens":3,"interval_seconds":2},"paused":true,
+             "retry":{"intervals":[1,2.5]},"max_crashes":5,"max_running":7,"rate":{"tokens":3,"interval_seconds":2},"paused":true,
              "dead_letters":{"enabled":true,"max_size":9,"retention_seconds":60},"keep_finished_seconds":120,"events":"terminal",
              "tiers":{"1":{"lease_seconds":5,"priority":"low","max_attempts":2,"retry":{"first":1,"factor":3,"cap":9,"jitter":0.5}}}}
             """;

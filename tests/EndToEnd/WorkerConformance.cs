@@ -76,6 +76,74 @@ public abstract partial class WorkerConformance(Stack stack)
     }
 
     [Fact]
+    public async Task What_a_processor_logs_is_kept_with_its_task_over_all_attempts()
+    {
+        await DeclareAsync();
+        var goOn = new TaskCompletionSource();
+        await using var worker = await StartAsync(o => o.AddProcessor("a", async (context, _) =>
+        {
+            context.Log($"attempt {context.Attempt} begins");
+            context.Log("careful", TaskLogLevel.Warning);
+            if (context.Attempt == 1)
+                throw new InvalidOperationException("boom");
+            await goOn.Task; // a heartbeat carries the lines
+            context.Log(new string('x', 20_000), TaskLogLevel.Error);
+            return TaskOutcome.Completed("1");
+        }));
+        var id = await SubmitAsync("a", retry: new { intervals = Soon });
+
+        await Eventually.UntilAsync(async () => (await LogAsync(id)).Count == 4, Patience,
+            "the second attempt's lines arrive while it runs");
+        goOn.SetResult();
+        (await Http.TaskAsync(id, "completed")).Whole("attempt").ShouldBe(2);
+        await Eventually.UntilAsync(async () => (await LogAsync(id)).Count == 5, Patience, "the last line arrives");
+        var log = await LogAsync(id);
+        log.Select(l => (l.Attempt, l.Level)).ShouldBe([(1, TaskLogLevel.Info), (1, TaskLogLevel.Warning), (2, TaskLogLevel.Info),
+            (2, TaskLogLevel.Warning), (2, TaskLogLevel.Error)]);
+        log.Select(l => l.Message[..Math.Min(20, l.Message.Length)]).ShouldBe(
+            ["attempt 1 begins", "careful", "attempt 2 begins", "careful", new string('x', 20)]);
+        log[^1].Message.Length.ShouldBe(8192);
+    }
+
+    [Fact]
+    public async Task Exceptions_of_processors_are_grouped_by_type_with_their_stacks()
+    {
+        await DeclareAsync();
+        await using var worker = await StartAsync(o => o.AddProcessor("a", (context, _) =>
+            throw new InvalidOperationException($"row {context.Attempt} of '{context.Id}' is broken")));
+        var retry = new { intervals = Soon };
+        var ids = new[] { await SubmitAsync("a", retry: retry), await SubmitAsync("a", retry: retry) };
+        foreach (var id in ids)
+            await Http.TaskAsync(id, "failed");
+
+        await using var client = new ServiceCollection().AddTaskQueueClient(o => o.BaseAddress = Http.BaseAddress!).BuildServiceProvider();
+        var failures = client.GetRequiredService<TaskQueueClient>();
+        FailureGroup? group = null;
+        await Eventually.UntilAsync(async () =>
+        {
+            await foreach (var found in failures.FailuresAsync(new FailureQuery { Queue = Queue }))
+                group = found;
+            return group?.Count == 6;
+        }, Patience, "all six failures are in one group");
+        (group!.Kind, group.ErrorType, group.Message, group.Name, group.State).ShouldBe(
+            ("error", "System.InvalidOperationException", "row <n> of <text> is broken", "a", "open"));
+        group.SampleTaskIds.ShouldBeSubsetOf(ids);
+        var details = (await failures.GetFailureAsync(group.Id)).ShouldNotBeNull();
+        details.Samples.Count.ShouldBe(5);
+        details.Samples[0].Stack.ShouldNotBeNull().ShouldContain(nameof(Exceptions_of_processors_are_grouped_by_type_with_their_stacks));
+        (await failures.DecideFailureAsync(group.Id, FailureDecision.Resolve)).State.ShouldBe("resolved");
+    }
+
+    private async Task<List<TaskLogLine>> LogAsync(Guid id)
+    {
+        await using var client = new ServiceCollection().AddTaskQueueClient(o => o.BaseAddress = Http.BaseAddress!).BuildServiceProvider();
+        var lines = new List<TaskLogLine>();
+        await foreach (var line in client.GetRequiredService<TaskQueueClient>().LogsAsync(id))
+            lines.Add(line);
+        return lines;
+    }
+
+    [Fact]
     public async Task A_task_whose_processor_throws_is_retried_until_no_attempt_is_left()
     {
         await DeclareAsync();

@@ -112,7 +112,7 @@ internal sealed partial class QueueModel
             return CommandResult.NotAllowed;
         if (HolderOf(task) is not null)
             return CommandResult.KeyTaken;
-        (task.State, task.Dead, task.AttemptsLeft) = (TaskStates.Pending, false, task.MaxAttempts);
+        (task.State, task.Dead, task.AttemptsLeft, task.Crashes) = (TaskStates.Pending, false, task.MaxAttempts, 0);
         (task.Result, task.Error, task.FinishedAt, task.DeleteAt) = (null, null, null, null);
         task.DueAt = scheduledAt is { } at && Cut(at) > Now ? Cut(at) : Now;
         task.ExpiresAt = ExpiryOf(task.Queue, task.Tier, task.DueAt, expiresAt);
@@ -126,7 +126,12 @@ internal sealed partial class QueueModel
         var leaseExpired = Tasks.Values.Where(t => t.State == TaskStates.Running && t.LeaseUntil <= Now).OrderBy(t => t.LeaseUntil)
             .ToList();
         foreach (var task in leaseExpired)
-            Fail(task, $"lease of attempt {task.Attempt} expired: no heartbeat for {task.LeaseMs} ms", retryable: true, leaseExpired: true);
+        {
+            var isLast = ++task.Crashes >= QueueSettings.DefaultMaxCrashes && !(task.ExpiresAt <= Now);
+            Fail(task, isLast ? $"quarantined: {task.Crashes} workers were lost while they ran it"
+                : $"lease of attempt {task.Attempt} expired: no heartbeat for {task.LeaseMs} ms", retryable: !isLast, leaseExpired: true);
+        }
+
         Promote();
         return leaseExpired.ConvertAll(t => t.CorrelationId);
     }

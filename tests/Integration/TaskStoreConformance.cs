@@ -161,7 +161,7 @@ public abstract partial class TaskStoreConformance(StoreFixture fixture) : IAsyn
         (t.Attempt, t.AttemptsLeft, t.MaxAttempts, t.DefaultLeaseMs, t.LeaseMs) = (4, 5, 9, 2000, 86_400_000);
         (t.Worker, t.ClaimedBy, t.Owner, t.Retry) = ("worker-1", "key-1", "ann", """{"intervals":[1]}""");
         (t.DueAt, t.ExpiresAt) = (T0.AddMicroseconds(2), T0.AddMicroseconds(3));
+        (t.StartedAt, t.DispatchAt, t.Crashes) = (T0.AddMicroseconds(4), T0.AddMicroseconds(6), 2);
         (t.Tags, t.ScheduleId) = ("größe:😀,a b", 12);
-        (t.StartedAt, t.DispatchAt) = (T0.AddMicroseconds(4), T0.AddMicroseconds(6));
     });
 }

@@ -1,4 +1,5 @@
 using Shouldly;
+using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -213,6 +214,59 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
             at.AddDays(7), true);
         await ShouldBeAsync(task, (TaskEventType.Retrying, 1, error));
         await ShouldBeAsync(last, (TaskEventType.Failed, 1, error));
+    }
+
+    [Theory]
+    [InlineData(null, 3)]
+    [InlineData(1, 1)]
+    [InlineData(2, 2)]
+    public async Task A_task_that_lost_as_many_workers_as_its_queue_permits_is_quarantined(int? maxCrashes, int crashes)
+    {
+        var queue = $"q{Guid.NewGuid():N}";
+        await fixture.Engine.Queues.CreateAsync(queue, Delivery.Pull, new QueueSettings { MaxCrashes = maxCrashes });
+        var task = await fixture.GivenAsync(TaskStates.Running, t => (t.Queue, t.AttemptsLeft, t.MaxAttempts) = (queue, 50, 51));
+        for (var crash = 1; crash <= crashes; crash++)
+        {
+            var at = T0.AddMinutes(2 * crash);
+            if (crash > 1)
+                await StartAsync(task, crash, at.AddMinutes(-1));
+            (await SendAsync(new ExpireLease(task.CorrelationId, at))).ShouldBe(CommandResult.Applied);
+            (await fixture.Database.GetAsync(task.CorrelationId)).State.ShouldBe(crash < crashes ? TaskStates.Retrying : TaskStates.Failed);
+        }
+
+        var ended = await fixture.Database.GetAsync(task.CorrelationId);
+        (ended.Error, ended.Dead, ended.AttemptsLeft).ShouldBe(
+            ($"quarantined: {crashes} workers were lost while they ran it", true, 50 - crashes + 1));
+
+        // A retry by hand starts the count anew.
+        var again = T0.AddMinutes(20);
+        (await SendAsync(new RetryTask(task.CorrelationId, again))).ShouldBe(CommandResult.Applied);
+        await StartAsync(task, crashes + 1, again);
+        await SendAsync(new ExpireLease(task.CorrelationId, again.AddMinutes(2)));
+        (await fixture.Database.GetAsync(task.CorrelationId)).State.ShouldBe(crashes == 1 ? TaskStates.Failed : TaskStates.Retrying);
+    }
+
+    [Fact]
+    public async Task Without_a_limit_and_by_errors_no_task_is_quarantined()
+    {
+        var queue = $"q{Guid.NewGuid():N}";
+        await fixture.Engine.Queues.CreateAsync(queue, Delivery.Pull, new QueueSettings { MaxCrashes = 0 });
+        var unlimited = await fixture.GivenAsync(TaskStates.Running, t => (t.Queue, t.AttemptsLeft) = (queue, 50));
+        var failing = await fixture.GivenAsync(TaskStates.Running, t => t.AttemptsLeft = 50);
+        for (var attempt = 1; attempt <= 6; attempt++)
+        {
+            var at = T0.AddMinutes(2 * attempt);
+            if (attempt > 1)
+            {
+                await StartAsync(unlimited, attempt, at.AddMinutes(-1));
+                await StartAsync(failing, attempt, at.AddMinutes(-1));
+            }
+
+            await SendAsync(new ExpireLease(unlimited.CorrelationId, at));
+            await SendAsync(new FailTask(failing.CorrelationId, at.AddSeconds(-50), attempt, "w", "broken", retryable: true));
+            (await fixture.Database.GetAsync(unlimited.CorrelationId)).State.ShouldBe(TaskStates.Retrying);
+            (await fixture.Database.GetAsync(failing.CorrelationId)).State.ShouldBe(TaskStates.Retrying);
+        }
     }
 
     [Fact]

@@ -5,7 +5,9 @@ using TaskQueue.Adapters.OpenAI.Batches;
 using TaskQueue.Api.Hosting;
 using TaskQueue.Bus.Connection;
 using TaskQueue.Engine.Administration;
+using TaskQueue.Engine.Failures;
 using TaskQueue.Engine.Files;
+using TaskQueue.Engine.Logs;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Storage;
@@ -53,6 +55,14 @@ internal sealed class TestEngine : IAsyncDisposable
     public IQueueStore QueueStore => _services.GetRequiredService<IQueueStore>();
 
     public QueueService Queues => _services.GetRequiredService<QueueService>();
+
+    public IFailureStore Failures => _services.GetRequiredService<IFailureStore>();
+
+    public IFailureCounter FailureCounter => _services.GetRequiredService<IFailureCounter>();
+
+    public FailureCounts FailureCounts => _services.GetRequiredService<FailureCounts>();
+
+    public ITaskLogStore Logs => _services.GetRequiredService<ITaskLogStore>();
 
     public ITaskQueries Queries => _services.GetRequiredService<ITaskQueries>();
 

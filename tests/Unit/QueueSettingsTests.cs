@@ -54,6 +54,8 @@ public sealed class QueueSettingsTests
         Problem(new() { MaxAttempts = 101 }).ShouldStartWith("max_attempts must be");
         Problem(new() { Retry = new RetryPolicy { Jitter = 2 } }).ShouldStartWith("retry jitter must be");
         Problem(new() { MaxRunning = -1 }).ShouldStartWith("max_running must be 0");
+        Problem(new() { MaxCrashes = -1 }).ShouldStartWith("max_crashes must be 0");
+        Problem(new() { MaxCrashes = 101 }).ShouldStartWith("max_crashes must be 0");
         Problem(new() { MaxRunning = 1_000_001 }).ShouldStartWith("max_running must be");
         Problem(new() { Rate = new RateLimit(0, 1) }).ShouldStartWith("rate must have");
         Problem(new() { Rate = new RateLimit(1_000_001, 1) }).ShouldStartWith("rate must have");

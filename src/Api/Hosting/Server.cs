@@ -11,7 +11,9 @@ using TaskQueue.Adapters.OpenAI.Files;
 using TaskQueue.Api.Audit;
 using TaskQueue.Api.Batches;
 using TaskQueue.Api.Events;
+using TaskQueue.Api.Failures;
 using TaskQueue.Api.Keys;
+using TaskQueue.Api.Logs;
 using TaskQueue.Api.Maintenance;
 using TaskQueue.Api.Operations;
 using TaskQueue.Api.Quarantine;
@@ -144,6 +146,8 @@ internal static partial class Server
     private static void MapApis(WebApplication app)
     {
         app.MapTasks();
+        app.MapLogs();
+        app.MapFailures();
         app.MapWorkers();
         app.MapQueues();
         app.MapSchedules();

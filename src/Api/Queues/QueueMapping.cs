@@ -16,6 +16,7 @@ internal static class QueueMapping
         ExpireAfterMs = ToMs(body.ExpireAfterSeconds, "expire_after_seconds"),
         MaxAttempts = body.MaxAttempts,
         Retry = RetryBodies.ToPolicy(body.Retry),
+        MaxCrashes = body.MaxCrashes,
         MaxRunning = body.MaxRunning ?? 0,
         Rate = body.Rate is { } rate ? new RateLimit(rate.Tokens ?? 0, ToMs(rate.IntervalSeconds ?? 1, "interval_seconds")!.Value) : null,
         Paused = body.Paused ?? false,
@@ -41,7 +42,7 @@ internal static class QueueMapping
         return new QueueDetails(
             queue.Name, Word(queue.Delivery), queue.Version, queue.Version == 0 ? null : queue.CreatedAt,
             queue.Version == 0 ? null : queue.UpdatedAt, s.Description, s.LeaseMs / 1000.0, s.ExpireAfterMs / 1000.0, s.MaxAttempts,
-            RetryBodies.ToBody(s.Retry), s.MaxRunning,
+            RetryBodies.ToBody(s.Retry), s.CrashLimit, s.MaxRunning,
             s.Rate is { } rate ? new RateBody(rate.MaxTokens, rate.IntervalMs / 1000.0) : null, s.Paused,
             new DeadLettersBody(s.DeadLetters.Enabled, s.DeadLetters.MaxSize, s.DeadLetters.RetentionMs / 1000.0),
             s.KeepFinishedMs / 1000.0,

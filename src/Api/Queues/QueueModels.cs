@@ -15,6 +15,7 @@ namespace TaskQueue.Api.Queues;
 /// <param name="ExpireAfterSeconds">Default and upper limit of a task's expiry, from its scheduled time; default never.</param>
 /// <param name="MaxAttempts">Attempts per run; default: number of retry intervals plus one, else 4.</param>
 /// <param name="Retry">Retry policy of failed attempts; default 2, 4, 8 … seconds.</param>
+/// <param name="MaxCrashes">Lost workers (expired leases) after which a task fails as quarantined, 0 to 100; 0 is never, default 3.</param>
 /// <param name="MaxRunning">Concurrency limit; 0, the default, is unlimited.</param>
 /// <param name="Rate">Rate limit of claims; default unlimited.</param>
 /// <param name="Paused">Whether no tasks are handed out.</param>
@@ -33,7 +34,7 @@ namespace TaskQueue.Api.Queues;
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record QueueBody(
     string? Delivery, string? Description, double? LeaseSeconds, double? ExpireAfterSeconds, int? MaxAttempts, RetryBody? Retry,
-    int? MaxRunning,
+    int? MaxCrashes, int? MaxRunning,
     RateBody? Rate, bool? Paused, DeadLettersBody? DeadLetters, double? KeepFinishedSeconds, string? Events,
     IReadOnlyDictionary<string, TierBody?>? Tiers, bool? SubmitterToken, int? ExpectedVersion,
     JsonElement? Name, JsonElement? Version, JsonElement? CreatedAt, JsonElement? UpdatedAt, JsonElement? Counts);
@@ -59,7 +60,7 @@ internal sealed record TierBody(double? LeaseSeconds, double? ExpireAfterSeconds
 internal sealed record QueueDetails(
     string Name, string Delivery, int Version, DateTime? CreatedAt, DateTime? UpdatedAt, string Description, double? LeaseSeconds,
     double? ExpireAfterSeconds,
-    int? MaxAttempts, RetryBody? Retry, int MaxRunning, RateBody? Rate, bool Paused, DeadLettersBody DeadLetters,
+    int? MaxAttempts, RetryBody? Retry, int MaxCrashes, int MaxRunning, RateBody? Rate, bool Paused, DeadLettersBody DeadLetters,
     double? KeepFinishedSeconds,
     string Events, IReadOnlyDictionary<string, TierBody>? Tiers, bool SubmitterToken, QueueCounts? Counts);
 

@@ -75,15 +75,21 @@ internal static class WorkerEndpoints
         }
     }
 
-    private static Task<IResult> HeartbeatAsync(HttpContext context, TaskService taskService, IOptions<EngineOptions> options) =>
+    private static Task<IResult> HeartbeatAsync(HttpContext context, TaskService taskService, IOptions<EngineOptions> options,
+        TimeProvider time) =>
         ApplyAsync(context, taskService, options.Value, WorkerJson.Instance.HeartbeatEntry, e =>
-            taskService.Renew(Id(e.Id), Attempt(e.Attempt), worker: null, LeaseMs(e.LeaseSeconds), Progress(e.Progress)));
+            taskService.Renew(Id(e.Id), Attempt(e.Attempt), worker: null, LeaseMs(e.LeaseSeconds), Progress(e.Progress))
+                .With(ReportTexts.Logs(e.Logs, time)));
 
-    private static Task<IResult> ReportAsync(HttpContext context, TaskService taskService, IOptions<EngineOptions> options) =>
-        ApplyAsync(context, taskService, options.Value, WorkerJson.Instance.ReportEntry, e => ToCommand(taskService, e));
+    private static Task<IResult> ReportAsync(HttpContext context, TaskService taskService, IOptions<EngineOptions> options,
+        TimeProvider time) =>
+        ApplyAsync(context, taskService, options.Value, WorkerJson.Instance.ReportEntry, e =>
+            ToCommand(taskService, e).With(ReportTexts.Logs(e.Logs, time)));
 
-    private static AttemptCommand ToCommand(TaskService taskService, ReportEntry e) =>
-        e.Outcome switch
+    private static AttemptCommand ToCommand(TaskService taskService, ReportEntry e)
+    {
+        var (errorType, stack) = (ReportTexts.ErrorType(e.ErrorType), ReportTexts.Stack(e.Stack));
+        AttemptCommand command = e.Outcome switch
         {
             "completed" =>
                 taskService.Complete(Id(e.Id), Attempt(e.Attempt), worker: null,
@@ -96,6 +102,10 @@ internal static class WorkerEndpoints
                     TimeSpan.FromSeconds(Within(e.DelaySeconds ?? 0, 0, TaskService.MaxSnooze.TotalSeconds, "delay_seconds"))),
             _ => throw Wrong("outcome must be completed, failed or snoozed"),
         };
+        if (command is FailTask fail)
+            (fail.ErrorType, fail.Stack) = (errorType, stack);
+        return command;
+    }
 
     /// <summary>Validates all entries before applying the first.</summary>
     private static async Task<IResult> ApplyAsync<TEntry, TCommand>(

@@ -37,7 +37,14 @@ internal sealed record HeartbeatBody(IReadOnlyList<HeartbeatEntry?>? Tasks);
 /// <param name="Attempt">The attempt that was claimed.</param>
 /// <param name="LeaseSeconds">New length of the lease; default: unchanged.</param>
 /// <param name="Progress">Progress as any JSON, at most 4,096 characters; GET /tasks/{id} shows the latest.</param>
-internal sealed record HeartbeatEntry(Guid? Id, int? Attempt, double? LeaseSeconds, JsonElement? Progress);
+/// <param name="Logs">At most 100 lines that the worker logged; GET /tasks/{id}/logs shows the newest 64 kB and 1,000 lines.</param>
+internal sealed record HeartbeatEntry(Guid? Id, int? Attempt, double? LeaseSeconds, JsonElement? Progress, IReadOnlyList<LogBody?>? Logs);
+
+/// <summary>A line that a worker logged.</summary>
+/// <param name="At">When; default now.</param>
+/// <param name="Level"><c>debug</c>, <c>info</c> (the default), <c>warning</c> or <c>error</c>.</param>
+/// <param name="Message">The text.</param>
+internal sealed record LogBody(DateTimeOffset? At, string? Level, string? Message);
 
 /// <summary>POST /workers/report: 1 to 1,000 outcomes.</summary>
 internal sealed record ReportBody(IReadOnlyList<ReportEntry?>? Tasks);
@@ -49,8 +56,11 @@ internal sealed record ReportBody(IReadOnlyList<ReportEntry?>? Tasks);
 /// <param name="Error">Error of a failed attempt.</param>
 /// <param name="Retryable">Whether a failed attempt may be retried; default true.</param>
 /// <param name="DelaySeconds">Delay of a snoozed task: 0 to 2,592,000 (30 days); default 0.</param>
+/// <param name="ErrorType">Type of the error, such as the class of an exception: at most 200 characters.</param>
+/// <param name="Stack">Where the error came from: at most 16,384 bytes.</param>
+/// <param name="Logs">At most 100 lines that the worker logged since its last heartbeat.</param>
 internal sealed record ReportEntry(Guid? Id, int? Attempt, string? Outcome, JsonElement? Result, string? Error, bool? Retryable,
-    double? DelaySeconds);
+    double? DelaySeconds, string? ErrorType, string? Stack, IReadOnlyList<LogBody?>? Logs);
 
 /// <summary>Response of heartbeats and reports: one entry each, in request order.</summary>
 internal sealed record Answers(IReadOnlyList<Answer> Tasks);

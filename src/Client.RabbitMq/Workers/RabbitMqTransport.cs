@@ -57,8 +57,10 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
     /// <summary>Repeats the start with progress, as with outcomes: reports may overtake each other, and progress is sent once.</summary>
     public Task HeartbeatAsync(IReadOnlyList<Heartbeat> heartbeats, CancellationToken cancellationToken) =>
         SendAsync(
-            [.. heartbeats.Where(h => h.Progress is not null).Select(h => Start(h.Attempt))],
-            [.. heartbeats.Select(h => new AttemptHeartbeat(h.Attempt.Item.Id, h.Attempt.Item.Attempt, h.Progress))], [],
+            [.. heartbeats.Where(h => h.Progress is not null || h.Log is not null).Select(h => Start(h.Attempt))],
+            [.. heartbeats.Select(h =>
+                new AttemptHeartbeat(h.Attempt.Item.Id, h.Attempt.Item.Attempt, h.Progress) { Logs = Lines(h.Log) })],
+            [],
             cancellationToken);
 
     /// <summary>Repeats the start with each outcome even if already reported: reports may overtake each other.</summary>
@@ -147,7 +149,15 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
 
     private static AttemptOutcome ToOutcome(Attempt attempt) =>
         new(attempt.Item.Id, attempt.Item.Attempt, attempt.Outcome?.Result, attempt.Outcome?.Error,
-            attempt.Outcome?.Retryable ?? true, attempt.Outcome?.Delay?.TotalSeconds);
+            attempt.Outcome?.Retryable ?? true, attempt.Outcome?.Delay?.TotalSeconds)
+        {
+            ErrorType = attempt.Outcome?.ErrorType,
+            Stack = attempt.Outcome?.Stack,
+            Logs = Lines(attempt.LastLog()),
+        };
+
+    private static List<AttemptLogLine>? Lines(IReadOnlyList<LogEntry>? log) =>
+        log?.Select(l => new AttemptLogLine(l.At.UtcDateTime, l.Word, l.Message)).ToList();
 
     private WorkItem ToItem(DispatchedTask task)
     {

@@ -9,6 +9,8 @@ internal sealed class Attempt(WorkItem item, Signal progress)
     private readonly CancellationTokenSource _cancel = new();
     private readonly TaskCompletionSource _kept = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource? _told;
+    private readonly PendingLog _log = new();
+    private IReadOnlyList<LogEntry>? _last;
     private string? _progress;
 
     public WorkItem Item => item;
@@ -111,6 +113,52 @@ internal sealed class Attempt(WorkItem item, Signal progress)
             (_progress, _told) = (null, null);
             return taken;
         }
+    }
+
+    /// <summary>Adds a line to the log that the next heartbeat or report carries; an attempt that is over logs nothing more.</summary>
+    public void Log(LogEntry line)
+    {
+        bool isUrgent;
+        lock (_lock)
+        {
+            if (IsLost || Outcome is not null)
+                return;
+            _log.Add(line);
+            isUrgent = _log.IsHalfFull;
+            HasUrgentLog |= isUrgent;
+        }
+
+        if (isUrgent)
+            progress.Set();
+    }
+
+    /// <summary>Whether so much is logged that it should not wait for the next regular heartbeat.</summary>
+    public bool HasUrgentLog { get; private set; }
+
+    /// <summary>Takes the lines logged since the last call; null if there are none.</summary>
+    public IReadOnlyList<LogEntry>? TakeLog()
+    {
+        lock (_lock)
+        {
+            HasUrgentLog = false;
+            return _log.Take();
+        }
+    }
+
+    /// <summary>The lines for the report of the outcome, which may have to be repeated; null if there are none.</summary>
+    public IReadOnlyList<LogEntry>? LastLog()
+    {
+        lock (_lock)
+            return _last ??= _log.Take();
+    }
+
+    /// <summary>After a failed request, keeps lines for the next one.</summary>
+    public void PutBackLog(IReadOnlyList<LogEntry>? lines)
+    {
+        if (lines is null)
+            return;
+        lock (_lock)
+            _log.PutBack(lines);
     }
 
     /// <summary>Releases callers that wait for their progress to be sent.</summary>

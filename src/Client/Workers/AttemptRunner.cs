@@ -48,7 +48,7 @@ internal sealed partial class AttemptRunner(
             if (attempt.Cancelled.IsCancellationRequested)
                 return TaskOutcome.Snooze(TimeSpan.Zero);
             LogThrew(fault, attempt.Item.Name, attempt.Item.Id, attempt.Item.Attempt);
-            return TaskOutcome.Threw(fault.Message is { Length: > 0 } message ? message : fault.GetType().Name);
+            return TaskOutcome.Threw(fault);
         }
     }
 

@@ -10,6 +10,10 @@ internal sealed partial class Heartbeats(InFlightAttempts attempts, IWorkerTrans
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private const int MaxEntries = 1000;
+
+    /// <summary>Characters of log lines in a request, so that logs make no heartbeat too large.</summary>
+    private const int MaxLogChars = 256 * 1024;
+
     private long _beatAt;
 
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -36,33 +40,56 @@ internal sealed partial class Heartbeats(InFlightAttempts attempts, IWorkerTrans
 
     private async Task BeatAsync(bool all, CancellationToken cancellationToken)
     {
-        var taken = attempts.All.Where(a => transport.HasLease(a)).Select(a => (Attempt: a, Progress: a.TakeProgress()))
-            .Where(t => all || t.Progress.Json is not null).ToList();
-        foreach (var some in taken.Chunk(MaxEntries))
-            await BeatAsync(some, cancellationToken);
+        var taken = attempts.All.Where(a => transport.HasLease(a))
+            .Select(a => (Attempt: a, Progress: a.TakeProgress(), Log: all || a.HasUrgentLog ? a.TakeLog() : null))
+            .Where(t => all || t.Progress.Json is not null || t.Log is not null).ToList();
+        var some = new List<(Attempt, (string?, TaskCompletionSource?), IReadOnlyList<LogEntry>?)>();
+        var logged = 0;
+        foreach (var beat in taken)
+        {
+            var bytes = beat.Log?.Sum(l => l.Message.Length) ?? 0;
+            if (some.Count == MaxEntries || (some.Count > 0 && logged + bytes > MaxLogChars))
+            {
+                await BeatAsync([.. some], cancellationToken);
+                some.Clear();
+                logged = 0;
+            }
+
+            some.Add(beat);
+            logged += bytes;
+        }
+
+        if (some.Count > 0)
+            await BeatAsync([.. some], cancellationToken);
     }
 
-    private async Task BeatAsync((Attempt Attempt, (string? Json, TaskCompletionSource? Told) Progress)[] taken,
+    private async Task BeatAsync(
+        (Attempt Attempt, (string? Json, TaskCompletionSource? Told) Progress, IReadOnlyList<LogEntry>? Log)[] taken,
         CancellationToken cancellationToken)
     {
         try
         {
             using var patience = new CancellationTokenSource(Patience, time);
             using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
-            await transport.HeartbeatAsync([.. taken.Select(t => new Heartbeat(t.Attempt, t.Progress.Json))], either.Token);
+            await transport.HeartbeatAsync([.. taken.Select(t => new Heartbeat(t.Attempt, t.Progress.Json, t.Log))], either.Token);
         }
 #pragma warning disable CA1031 // the next one follows soon; a lease survives one failed heartbeat
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            foreach (var (attempt, progress) in taken)
+            foreach (var (attempt, progress, log) in taken)
+            {
                 attempt.PutBack(progress.Json);
+                if (fault is not TaskQueueException { Status: 400 or 413 or 422 }) // refused lines must not fail the next heartbeat too
+                    attempt.PutBackLog(log);
+            }
+
             if (!cancellationToken.IsCancellationRequested)
                 LogFailed(taken.Length, fault.Message);
         }
         finally
         {
-            foreach (var (_, progress) in taken)
+            foreach (var (_, progress, _) in taken)
                 progress.Told?.TrySetResult();
         }
     }

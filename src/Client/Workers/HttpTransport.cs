@@ -75,7 +75,7 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
     private async Task SendHeartbeatsAsync(IReadOnlyList<Heartbeat> heartbeats, CancellationToken cancellationToken)
     {
         var request = new HeartbeatRequest([.. heartbeats.Select(h =>
-            new HeartbeatLine(h.Attempt.Item.Id, h.Attempt.Item.Attempt, options.Lease?.TotalSeconds, h.Progress))]);
+            new HeartbeatLine(h.Attempt.Item.Id, h.Attempt.Item.Attempt, options.Lease?.TotalSeconds, h.Progress, Lines(h.Log)))]);
         var answers = await clients.Connect().SendAsync(
             HttpMethod.Post, "/workers/heartbeat", request, WorkerJson.Default.HeartbeatRequest, WorkerJson.Default.LineAnswers,
             cancellationToken);
@@ -98,6 +98,8 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
         {
             if (attempts.Count == 1)
             {
+                if (await TrySendBareAsync(attempts[0], cancellationToken))
+                    return [];
                 LogRefused(attempts[0].Item.Id, fault.Message);
                 await SendAsync([Refusal(attempts[0], fault.Message)], cancellationToken);
                 return [];
@@ -111,6 +113,23 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
     }
 
     public Task CloseAsync() => Task.CompletedTask;
+
+    /// <summary>Reports an outcome that was refused without its log and stack: they must not fail the task.</summary>
+    /// <returns>False if it has none, or is refused again.</returns>
+    private async Task<bool> TrySendBareAsync(Attempt attempt, CancellationToken cancellationToken)
+    {
+        if (attempt.LastLog() is null && attempt.Outcome?.Stack is null)
+            return false;
+        try
+        {
+            await SendAsync([OutcomeOf(attempt) with { Stack = null }], cancellationToken);
+            return true;
+        }
+        catch (TaskQueueException fault) when (IsOfContent(fault))
+        {
+            return false;
+        }
+    }
 
     private async Task FetchOnceAsync(InFlightAttempts attempts, int room, CancellationToken cancellationToken, CancellationToken giveUp)
     {
@@ -171,12 +190,21 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
             LogLost(answer.Id, answer.Attempt, answer.Code);
     }
 
-    private static ReportLine Line(Attempt attempt) =>
+    private static List<LogLine>? Lines(IReadOnlyList<LogEntry>? log) =>
+        log?.Select(l => new LogLine(l.At, l.Word, l.Message)).ToList();
+
+    private static ReportLine Line(Attempt attempt) => OutcomeOf(attempt) with { Logs = Lines(attempt.LastLog()) };
+
+    private static ReportLine OutcomeOf(Attempt attempt) =>
         attempt switch
         {
             { Outcome.Delay: { } delay } => new(attempt.Item.Id, attempt.Item.Attempt, "snoozed", null, null, null, delay.TotalSeconds),
             { Outcome: { Error: { } error } outcome } =>
-                new(attempt.Item.Id, attempt.Item.Attempt, "failed", null, error, outcome.Retryable, null),
+                new(attempt.Item.Id, attempt.Item.Attempt, "failed", null, error, outcome.Retryable, null)
+                {
+                    ErrorType = outcome.ErrorType,
+                    Stack = outcome.Stack,
+                },
             _ => new(attempt.Item.Id, attempt.Item.Attempt, "completed", attempt.Outcome?.Result, null, null, null),
         };
 

@@ -35,4 +35,5 @@ internal interface IRemoteTransport : IWorkerTransport
 /// <summary>A heartbeat.</summary>
 /// <param name="Attempt">The running attempt.</param>
 /// <param name="Progress">JSON text; null if there is no new progress.</param>
-internal sealed record Heartbeat(Attempt Attempt, string? Progress);
+/// <param name="Log">Lines logged since the last heartbeat; null if there are none.</param>
+internal sealed record Heartbeat(Attempt Attempt, string? Progress, IReadOnlyList<LogEntry>? Log = null);

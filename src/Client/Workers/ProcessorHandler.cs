@@ -11,6 +11,8 @@ internal sealed class ProcessorHandler(TaskQueueWorkerOptions options, IServiceP
 
     private readonly ITaskPayloadCodec? _codec = options.Codec ?? services.GetService<IOptions<TaskQueueClientOptions>>()?.Value.Codec;
 
+    private readonly TimeProvider _time = services.GetService<TimeProvider>() ?? TimeProvider.System;
+
     public Activity? StartActivity(WorkItem item)
     {
         _ = ActivityContext.TryParse(item.TraceParent, item.TraceState, isRemote: true, out var parent);
@@ -30,7 +32,7 @@ internal sealed class ProcessorHandler(TaskQueueWorkerOptions options, IServiceP
         var payload = _codec.DecodePayload(attempt.Item.Id, attempt.Item.Payload);
         if (options.ProcessorOf(attempt.Item.Name) is not { } processor)
             return Unknown(attempt.Item, payload).Encode(_codec);
-        var outcome = await processor(services, new TaskContext(attempt, payload, _codec), attempt.Cancelled)
+        var outcome = await processor(services, new TaskContext(attempt, payload, _codec, _time), attempt.Cancelled)
             ?? TaskOutcome.Failed($"the processor of {attempt.Item.Name} returned null");
         return outcome.Encode(_codec);
     }

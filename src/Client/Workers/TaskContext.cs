@@ -9,12 +9,14 @@ public sealed class TaskContext
     private const int MaxProgress = 4096;
     private readonly Attempt _attempt;
     private readonly ITaskPayloadCodec? _codec;
+    private readonly TimeProvider _time;
 
-    internal TaskContext(Attempt attempt, string payload, ITaskPayloadCodec? codec)
+    internal TaskContext(Attempt attempt, string payload, ITaskPayloadCodec? codec, TimeProvider time)
     {
         _attempt = attempt;
         Payload = payload;
         _codec = codec;
+        _time = time;
     }
 
     /// <summary>Id of the task.</summary>
@@ -70,5 +72,18 @@ public sealed class TaskContext
         var sent = _codec?.Encode(TaskText.Progress, json) ?? json;
         ArgumentOutOfRangeException.ThrowIfGreaterThan(sent.Length, MaxProgress, nameof(json));
         return _attempt.SayProgress(sent);
+    }
+
+    /// <summary>
+    /// Logs a line with the task, for readers of <c>GET /tasks/{id}/logs</c>. The next heartbeat or the report of the outcome carries it.
+    /// A message is cut to 8 kB; between two heartbeats the newest 100 lines and 64 kB are kept. Not encoded by the worker's codec.
+    /// </summary>
+    /// <param name="message">The text; empty logs nothing.</param>
+    /// <param name="level">Severity.</param>
+    public void Log(string message, TaskLogLevel level = TaskLogLevel.Info)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        if (message.Length > 0)
+            _attempt.Log(new LogEntry(_time.GetUtcNow(), level, LogText.CutBytes(message, LogText.MaxMessageBytes)));
     }
 }

@@ -17,6 +17,12 @@ public sealed record TaskOutcome
     /// <summary>Null on success.</summary>
     internal string? Error { get; private init; }
 
+    /// <summary>Class of the exception that the processor threw.</summary>
+    internal string? ErrorType { get; private init; }
+
+    /// <summary>Stack of the exception that the processor threw.</summary>
+    internal string? Stack { get; private init; }
+
     internal bool Retryable { get; private init; }
 
     /// <summary>Snooze delay; null if the attempt ended.</summary>
@@ -67,4 +73,12 @@ public sealed record TaskOutcome
 
     /// <summary>The processor threw: the task is retried while attempts are left.</summary>
     internal static TaskOutcome Threw(string error) => new() { Error = error, Retryable = true };
+
+    /// <summary>The processor threw: the task is retried while attempts are left.</summary>
+    internal static TaskOutcome Threw(Exception fault) =>
+        Threw(fault.Message is { Length: > 0 } message ? message : fault.GetType().Name) with
+        {
+            ErrorType = LogText.Cut(fault.GetType().FullName ?? fault.GetType().Name, LogText.MaxErrorType),
+            Stack = LogText.CutBytes(fault.ToString(), LogText.MaxStackBytes),
+        };
 }

@@ -16,13 +16,22 @@ internal sealed record ClaimedTask(
 internal sealed record HeartbeatRequest(IReadOnlyList<HeartbeatLine> Tasks);
 
 internal sealed record HeartbeatLine(Guid Id, int Attempt, double? LeaseSeconds,
-    [property: JsonConverter(typeof(JsonTextConverter))] string? Progress);
+    [property: JsonConverter(typeof(JsonTextConverter))] string? Progress, IEnumerable<LogLine>? Logs);
+
+internal sealed record LogLine(DateTimeOffset At, string Level, string Message);
 
 internal sealed record ReportRequest(IReadOnlyList<ReportLine> Tasks);
 
 internal sealed record ReportLine(
     Guid Id, int Attempt, string Outcome, [property: JsonConverter(typeof(JsonTextConverter))] string? Result, string? Error,
-    bool? Retryable, double? DelaySeconds);
+    bool? Retryable, double? DelaySeconds)
+{
+    public string? ErrorType { get; init; }
+
+    public string? Stack { get; init; }
+
+    public IEnumerable<LogLine>? Logs { get; init; }
+}
 
 /// <summary>One entry per request entry, in the same order.</summary>
 internal sealed record LineAnswers(IReadOnlyList<LineAnswer> Tasks);

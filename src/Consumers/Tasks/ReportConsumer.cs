@@ -2,6 +2,9 @@ using MassTransit;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Bus.Senders;
 using TaskQueue.Contracts;
+using TaskQueue.Engine;
+using TaskQueue.Engine.Failures;
+using TaskQueue.Engine.Logs;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
 
@@ -26,7 +29,7 @@ internal sealed partial class ReportConsumer(TaskService taskService, ReportRule
         Add(report.Started, ReportRules.Problem, s => (s.TaskId, s.Attempt), s =>
             taskService.Start(s.TaskId, s.Attempt, worker, ToMs(s.LeaseSeconds)));
         Add(report.Heartbeats, ReportRules.Problem, h => (h.TaskId, h.Attempt), h =>
-            taskService.Renew(h.TaskId, h.Attempt, worker, progress: h.Progress));
+            WithLogs(taskService.Renew(h.TaskId, h.Attempt, worker, progress: h.Progress), h.Logs));
         Add(report.Outcomes, rules.Problem, o => (o.TaskId, o.Attempt), o => ToCommand(o, worker));
         if (commands.Count > 0)
             await taskService.ApplyAsync(commands, sender.Access);
@@ -51,13 +54,26 @@ internal sealed partial class ReportConsumer(TaskService taskService, ReportRule
         }
     }
 
-    private TaskCommand ToCommand(AttemptOutcome outcome, string worker) =>
-        outcome switch
+    private AttemptCommand ToCommand(AttemptOutcome outcome, string worker)
+    {
+        AttemptCommand command = outcome switch
         {
             { SnoozeSeconds: { } seconds } => taskService.Snooze(outcome.TaskId, outcome.Attempt, worker, TimeSpan.FromSeconds(seconds)),
             { Error: { } error } => taskService.Fail(outcome.TaskId, outcome.Attempt, worker, error, outcome.Retryable),
             _ => taskService.Complete(outcome.TaskId, outcome.Attempt, worker, outcome.Result),
         };
+        if (command is FailTask fail)
+            (fail.ErrorType, fail.Stack) = (FailureRules.BoundType(outcome.ErrorType), FailureRules.BoundStack(outcome.Stack));
+        return WithLogs(command, outcome.Logs);
+    }
+
+    /// <summary>Adds what the worker logged. What exceeds the limits is dropped: an outcome must not be lost for it.</summary>
+    private static AttemptCommand WithLogs(AttemptCommand command, IReadOnlyList<AttemptLogLine?>? logs)
+    {
+        command.Logs = TaskLogRules.Bound(logs?.OfType<AttemptLogLine>().Where(l => l.Message is not null).Select(l => new TaskLogLine(
+            Micros.Cut(l.At), TaskLogRules.ParseLevel(l.Level) ?? TaskLogLevel.Info, l.Message)));
+        return command;
+    }
 
     private static int? ToMs(double? seconds) =>
         seconds is { } s ? (int)Math.Clamp(s * 1000, LeaseLimits.MinMs, LeaseLimits.MaxMs) : null;

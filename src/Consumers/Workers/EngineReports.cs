@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using TaskQueue.Client;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Failures;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
@@ -120,12 +121,17 @@ internal sealed partial class EngineReports(
     private AttemptCommand ToCommand(Attempt attempt)
     {
         var (id, number) = (attempt.Item.Id, attempt.Item.Attempt);
-        return attempt.Outcome switch
+        switch (attempt.Outcome)
         {
-            { Delay: { } delay } => taskService.Snooze(id, number, Worker, delay),
-            { Error: { } error } outcome => taskService.Fail(id, number, Worker, error, outcome.Retryable),
-            var outcome => taskService.Complete(id, number, Worker, outcome?.Result),
-        };
+            case { Delay: { } delay }:
+                return taskService.Snooze(id, number, Worker, delay);
+            case { Error: { } error } outcome:
+                var failure = taskService.Fail(id, number, Worker, error, outcome.Retryable);
+                (failure.ErrorType, failure.Stack) = (FailureRules.BoundType(outcome.ErrorType), FailureRules.BoundStack(outcome.Stack));
+                return failure;
+            default:
+                return taskService.Complete(id, number, Worker, attempt.Outcome?.Result);
+        }
     }
 
     private void Lose(InFlightAttempts inFlight, Attempt attempt, CommandResult result)

@@ -1,5 +1,8 @@
+using System.Globalization;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Failures;
+using TaskQueue.Engine.Logs;
 using TaskQueue.Engine.Schedules;
 
 namespace TaskQueue.Engine.Encryption;
@@ -27,6 +30,21 @@ internal sealed record StoredText(string Property, Place Place, string? Value, A
                 var id = batch.CorrelationId;
                 yield return new(nameof(BatchState.Metadata), new("batches.metadata", id), batch.Metadata, v => batch.Metadata = v);
                 yield return new(nameof(BatchState.Errors), new("batches.errors", id), batch.Errors, v => batch.Errors = v);
+                break;
+            case FailureGroup group:
+                yield return new(nameof(FailureGroup.Message), new("failure_groups.message", group.Id), group.Message,
+                    v => group.Message = v!);
+                break;
+            case FailureSample sample:
+                var attempt = string.Create(CultureInfo.InvariantCulture, $"{sample.TaskId:N}/{sample.Attempt}");
+                yield return new(nameof(FailureSample.Error), new("failure_samples.error", sample.GroupId, attempt), sample.Error,
+                    v => sample.Error = v!);
+                yield return new(nameof(FailureSample.Stack), new("failure_samples.stack", sample.GroupId, attempt), sample.Stack,
+                    v => sample.Stack = v);
+                break;
+            case TaskLogRow log:
+                yield return new(nameof(TaskLogRow.Lines), new("task_logs.entries", log.TaskId,
+                    log.Number.ToString(CultureInfo.InvariantCulture)), log.Lines, v => log.Lines = v!);
                 break;
             case ScheduleRecord schedule:
                 const string Settings = nameof(ScheduleRecord.Settings);

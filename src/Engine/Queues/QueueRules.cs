@@ -14,6 +14,8 @@ public static class QueueRules
             return $"description must have at most {MaxDescription} characters and must not contain U+0000";
         if (settings.MaxRunning is < 0 or > MaxLimit)
             return $"max_running must be 0 (unlimited) to {MaxLimit}";
+        if (settings.MaxCrashes is < 0 or > 100)
+            return "max_crashes must be 0 (never quarantine) to 100";
         if (settings.Rate is { } rate && (rate.MaxTokens is < 1 or > MaxLimit || rate.IntervalMs is < 1 or > MaxTimeMs))
             return $"rate must have 1 to {MaxLimit} tokens and an interval of 0.001 to {MaxTimeMs / 1000} seconds";
         if (delivery == Delivery.Push && settings.IsLimited)

@@ -10,6 +10,9 @@ public sealed record QueueSettings
     /// <summary>Settings of a queue that has none of its own, declared or not.</summary>
     public static readonly QueueSettings Default = new();
 
+    /// <summary><see cref="MaxCrashes"/> of a queue that does not set it.</summary>
+    public const int DefaultMaxCrashes = 3;
+
     /// <summary>Text for humans, at most 1,024 characters.</summary>
     public string Description { get; init; } = "";
 
@@ -24,6 +27,11 @@ public sealed record QueueSettings
 
     /// <summary>Attempts of a run if the task does not set it; null is as many as the retry intervals allow, otherwise 4.</summary>
     public int? MaxAttempts { get; init; }
+
+    /// <summary>
+    /// Number of lost workers after which a task fails as quarantined, whatever attempts are left; 0 is never, null is 3.
+    /// </summary>
+    public int? MaxCrashes { get; init; }
 
     /// <summary>Concurrency limit: maximum running tasks; 0 is unlimited. Pull queues only.</summary>
     public int MaxRunning { get; init; }
@@ -55,6 +63,10 @@ public sealed record QueueSettings
     /// <summary>Whether the queue has a concurrency or rate limit, which claims must respect.</summary>
     [JsonIgnore]
     public bool IsLimited => MaxRunning > 0 || Rate is not null;
+
+    /// <summary><see cref="MaxCrashes"/>, or its default.</summary>
+    [JsonIgnore]
+    public int CrashLimit => MaxCrashes ?? DefaultMaxCrashes;
 
     /// <summary>The defaults of a tier.</summary>
     public TierDefaults? At(int tier) => Tiers?.GetValueOrDefault(tier);

@@ -1,5 +1,6 @@
 using MassTransit;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Logs;
 
 namespace TaskQueue.Engine.Tasks;
 
@@ -88,6 +89,9 @@ public abstract class AttemptCommand(Guid taskId, DateTime at, int attempt, stri
     /// attempt; a claim never does, so pull workers may omit it.
     /// </summary>
     public string? Worker { get; } = worker;
+
+    /// <summary>Lines that the worker logged, within the limits of <see cref="TaskLogRules"/>; null is none.</summary>
+    public IReadOnlyList<TaskLogLine>? Logs { get; set; }
 }
 
 /// <summary>The running attempt continues.</summary>
@@ -119,6 +123,12 @@ public sealed class FailTask(Guid taskId, DateTime at, int attempt, string? work
 {
     /// <summary>The error.</summary>
     public string Error { get; } = error;
+
+    /// <summary>Type of the error, such as the name of an exception's class; null is unknown.</summary>
+    public string? ErrorType { get; set; }
+
+    /// <summary>Where the error came from; null is unknown. Kept with samples of a group of failures only.</summary>
+    public string? Stack { get; set; }
 
     internal override int Chars => Error.Length;
 

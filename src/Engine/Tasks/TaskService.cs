@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Logs;
 using TaskQueue.Engine.Notifications;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Quotas;
@@ -17,7 +18,7 @@ namespace TaskQueue.Engine.Tasks;
 public sealed class TaskService(
     ITaskCommitter committer, ITaskStore store, PostCommitNotifier postCommit, QueueCatalog queues, ITaskQueries queries,
     InFlightLimiter inFlight, AdmissionLimiter admission, WaitingTaskQuota quota, TaskMetrics metrics, IOptions<EngineOptions> options,
-    IOptions<WebhookOptions> webhooks, TimeProvider time)
+    IOptions<WebhookOptions> webhooks, TaskLogs logs, TimeProvider time)
 {
     /// <summary>Default lease in milliseconds.</summary>
     public const int DefaultLeaseMs = 15_000;
@@ -109,6 +110,8 @@ public sealed class TaskService(
         foreach (var command in commands)
             command.Access = access;
         var faults = await committer.CommitAsync(commands);
+        if (ChunksOf(commands) is { } chunks)
+            await logs.AppendAsync(chunks);
         if (faults.FirstOrDefault(fault => fault is not null) is { } first)
             ExceptionDispatchInfo.Throw(first);
         return commands;
@@ -194,6 +197,20 @@ public sealed class TaskService(
     private const int RedriveBatch = 500;
 
     private DateTime Now => Micros.Now(time);
+
+    /// <summary>What the workers that hold the leases logged; null if nothing.</summary>
+    private static List<TaskLogChunk>? ChunksOf<T>(IReadOnlyList<T> commands)
+        where T : TaskCommand
+    {
+        List<TaskLogChunk>? chunks = null;
+        foreach (var command in commands)
+        {
+            if (command is AttemptCommand { Logs: { Count: > 0 } lines, CommandResult: CommandResult.Applied } report)
+                (chunks ??= []).Add(new TaskLogChunk(report.CorrelationId, report.Attempt, lines));
+        }
+
+        return chunks;
+    }
 
     private async ValueTask<List<NewTask>> PrepareAsync(IReadOnlyList<TaskSubmission> submissions, TraceHeaders? trace)
     {

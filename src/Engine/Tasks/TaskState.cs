@@ -134,6 +134,12 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
     /// <summary>JSON text of the progress last reported by its worker; null is none.</summary>
     public string? Progress { get; set; }
 
+    /// <summary>
+    /// Attempts of this run whose lease expired, of a task that waits or runs; a retry by hand starts the count anew. Not read with a
+    /// whole task.
+    /// </summary>
+    internal int Crashes { get; set; }
+
     /// <summary>Bytes of payload and headers as they are stored, for claims with a limit; not read with a whole task.</summary>
     internal int Octets { get; set; }
 

@@ -20,6 +20,13 @@ public sealed partial class TaskStateMachine
     private static string LeaseExpiredError(TaskState task) =>
         $"lease of attempt {task.Attempt} expired: no heartbeat for {task.LeaseMs} ms";
 
+    /// <summary>Whether the task has lost so many workers that it is likely to be what kills them.</summary>
+    private static bool IsToQuarantine(BehaviorContext<TaskState, ExpireLease> c) =>
+        c.Saga.Settings.CrashLimit is > 0 and var limit && c.Saga.Crashes >= limit && !(c.Saga.ExpiresAt <= c.Message.At);
+
+    private static string CrashError(BehaviorContext<TaskState, ExpireLease> c) =>
+        IsToQuarantine(c) ? $"quarantined: {c.Saga.Crashes} workers were lost while they ran it" : LeaseExpiredError(c.Saga);
+
     private static void Accept(BehaviorContext<TaskState, SubmitTask> c)
     {
         c.Message.CommandResult = CommandResult.Applied;
@@ -160,6 +167,7 @@ public sealed partial class TaskStateMachine
     {
         var task = c.Saga;
         task.AttemptsLeft = task.MaxAttempts;
+        task.Crashes = 0;
         task.Result = null;
         task.Error = null;
         task.FinishedAt = null;

@@ -126,9 +126,9 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
                 .IfElse(HoldsLease, then => then.TransitionTo(Pending).Then(Release), refused =>
                     refused.Answer(CommandResult.StaleAttempt)),
             When(LeaseExpiry).IfElse(c => c.Saga.LeaseUntil <= c.Message.At,
-                then => then.IfElse(EndsByLeaseExpiry,
+                then => then.Then(c => c.Saga.Crashes++).IfElse(EndsByLeaseExpiry,
                     ends => ends.TransitionTo(Completed).Then(KeepLeaseExpiryResult),
-                    fails => AfterFailure(fails, _ => true, c => LeaseExpiredError(c.Saga))),
+                    fails => AfterFailure(fails, c => !IsToQuarantine(c), CrashError)),
                 refused => refused.Answer(CommandResult.NotAllowed)),
             When(Cancel).TransitionTo(Cancelled).Then(End),
             When(Delete).TransitionTo(Cancelled).Then(Forget),

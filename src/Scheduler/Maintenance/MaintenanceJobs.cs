@@ -34,6 +34,12 @@ internal static class MaintenanceJobs
             typeof(AbandonedFiles), "Removes unfinished uploads, and file contents without a row.",
             o => o.AbandonedFilesInterval),
         new(
+            typeof(FailureRetention), "Removes groups of failures that were resolved, or not seen, long ago.",
+            o => o.FailureRetentionInterval),
+        new(
+            typeof(OrphanedLogs), "Removes log lines of tasks that were removed while the lines were written.",
+            o => o.OrphanedLogsInterval),
+        new(
             typeof(StaleUsage), "Removes quota counts left behind by stopped processes.",
             o => o.StaleUsageInterval),
     ];

@@ -27,6 +27,14 @@ public sealed class MaintenanceOptions : IValidatableObject
     /// <value>1 hour.</value>
     public TimeSpan AbandonedFilesInterval { get; set; } = TimeSpan.FromHours(1);
 
+    /// <summary>Interval of <c>failure-retention</c>.</summary>
+    /// <value>1 hour.</value>
+    public TimeSpan FailureRetentionInterval { get; set; } = TimeSpan.FromHours(1);
+
+    /// <summary>Interval of <c>orphaned-logs</c>.</summary>
+    /// <value>1 hour.</value>
+    public TimeSpan OrphanedLogsInterval { get; set; } = TimeSpan.FromHours(1);
+
     /// <summary>Interval of <c>stale-usage</c>.</summary>
     /// <value>5 minutes.</value>
     public TimeSpan StaleUsageInterval { get; set; } = TimeSpan.FromMinutes(5);

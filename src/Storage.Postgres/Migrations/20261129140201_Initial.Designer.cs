@@ -475,6 +475,125 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     b.ToTable("webhook_receivers", (string)null);
                 });
 
+            modelBuilder.Entity("TaskQueue.Engine.Failures.FailureGroup", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.Property<DateTime?>("ChangedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("changed_at");
+
+                    b.Property<long>("Count")
+                        .HasColumnType("bigint")
+                        .HasColumnName("count");
+
+                    b.Property<string>("ErrorType")
+                        .HasMaxLength(200)
+                        .HasColumnType("character varying(200)")
+                        .HasColumnName("error_type");
+
+                    b.Property<DateTime>("FirstSeenAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("first_seen_at");
+
+                    b.Property<int>("Kind")
+                        .HasColumnType("integer")
+                        .HasColumnName("kind");
+
+                    b.Property<DateTime>("LastSeenAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("last_seen_at");
+
+                    b.Property<string>("Message")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("message");
+
+                    b.Property<string>("Name")
+                        .HasMaxLength(256)
+                        .HasColumnType("character varying(256)")
+                        .HasColumnName("task_name");
+
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Queue")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("queue");
+
+                    b.Property<bool>("Regressed")
+                        .HasColumnType("boolean")
+                        .HasColumnName("regressed");
+
+                    b.Property<int>("State")
+                        .HasColumnType("integer")
+                        .HasColumnName("state");
+
+                    b.Property<int>("Version")
+                        .IsConcurrencyToken()
+                        .HasColumnType("integer")
+                        .HasColumnName("version");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "Owner", "LastSeenAt", "Id" }, "ix_failure_groups_owner");
+
+                    b.HasIndex(new[] { "LastSeenAt", "Id" }, "ix_failure_groups_seen");
+
+                    b.ToTable("failure_groups", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Failures.FailureSample", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint")
+                        .HasColumnName("id");
+
+                    NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<long>("Id"));
+
+                    b.Property<DateTime>("At")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("at");
+
+                    b.Property<int>("Attempt")
+                        .HasColumnType("integer")
+                        .HasColumnName("attempt");
+
+                    b.Property<string>("Error")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("error");
+
+                    b.Property<Guid>("GroupId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("group_id");
+
+                    b.Property<string>("Stack")
+                        .HasColumnType("text")
+                        .HasColumnName("stack");
+
+                    b.Property<Guid>("TaskId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("task_id");
+
+                    b.Property<string>("Worker")
+                        .HasColumnType("text")
+                        .HasColumnName("worker");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "GroupId", "Id" }, "ix_failure_samples_group");
+
+                    b.ToTable("failure_samples", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Engine.Files.FileChunk", b =>
                 {
                     b.Property<string>("FileId")
@@ -537,6 +656,42 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     b.HasIndex(new[] { "CreatedAt", "Id" }, "ix_files_created");
 
                     b.ToTable("files", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Logs.TaskLogRow", b =>
+                {
+                    b.Property<Guid>("TaskId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("task_id");
+
+                    b.Property<int>("Number")
+                        .HasColumnType("integer")
+                        .HasColumnName("number");
+
+                    b.Property<int>("Attempt")
+                        .HasColumnType("integer")
+                        .HasColumnName("attempt");
+
+                    b.Property<int>("Bytes")
+                        .HasColumnType("integer")
+                        .HasColumnName("bytes");
+
+                    b.Property<long>("BytesBefore")
+                        .HasColumnType("bigint")
+                        .HasColumnName("bytes_before");
+
+                    b.Property<int>("Count")
+                        .HasColumnType("integer")
+                        .HasColumnName("lines");
+
+                    b.Property<string>("Lines")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("entries");
+
+                    b.HasKey("TaskId", "Number");
+
+                    b.ToTable("task_logs", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Quarantine.QuarantinedItem", b =>
@@ -1866,6 +2021,12 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("text")
                         .HasColumnName("ending");
 
+                    b.Property<int>("Crashes")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("integer")
+                        .HasDefaultValue(0)
+                        .HasColumnName("crashes");
+
                     b.Property<DateTime>("CreatedAt")
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("created_at");
@@ -2019,6 +2180,12 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     b.Property<string>("CompletionActions")
                         .HasColumnType("text")
                         .HasColumnName("ending");
+
+                    b.Property<int>("Crashes")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("integer")
+                        .HasDefaultValue(0)
+                        .HasColumnName("crashes");
 
                     b.Property<DateTime>("CreatedAt")
                         .HasColumnType("timestamp with time zone")

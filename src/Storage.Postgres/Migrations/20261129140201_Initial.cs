@@ -186,6 +186,49 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "failure_groups",
+                columns: table => new
+                {
+                    id = table.Column<Guid>(type: "uuid", nullable: false),
+                    kind = table.Column<int>(type: "integer", nullable: false),
+                    owner = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: true),
+                    queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
+                    task_name = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
+                    error_type = table.Column<string>(type: "character varying(200)", maxLength: 200, nullable: true),
+                    message = table.Column<string>(type: "text", nullable: false),
+                    state = table.Column<int>(type: "integer", nullable: false),
+                    regressed = table.Column<bool>(type: "boolean", nullable: false),
+                    count = table.Column<long>(type: "bigint", nullable: false),
+                    first_seen_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
+                    last_seen_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
+                    changed_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
+                    version = table.Column<int>(type: "integer", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_failure_groups", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "failure_samples",
+                columns: table => new
+                {
+                    id = table.Column<long>(type: "bigint", nullable: false)
+                        .Annotation("Npgsql:ValueGenerationStrategy", NpgsqlValueGenerationStrategy.IdentityByDefaultColumn),
+                    group_id = table.Column<Guid>(type: "uuid", nullable: false),
+                    task_id = table.Column<Guid>(type: "uuid", nullable: false),
+                    attempt = table.Column<int>(type: "integer", nullable: false),
+                    at = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
+                    worker = table.Column<string>(type: "text", nullable: true),
+                    error = table.Column<string>(type: "text", nullable: false),
+                    stack = table.Column<string>(type: "text", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_failure_samples", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "file_chunks",
                 columns: table => new
                 {
@@ -439,6 +482,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     batch_id = table.Column<Guid>(type: "uuid", nullable: true),
                     owner = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: true),
                     progress = table.Column<string>(type: "text", nullable: true),
+                    crashes = table.Column<int>(type: "integer", nullable: false, defaultValue: 0),
                     octets = table.Column<int>(type: "integer", nullable: false)
                 },
                 constraints: table =>
@@ -478,6 +522,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     batch_id = table.Column<Guid>(type: "uuid", nullable: true),
                     owner = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: true),
                     progress = table.Column<string>(type: "text", nullable: true),
+                    crashes = table.Column<int>(type: "integer", nullable: false, defaultValue: 0),
                     octets = table.Column<int>(type: "integer", nullable: false)
                 },
                 constraints: table =>
@@ -503,6 +548,23 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 constraints: table =>
                 {
                     table.PrimaryKey("PK_schedules", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "task_logs",
+                columns: table => new
+                {
+                    task_id = table.Column<Guid>(type: "uuid", nullable: false),
+                    number = table.Column<int>(type: "integer", nullable: false),
+                    lines = table.Column<int>(type: "integer", nullable: false),
+                    bytes_before = table.Column<long>(type: "bigint", nullable: false),
+                    bytes = table.Column<int>(type: "integer", nullable: false),
+                    attempt = table.Column<int>(type: "integer", nullable: false),
+                    entries = table.Column<string>(type: "text", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_task_logs", x => new { x.task_id, x.number });
                 });
 
             migrationBuilder.CreateTable(
@@ -707,6 +769,21 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 name: "ix_callbacks_subject",
                 table: "callbacks",
                 column: "subject_id");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_failure_groups_owner",
+                table: "failure_groups",
+                columns: new[] { "owner", "last_seen_at", "id" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_failure_groups_seen",
+                table: "failure_groups",
+                columns: new[] { "last_seen_at", "id" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_failure_samples_group",
+                table: "failure_samples",
+                columns: new[] { "group_id", "id" });
 
             migrationBuilder.CreateIndex(
                 name: "ix_files_created",
@@ -969,6 +1046,12 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 name: "dedupe_keys");
 
             migrationBuilder.DropTable(
+                name: "failure_groups");
+
+            migrationBuilder.DropTable(
+                name: "failure_samples");
+
+            migrationBuilder.DropTable(
                 name: "file_chunks");
 
             migrationBuilder.DropTable(
@@ -1015,6 +1098,9 @@ namespace TaskQueue.Storage.Postgres.Migrations
 
             migrationBuilder.DropTable(
                 name: "schedules");
+
+            migrationBuilder.DropTable(
+                name: "task_logs");
 
             migrationBuilder.DropTable(
                 name: "task_tags");

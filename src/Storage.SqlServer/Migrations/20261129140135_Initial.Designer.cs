@@ -509,6 +509,133 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     b.ToTable("webhook_receivers", (string)null);
                 });
 
+            modelBuilder.Entity("TaskQueue.Engine.Failures.FailureGroup", b =>
+                {
+                    b.Property<byte[]>("Id")
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("id");
+
+                    b.Property<DateTime?>("ChangedAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("changed_at");
+
+                    b.Property<long>("Count")
+                        .HasColumnType("bigint")
+                        .HasColumnName("count");
+
+                    b.Property<string>("ErrorType")
+                        .HasMaxLength(200)
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("error_type")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<DateTime>("FirstSeenAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("first_seen_at");
+
+                    b.Property<int>("Kind")
+                        .HasColumnType("int")
+                        .HasColumnName("kind");
+
+                    b.Property<DateTime>("LastSeenAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("last_seen_at");
+
+                    b.Property<string>("Message")
+                        .IsRequired()
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("message")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Name")
+                        .HasMaxLength(256)
+                        .HasColumnType("nvarchar(256)")
+                        .HasColumnName("task_name")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<byte[]>("Owner")
+                        .HasColumnType("varbinary(800)")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Queue")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("queue")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<bool>("Regressed")
+                        .HasColumnType("bit")
+                        .HasColumnName("regressed");
+
+                    b.Property<int>("State")
+                        .HasColumnType("int")
+                        .HasColumnName("state");
+
+                    b.Property<int>("Version")
+                        .IsConcurrencyToken()
+                        .HasColumnType("int")
+                        .HasColumnName("version");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "Owner", "LastSeenAt", "Id" }, "ix_failure_groups_owner");
+
+                    b.HasIndex(new[] { "LastSeenAt", "Id" }, "ix_failure_groups_seen");
+
+                    b.ToTable("failure_groups", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Failures.FailureSample", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint")
+                        .HasColumnName("id");
+
+                    SqlServerPropertyBuilderExtensions.UseIdentityColumn(b.Property<long>("Id"));
+
+                    b.Property<DateTime>("At")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("at");
+
+                    b.Property<int>("Attempt")
+                        .HasColumnType("int")
+                        .HasColumnName("attempt");
+
+                    b.Property<string>("Error")
+                        .IsRequired()
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("error")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<byte[]>("GroupId")
+                        .IsRequired()
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("group_id");
+
+                    b.Property<string>("Stack")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("stack")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<byte[]>("TaskId")
+                        .IsRequired()
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("task_id");
+
+                    b.Property<string>("Worker")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("worker")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "GroupId", "Id" }, "ix_failure_samples_group");
+
+                    b.ToTable("failure_samples", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Engine.Files.FileChunk", b =>
                 {
                     b.Property<string>("FileId")
@@ -574,6 +701,43 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     b.HasIndex(new[] { "CreatedAt", "Id" }, "ix_files_created");
 
                     b.ToTable("files", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Logs.TaskLogRow", b =>
+                {
+                    b.Property<byte[]>("TaskId")
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("task_id");
+
+                    b.Property<int>("Number")
+                        .HasColumnType("int")
+                        .HasColumnName("number");
+
+                    b.Property<int>("Attempt")
+                        .HasColumnType("int")
+                        .HasColumnName("attempt");
+
+                    b.Property<int>("Bytes")
+                        .HasColumnType("int")
+                        .HasColumnName("bytes");
+
+                    b.Property<long>("BytesBefore")
+                        .HasColumnType("bigint")
+                        .HasColumnName("bytes_before");
+
+                    b.Property<int>("Count")
+                        .HasColumnType("int")
+                        .HasColumnName("lines");
+
+                    b.Property<string>("Lines")
+                        .IsRequired()
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("entries")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.HasKey("TaskId", "Number");
+
+                    b.ToTable("task_logs", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Quarantine.QuarantinedItem", b =>
@@ -1886,6 +2050,12 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnName("ending")
                         .UseCollation("Latin1_General_100_BIN2");
 
+                    b.Property<int>("Crashes")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("int")
+                        .HasDefaultValue(0)
+                        .HasColumnName("crashes");
+
                     b.Property<DateTime>("CreatedAt")
                         .HasColumnType("datetime2(6)")
                         .HasColumnName("created_at");
@@ -2042,6 +2212,12 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnType("nvarchar(max)")
                         .HasColumnName("ending")
                         .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<int>("Crashes")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("int")
+                        .HasDefaultValue(0)
+                        .HasColumnName("crashes");
 
                     b.Property<DateTime>("CreatedAt")
                         .HasColumnType("datetime2(6)")

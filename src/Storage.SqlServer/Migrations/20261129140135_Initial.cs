@@ -186,6 +186,49 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "failure_groups",
+                columns: table => new
+                {
+                    id = table.Column<byte[]>(type: "binary(16)", nullable: false),
+                    kind = table.Column<int>(type: "int", nullable: false),
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
+                    queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    task_name = table.Column<string>(type: "nvarchar(256)", maxLength: 256, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    error_type = table.Column<string>(type: "nvarchar(200)", maxLength: 200, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    message = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
+                    state = table.Column<int>(type: "int", nullable: false),
+                    regressed = table.Column<bool>(type: "bit", nullable: false),
+                    count = table.Column<long>(type: "bigint", nullable: false),
+                    first_seen_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    last_seen_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    changed_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    version = table.Column<int>(type: "int", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_failure_groups", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "failure_samples",
+                columns: table => new
+                {
+                    id = table.Column<long>(type: "bigint", nullable: false)
+                        .Annotation("SqlServer:Identity", "1, 1"),
+                    group_id = table.Column<byte[]>(type: "binary(16)", nullable: false),
+                    task_id = table.Column<byte[]>(type: "binary(16)", nullable: false),
+                    attempt = table.Column<int>(type: "int", nullable: false),
+                    at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    worker = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    error = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
+                    stack = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2")
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_failure_samples", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "file_chunks",
                 columns: table => new
                 {
@@ -409,6 +452,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     batch_id = table.Column<byte[]>(type: "binary(16)", nullable: true),
                     owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
                     progress = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    crashes = table.Column<int>(type: "int", nullable: false, defaultValue: 0),
                     octets = table.Column<int>(type: "int", nullable: false)
                 },
                 constraints: table =>
@@ -448,6 +492,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     batch_id = table.Column<byte[]>(type: "binary(16)", nullable: true),
                     owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
                     progress = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    crashes = table.Column<int>(type: "int", nullable: false, defaultValue: 0),
                     octets = table.Column<int>(type: "int", nullable: false)
                 },
                 constraints: table =>
@@ -473,6 +518,23 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 constraints: table =>
                 {
                     table.PrimaryKey("PK_schedules", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "task_logs",
+                columns: table => new
+                {
+                    task_id = table.Column<byte[]>(type: "binary(16)", nullable: false),
+                    number = table.Column<int>(type: "int", nullable: false),
+                    lines = table.Column<int>(type: "int", nullable: false),
+                    bytes_before = table.Column<long>(type: "bigint", nullable: false),
+                    bytes = table.Column<int>(type: "int", nullable: false),
+                    attempt = table.Column<int>(type: "int", nullable: false),
+                    entries = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2")
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_task_logs", x => new { x.task_id, x.number });
                 });
 
             migrationBuilder.CreateTable(
@@ -672,6 +734,21 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 name: "ix_callbacks_subject",
                 table: "callbacks",
                 column: "subject_id");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_failure_groups_owner",
+                table: "failure_groups",
+                columns: new[] { "owner", "last_seen_at", "id" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_failure_groups_seen",
+                table: "failure_groups",
+                columns: new[] { "last_seen_at", "id" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_failure_samples_group",
+                table: "failure_samples",
+                columns: new[] { "group_id", "id" });
 
             migrationBuilder.CreateIndex(
                 name: "ix_files_created",
@@ -930,6 +1007,12 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 name: "dedupe_keys");
 
             migrationBuilder.DropTable(
+                name: "failure_groups");
+
+            migrationBuilder.DropTable(
+                name: "failure_samples");
+
+            migrationBuilder.DropTable(
                 name: "file_chunks");
 
             migrationBuilder.DropTable(
@@ -970,6 +1053,9 @@ namespace TaskQueue.Storage.SqlServer.Migrations
 
             migrationBuilder.DropTable(
                 name: "schedules");
+
+            migrationBuilder.DropTable(
+                name: "task_logs");
 
             migrationBuilder.DropTable(
                 name: "task_tags");

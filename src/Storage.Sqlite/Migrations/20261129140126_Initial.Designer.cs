@@ -466,6 +466,123 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.ToTable("webhook_receivers", (string)null);
                 });
 
+            modelBuilder.Entity("TaskQueue.Engine.Failures.FailureGroup", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("id");
+
+                    b.Property<long?>("ChangedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("changed_at");
+
+                    b.Property<long>("Count")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("count");
+
+                    b.Property<string>("ErrorType")
+                        .HasMaxLength(200)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("error_type");
+
+                    b.Property<long>("FirstSeenAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("first_seen_at");
+
+                    b.Property<int>("Kind")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("kind");
+
+                    b.Property<long>("LastSeenAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("last_seen_at");
+
+                    b.Property<string>("Message")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("message");
+
+                    b.Property<string>("Name")
+                        .HasMaxLength(256)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("task_name");
+
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Queue")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("queue");
+
+                    b.Property<bool>("Regressed")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("regressed");
+
+                    b.Property<int>("State")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("state");
+
+                    b.Property<int>("Version")
+                        .IsConcurrencyToken()
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("version");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "Owner", "LastSeenAt", "Id" }, "ix_failure_groups_owner");
+
+                    b.HasIndex(new[] { "LastSeenAt", "Id" }, "ix_failure_groups_seen");
+
+                    b.ToTable("failure_groups", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Failures.FailureSample", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("id");
+
+                    b.Property<long>("At")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("at");
+
+                    b.Property<int>("Attempt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("attempt");
+
+                    b.Property<string>("Error")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("error");
+
+                    b.Property<Guid>("GroupId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("group_id");
+
+                    b.Property<string>("Stack")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("stack");
+
+                    b.Property<Guid>("TaskId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("task_id");
+
+                    b.Property<string>("Worker")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("worker");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "GroupId", "Id" }, "ix_failure_samples_group");
+
+                    b.ToTable("failure_samples", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Engine.Files.FileChunk", b =>
                 {
                     b.Property<string>("FileId")
@@ -528,6 +645,42 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.HasIndex(new[] { "CreatedAt", "Id" }, "ix_files_created");
 
                     b.ToTable("files", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Logs.TaskLogRow", b =>
+                {
+                    b.Property<Guid>("TaskId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("task_id");
+
+                    b.Property<int>("Number")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("number");
+
+                    b.Property<int>("Attempt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("attempt");
+
+                    b.Property<int>("Bytes")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("bytes");
+
+                    b.Property<long>("BytesBefore")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("bytes_before");
+
+                    b.Property<int>("Count")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("lines");
+
+                    b.Property<string>("Lines")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("entries");
+
+                    b.HasKey("TaskId", "Number");
+
+                    b.ToTable("task_logs", (string)null);
                 });
 
             modelBuilder.Entity("TaskQueue.Engine.Quarantine.QuarantinedItem", b =>
@@ -1784,6 +1937,12 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("ending");
 
+                    b.Property<int>("Crashes")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("INTEGER")
+                        .HasDefaultValue(0)
+                        .HasColumnName("crashes");
+
                     b.Property<long>("CreatedAt")
                         .HasColumnType("INTEGER")
                         .HasColumnName("created_at");
@@ -1937,6 +2096,12 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.Property<string>("CompletionActions")
                         .HasColumnType("TEXT")
                         .HasColumnName("ending");
+
+                    b.Property<int>("Crashes")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("INTEGER")
+                        .HasDefaultValue(0)
+                        .HasColumnName("crashes");
 
                     b.Property<long>("CreatedAt")
                         .HasColumnType("INTEGER")

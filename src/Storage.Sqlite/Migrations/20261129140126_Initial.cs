@@ -185,6 +185,49 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "failure_groups",
+                columns: table => new
+                {
+                    id = table.Column<Guid>(type: "TEXT", nullable: false),
+                    kind = table.Column<int>(type: "INTEGER", nullable: false),
+                    owner = table.Column<string>(type: "TEXT", maxLength: 128, nullable: true),
+                    queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
+                    task_name = table.Column<string>(type: "TEXT", maxLength: 256, nullable: true),
+                    error_type = table.Column<string>(type: "TEXT", maxLength: 200, nullable: true),
+                    message = table.Column<string>(type: "TEXT", nullable: false),
+                    state = table.Column<int>(type: "INTEGER", nullable: false),
+                    regressed = table.Column<bool>(type: "INTEGER", nullable: false),
+                    count = table.Column<long>(type: "INTEGER", nullable: false),
+                    first_seen_at = table.Column<long>(type: "INTEGER", nullable: false),
+                    last_seen_at = table.Column<long>(type: "INTEGER", nullable: false),
+                    changed_at = table.Column<long>(type: "INTEGER", nullable: true),
+                    version = table.Column<int>(type: "INTEGER", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_failure_groups", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "failure_samples",
+                columns: table => new
+                {
+                    id = table.Column<long>(type: "INTEGER", nullable: false)
+                        .Annotation("Sqlite:Autoincrement", true),
+                    group_id = table.Column<Guid>(type: "TEXT", nullable: false),
+                    task_id = table.Column<Guid>(type: "TEXT", nullable: false),
+                    attempt = table.Column<int>(type: "INTEGER", nullable: false),
+                    at = table.Column<long>(type: "INTEGER", nullable: false),
+                    worker = table.Column<string>(type: "TEXT", nullable: true),
+                    error = table.Column<string>(type: "TEXT", nullable: false),
+                    stack = table.Column<string>(type: "TEXT", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_failure_samples", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "file_chunks",
                 columns: table => new
                 {
@@ -408,6 +451,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     batch_id = table.Column<Guid>(type: "TEXT", nullable: true),
                     owner = table.Column<string>(type: "TEXT", maxLength: 128, nullable: true),
                     progress = table.Column<string>(type: "TEXT", nullable: true),
+                    crashes = table.Column<int>(type: "INTEGER", nullable: false, defaultValue: 0),
                     octets = table.Column<int>(type: "INTEGER", nullable: false)
                 },
                 constraints: table =>
@@ -447,6 +491,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     batch_id = table.Column<Guid>(type: "TEXT", nullable: true),
                     owner = table.Column<string>(type: "TEXT", maxLength: 128, nullable: true),
                     progress = table.Column<string>(type: "TEXT", nullable: true),
+                    crashes = table.Column<int>(type: "INTEGER", nullable: false, defaultValue: 0),
                     octets = table.Column<int>(type: "INTEGER", nullable: false)
                 },
                 constraints: table =>
@@ -472,6 +517,23 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 constraints: table =>
                 {
                     table.PrimaryKey("PK_schedules", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "task_logs",
+                columns: table => new
+                {
+                    task_id = table.Column<Guid>(type: "TEXT", nullable: false),
+                    number = table.Column<int>(type: "INTEGER", nullable: false),
+                    lines = table.Column<int>(type: "INTEGER", nullable: false),
+                    bytes_before = table.Column<long>(type: "INTEGER", nullable: false),
+                    bytes = table.Column<int>(type: "INTEGER", nullable: false),
+                    attempt = table.Column<int>(type: "INTEGER", nullable: false),
+                    entries = table.Column<string>(type: "TEXT", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_task_logs", x => new { x.task_id, x.number });
                 });
 
             migrationBuilder.CreateTable(
@@ -671,6 +733,21 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 name: "ix_callbacks_subject",
                 table: "callbacks",
                 column: "subject_id");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_failure_groups_owner",
+                table: "failure_groups",
+                columns: new[] { "owner", "last_seen_at", "id" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_failure_groups_seen",
+                table: "failure_groups",
+                columns: new[] { "last_seen_at", "id" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_failure_samples_group",
+                table: "failure_samples",
+                columns: new[] { "group_id", "id" });
 
             migrationBuilder.CreateIndex(
                 name: "ix_files_created",
@@ -920,6 +997,12 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 name: "dedupe_keys");
 
             migrationBuilder.DropTable(
+                name: "failure_groups");
+
+            migrationBuilder.DropTable(
+                name: "failure_samples");
+
+            migrationBuilder.DropTable(
                 name: "file_chunks");
 
             migrationBuilder.DropTable(
@@ -960,6 +1043,9 @@ namespace TaskQueue.Storage.Sqlite.Migrations
 
             migrationBuilder.DropTable(
                 name: "schedules");
+
+            migrationBuilder.DropTable(
+                name: "task_logs");
 
             migrationBuilder.DropTable(
                 name: "task_tags");

@@ -5,6 +5,8 @@ using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Encryption;
+using TaskQueue.Engine.Failures;
+using TaskQueue.Engine.Logs;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Tasks;
 
@@ -45,7 +47,7 @@ public static class EncryptedReads
             case InvalidBatchItem line when DataCipher.IsMarked(line.Message) || DataCipher.IsMarked(line.CustomId):
                 BadLineCipher.Open(db.GetService<DataCipher>(), line);
                 break;
-            case Callback or ScheduleRecord or BatchState:
+            case Callback or ScheduleRecord or BatchState or TaskLogRow or FailureGroup or FailureSample:
                 OpenTexts(db, entity);
                 break;
         }

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Failures;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Replies;
@@ -36,6 +37,7 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
     private readonly PostCommitNotifier _postCommit;
     private readonly IReplySender _replies;
     private readonly TaskMetrics _metrics;
+    private readonly FailureCounts _failures;
     private readonly DependencyHealth _dependencies;
     private readonly TimeSpan _maxWait;
     private readonly ILogger<GroupCommitter> _logger;
@@ -45,7 +47,7 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
     private long _groups;
 
     public GroupCommitter(ITaskStore store, TaskStateMachine machine, QueueCatalog queues, PostCommitNotifier postCommit,
-        IReplySender replies, TaskMetrics metrics, GroupCommitOptions options, LoopHeartbeats heartbeats,
+        IReplySender replies, TaskMetrics metrics, FailureCounts failures, GroupCommitOptions options, LoopHeartbeats heartbeats,
         DependencyHealth dependencies, IOptions<EngineOptions> engine,
         TimeProvider time, ILogger<GroupCommitter> logger)
     {
@@ -55,6 +57,7 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
         _postCommit = postCommit;
         _replies = replies;
         _metrics = metrics;
+        _failures = failures;
         _dependencies = dependencies;
         _maxWait = TimeSpan.FromSeconds(engine.Value.MaxWaitSeconds);
         _held = new HeldTasks(group => CommitGroupAsync(group), time);
@@ -176,7 +179,7 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
         }
 
         _dependencies.Database.ReportSuccess();
-        Tell(written.Tasks);
+        Tell(written);
         var missed = new List<GroupEntry>();
         foreach (var entry in group)
         {
@@ -190,12 +193,14 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
     }
 
     /// <summary>A commit stands, whatever goes wrong here; and the partition must continue.</summary>
-    private void Tell(IReadOnlyList<TaskState> written)
+    private void Tell(Written written)
     {
         try
         {
-            _postCommit.Committed(written.SelectMany(t => t.Events));
-            _replies.Ended(written);
+            _postCommit.Committed(written.Tasks.SelectMany(t => t.Events));
+            _replies.Ended(written.Tasks);
+            foreach (var failure in written.Failures)
+                _failures.Add(failure);
         }
 #pragma warning disable CA1031 // waiters poll a moment later
         catch (Exception fault)
@@ -227,7 +232,7 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
         var inserts = slots.Values.Where(s => s is { IsChanged: true, IsNew: true }).Select(s => s.Task!).ToList();
         var updates = slots.Values.Where(s => s is { IsChanged: true, IsNew: false }).Select(s => s.Task!).ToList();
         if (inserts.Count + updates.Count == 0)
-            return new Written([], later);
+            return new Written([], later, []);
         var missed = await session.SaveAsync(inserts, updates);
         Interlocked.Increment(ref _groups);
         IReadOnlyList<TaskState> written = [.. inserts, .. updates.Where(t => missed.Count == 0 || !missed.Contains(t.CorrelationId))];
@@ -235,7 +240,8 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
         foreach (var entry in group.Where(e => e.HasExpired && !missed.Contains(e.TaskId)))
             _metrics.LeaseExpired(slots[entry.TaskId].Task!.Queue);
         later.UnionWith(group.Where(e => missed.Contains(e.TaskId)));
-        return new Written(written, later);
+        return new Written(written, later,
+            [.. group.Where(e => !missed.Contains(e.TaskId)).Select(e => e.FailureOf(slots[e.TaskId].Task!)).OfType<Failure>()]);
     }
 
     private static async Task<Dictionary<Guid, GroupSlot>> LoadAsync(
@@ -264,9 +270,10 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
 
     /// <param name="Tasks">The written tasks.</param>
     /// <param name="Missed">Commands that were not, and must run again.</param>
-    private sealed record Written(IReadOnlyList<TaskState> Tasks, IReadOnlySet<GroupEntry> Missed)
+    /// <param name="Failures">Attempts that failed.</param>
+    private sealed record Written(IReadOnlyList<TaskState> Tasks, IReadOnlySet<GroupEntry> Missed, IReadOnlyList<Failure> Failures)
     {
-        public static readonly Written Nothing = new([], new HashSet<GroupEntry>());
+        public static readonly Written Nothing = new([], new HashSet<GroupEntry>(), []);
     }
 
     [LoggerMessage(LogLevel.Error, "Notifying of committed tasks failed; waiters find them by polling")]

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using TaskQueue.Engine.Failures;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.GroupCommit;
@@ -20,6 +21,24 @@ internal sealed class GroupEntry(TaskCommand command, CommandList list, int plac
 
     /// <summary>Whether it ended an attempt whose lease had expired.</summary>
     public bool HasExpired => command is ExpireLease { CommandResult: CommandResult.Applied };
+
+    /// <summary>The failed attempt, if it ended one.</summary>
+    public Failure? FailureOf(TaskState task) => command switch
+    {
+        FailTask { CommandResult: CommandResult.Applied } failed => new Failure(
+            task.Owner, task.Queue, task.Name, FailureKind.Error, failed.ErrorType, new FailureSample
+            {
+                TaskId = TaskId, Attempt = failed.Attempt, At = failed.At, Worker = failed.Worker ?? task.Worker, Error = failed.Error,
+                Stack = failed.Stack,
+            }),
+        ExpireLease { CommandResult: CommandResult.Applied } => new Failure(
+            task.Owner, task.Queue, task.Name, FailureKind.Crash, null, new FailureSample
+            {
+                TaskId = TaskId, Attempt = task.Attempt, At = command.At, Worker = task.Worker,
+                Error = task.Error ?? $"lease of attempt {task.Attempt} expired",
+            }),
+        _ => null,
+    };
 
     /// <summary>Characters of its texts.</summary>
     public int Chars => command.Chars;

@@ -6,7 +6,9 @@ using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Encryption;
+using TaskQueue.Engine.Failures;
 using TaskQueue.Engine.Files;
+using TaskQueue.Engine.Logs;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Quotas;
@@ -17,7 +19,9 @@ using TaskQueue.Storage.Audit;
 using TaskQueue.Storage.Auth;
 using TaskQueue.Storage.Batches;
 using TaskQueue.Storage.Callbacks;
+using TaskQueue.Storage.Failures;
 using TaskQueue.Storage.Files;
+using TaskQueue.Storage.Logs;
 using TaskQueue.Storage.Quarantine;
 using TaskQueue.Storage.Queues;
 using TaskQueue.Storage.Quotas;
@@ -39,7 +43,9 @@ internal static class StoreRegistration
         services.AddSingleton<IFileStore, FileStore>().AddSingleton(FileContents)
             .AddSingleton<IQueueRecordStore, QueueRecordStore>()
             .AddSingleton<IScheduleStore, ScheduleStore>();
-        services.AddSingleton<ITaskQueries, TaskQueries>();
+        services.AddSingleton<ITaskQueries, TaskQueries>().AddSingleton<ITaskLogStore, TaskLogStore>()
+            .AddSingleton<FailureStore>().AddSingleton<IFailureStore>(sp => sp.GetRequiredService<FailureStore>())
+            .AddSingleton<IFailureCounter>(sp => sp.GetRequiredService<FailureStore>());
         services.AddSingleton(new SearchLimits()).AddSingleton<ITaskSearch, TaskSearches>();
         services.AddSingleton<IBatchQueries, BatchQueries>().AddSingleton<IBatchStore, BatchStore>();
         services.AddSingleton<ISagaRepositoryContextFactory<BatchState>, BatchRepository>();
