@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Net.Http.Headers;
 using System.Text.Json;
-using TaskQueue.Bench.Load;
 using TaskQueue.Bench.Reporting;
 using TaskQueue.Bench.Servers;
 
@@ -111,7 +110,7 @@ internal static class SearchScenario
         var all = new List<TimeSpan>();
         foreach (var query in Combinations())
         {
-            var taken = await MeasureAsync(run, server, query, key);
+            var taken = await TimeAsync(run, server, query, key);
             times[query] = Latency.Of(taken);
             all.AddRange(taken);
             run.Say($"{caller}, {query}: {times[query]}");
@@ -145,7 +144,7 @@ internal static class SearchScenario
     private static string Kind(string filter) => filter[..filter.IndexOf('=', StringComparison.Ordinal)];
 
     /// <summary>Times of the first pages, each of which counts and goes on where the one before ended.</summary>
-    private static async Task<List<TimeSpan>> MeasureAsync(BenchRun run, ServerProcess server, string query, string key)
+    private static async Task<List<TimeSpan>> TimeAsync(BenchRun run, ServerProcess server, string query, string key)
     {
         var times = new List<TimeSpan>();
         for (var i = 0; i < WarmUps + run.Sizes.Searches; i++)

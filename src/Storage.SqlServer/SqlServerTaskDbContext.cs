@@ -3,6 +3,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
+using TaskQueue.Engine.Statistics;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.SqlServer;
@@ -57,6 +58,7 @@ public sealed class SqlServerTaskDbContext(DbContextOptions<SqlServerTaskDbConte
         base.OnModelCreating(modelBuilder);
         // A clustered key has at most 900 bytes, and a queue with a long key has more.
         modelBuilder.Entity<DedupeKeyRow>().HasKey(x => new { x.Queue, x.DedupeKey }).IsClustered(false);
+        modelBuilder.Entity<StatisticsRow>().HasKey(x => new { x.Step, x.At, x.Queue, x.Owner }).IsClustered(false);
         foreach (var entity in modelBuilder.Model.GetEntityTypes())
         {
             foreach (var text in entity.GetProperties().Where(p => p.ClrType == typeof(string)))

@@ -12,7 +12,9 @@ using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Schedules;
+using TaskQueue.Engine.Statistics;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Workers;
 
 namespace TaskQueue.Storage;
 
@@ -100,6 +102,12 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
     /// <summary>Table <c>webhook_receivers</c>.</summary>
     public DbSet<WebhookReceiver> WebhookReceivers => Set<WebhookReceiver>();
 
+    /// <summary>Table <c>queue_statistics</c>.</summary>
+    public DbSet<StatisticsRow> Statistics => Set<StatisticsRow>();
+
+    /// <summary>Table <c>workers</c>.</summary>
+    public DbSet<WorkerRecord> Workers => Set<WorkerRecord>();
+
     /// <inheritdoc />
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
@@ -117,6 +125,8 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         CommonTables.Map(modelBuilder);
         AccessTables.Map(modelBuilder);
         LogTables.Map(modelBuilder);
+        WorkerTables.Map(modelBuilder);
+        StatisticsTables.Map(modelBuilder);
         TextSize.Map(modelBuilder, Database.ProviderName);
         modelBuilder.Entity<QueueCount>(e =>
         {

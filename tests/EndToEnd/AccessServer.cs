@@ -1,9 +1,11 @@
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Engine.Failures;
 using TaskQueue.Engine.Quarantine;
+using TaskQueue.Engine.Workers;
 using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -199,6 +201,16 @@ public sealed class AccessServer : IAsyncLifetime
         using var form = Form();
         using var response = await this["a"].PostAsync(new Uri("/v1/files", UriKind.Relative), form);
         return JsonDocument.Parse(await response.Content.ReadAsStringAsync()).RootElement.Text("id")!;
+    }
+
+    internal async Task<string> WorkerAsync(WorkerState state = WorkerState.Active)
+    {
+        var (store, now) = (Host.Services.GetRequiredService<IWorkerStore>(), TimeProvider.System.GetUtcNow().UtcDateTime);
+        var id = Guid.NewGuid().ToString("N");
+        await store.WriteAsync([new(id, new("a", "key", id), new WorkerContact(WorkerContact.Http, "a"), null, now, now, false)], default);
+        if (state != WorkerState.Active)
+            await store.EndAsync([id], state, now.AddSeconds(1), default);
+        return id;
     }
 
     internal async Task<string> BatchAsync()

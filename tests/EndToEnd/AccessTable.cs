@@ -1,3 +1,5 @@
+using TaskQueue.Engine.Workers;
+
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>A request of a route that aims at what tenant a owns in queue a-1.</summary>
@@ -50,6 +52,12 @@ public static class AccessTable
             ["POST /workers/report"] = ("worker", async s =>
                 new("POST", "/workers/report",
                     new { tasks = new[] { new { id = await s.ClaimedTaskAsync(), attempt = 1, outcome = "completed" } } }, "\"ok\"")),
+            ["GET /workers"] = (Owners, async s => new("GET", "/workers?limit=200", Marker: await s.WorkerAsync())),
+            ["POST /workers/{id}/drain"] = ("admin-a operator", async s => new("POST", $"/workers/{await s.WorkerAsync()}/drain")),
+            ["DELETE /workers/{id}"] = ("admin-a operator", async s =>
+                new("DELETE", $"/workers/{await s.WorkerAsync(WorkerState.Lost)}")),
+            ["POST /workers/stopped"] = ("worker admin-queue admin-other operator", _ =>
+                Is("POST", "/workers/stopped", new { worker = "w" })),
             ["GET /queues"] = (QueueReaders, _ => Is("GET", "/queues", marker: "\"a-1\"")),
             ["PUT /queues/{name}"] = (QueueAdmins, _ => Is("PUT", "/queues/a-1", new { description = "changed" })),
             ["GET /queues/{name}"] = (QueueReaders, _ => Is("GET", "/queues/a-1")),
@@ -171,6 +179,7 @@ public static class AccessTable
             ["GET /maintenance"] = ("operator", _ => Is("GET", "/maintenance")),
             ["POST /maintenance/{job}/run"] = ("operator", _ => Is("POST", "/maintenance/stale-usage/run")),
             ["GET /quota"] = ("a a2 admin-a operator narrow", _ => Is("GET", "/quota?tenant=a")),
+            ["GET /statistics"] = (QueueReaders, _ => Is("GET", "/statistics?queue=a-1")),
             ["GET /webhooks/secret"] = ("a a2 admin-a operator narrow", _ => Is("GET", "/webhooks/secret?owner=a")),
             ["GET /events"] = (QueueReaders, _ => Is("GET", "/events?queue=a-1")),
             ["GET /metrics"] = (QueueReaders + " narrow admin-other", _ => Is("GET", "/metrics")),

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text.Json;
-using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
@@ -12,6 +11,8 @@ namespace TaskQueue.Tests.EndToEnd;
 /// <summary>The overview of the console, once and live.</summary>
 public sealed class ConsoleOverviewTests(ConsoleServer server) : IClassFixture<ConsoleServer>
 {
+    private static readonly string[] ReadScope = ["read"];
+
     [Fact]
     public async Task It_counts_the_tasks_of_every_queue()
     {
@@ -83,7 +84,7 @@ public sealed class ConsoleOverviewTests(ConsoleServer server) : IClassFixture<C
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var host = await ConsoleServer.StartAsync(database, KeyServer.Settings());
         var issued = (await KeyServer.CallAsync(host.Http, KeyServer.Boss, "POST", "/keys",
-            new { name = "leaver", tenant = "leaver", scopes = new[] { "read" } })).Json;
+            new { name = "leaver", tenant = "leaver", scopes = ReadScope })).Json;
         using var leaver = new ConsoleBrowser(host.Http.BaseAddress!);
         await leaver.SignInAsync(issued.Text("key")!);
         await using var hers = FramesAsync(leaver).GetAsyncEnumerator();

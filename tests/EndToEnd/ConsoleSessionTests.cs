@@ -10,6 +10,9 @@ namespace TaskQueue.Tests.EndToEnd;
 /// <summary>Sessions of the console: sign-in with a key, and what a session may do.</summary>
 public sealed class ConsoleSessionTests(ConsoleServer server) : IClassFixture<ConsoleServer>
 {
+    private static readonly string[] ReadScope = ["read"];
+    private static readonly string[] MailQueue = ["mail"];
+
     [Fact]
     public async Task A_session_says_who_is_signed_in()
     {
@@ -195,7 +198,7 @@ public sealed class ConsoleSessionTests(ConsoleServer server) : IClassFixture<Co
         task.Text.ShouldNotContain("tulip");
         task.Json.Text("payload").ShouldBe("***");
         (await browser.SendAsync("GET", "/tasks")).Text.ShouldNotContain("tulip");
-        (await browser.SendAsync("POST", "/workers/claim", new { queues = new[] { "mail" }, worker = "w" })).Status.ShouldBe(403);
+        (await browser.SendAsync("POST", "/workers/claim", new { queues = MailQueue, worker = "w" })).Status.ShouldBe(403);
         (await KeyServer.CallAsync(host.Http, KeyServer.Boss, "GET", $"/tasks/{id}")).Text.ShouldContain("tulip");
     }
 
@@ -248,7 +251,7 @@ public sealed class ConsoleSessionTests(ConsoleServer server) : IClassFixture<Co
     private async Task<(string Id, string Key)> IssueAsync(string name)
     {
         var issued = await KeyServer.CallAsync(server.Host.Http, KeyServer.Boss, "POST", "/keys",
-            new { name, tenant = name, scopes = new[] { "read" } });
+            new { name, tenant = name, scopes = ReadScope });
         return (issued.Json.Text("id")!, issued.Json.Text("key")!);
     }
 }

@@ -4,6 +4,7 @@ using Shouldly;
 using TaskQueue.Engine.Memory;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Workers;
 using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -22,7 +23,8 @@ public sealed class ClaimsTests
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         await using var engine = new TestEngine(database.Address);
         var claims = new TaskClaimer(store, engine.Services.GetRequiredService<QueueCatalog>(), workNotifier, postCommit,
-            engine.Services.GetRequiredService<TaskMetrics>(), engine.Services.GetRequiredService<MemoryBudget>(), time);
+            engine.Services.GetRequiredService<TaskMetrics>(), engine.Services.GetRequiredService<MemoryBudget>(),
+            engine.Services.GetRequiredService<WorkerRegistry>(), time);
 
         (await claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, "w", 1000), TimeSpan.FromSeconds(3), CancellationToken.None))
             .ShouldBeEmpty();
@@ -44,7 +46,8 @@ public sealed class ClaimsTests
         var catalog = engine.Services.GetRequiredService<QueueCatalog>();
         await catalog.AllAsync(); // from now on in memory: a claim reaches the store before its caller goes on
         var claims = new TaskClaimer(store, catalog, workNotifier, postCommit,
-            engine.Services.GetRequiredService<TaskMetrics>(), engine.Services.GetRequiredService<MemoryBudget>(), TimeProvider.System);
+            engine.Services.GetRequiredService<TaskMetrics>(), engine.Services.GetRequiredService<MemoryBudget>(),
+            engine.Services.GetRequiredService<WorkerRegistry>(), TimeProvider.System);
 
         var running = Enumerable.Range(0, 12).Select(n =>
             claims.ClaimAsync(new ClaimRequest([new("q", 0)], 1, $"w{n}", 1000), TimeSpan.Zero, CancellationToken.None)).ToList();

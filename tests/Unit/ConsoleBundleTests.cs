@@ -10,13 +10,15 @@ namespace TaskQueue.Tests.Unit;
 /// <summary>The committed bundle of the console belongs to its sources, and loads nothing from elsewhere.</summary>
 public sealed partial class ConsoleBundleTests
 {
+    private static readonly string[] Files = ["index.html", "package-lock.json", "package.json", "tsconfig.json", "vite.config.ts"];
+    private static readonly string[] Folders = ["src", "tools"];
+
     private static readonly string Root = Repository.FileAt("src", "Console");
 
     [Fact]
     public void The_bundle_was_built_from_the_sources()
     {
-        string[] single = ["index.html", "package-lock.json", "package.json", "tsconfig.json", "vite.config.ts"];
-        var paths = single.Concat(new[] { "src", "tools" }
+        var paths = Files.Concat(Folders
                 .SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Root, folder), "*", SearchOption.AllDirectories))
                 .Select(file => Path.GetRelativePath(Root, file).Replace('\\', '/'))
                 .Where(path => !path.StartsWith("src/generated/", StringComparison.Ordinal)))
@@ -49,9 +51,9 @@ public sealed partial class ConsoleBundleTests
         VersionRange().IsMatch(File.ReadAllText(Path.Combine(Root, "package.json"))).ShouldBeFalse();
     }
 
-    [GeneratedRegex("(?:src|href)=\"([^\"]+)\"")]
+    [GeneratedRegex("(?:src|href)=\"([^\"]+)\"", RegexOptions.None, 1000)]
     private static partial Regex Address();
 
-    [GeneratedRegex("\": \"[~^*<>]")]
+    [GeneratedRegex("\": \"[~^*<>]", RegexOptions.None, 1000)]
     private static partial Regex VersionRange();
 }

@@ -8,6 +8,7 @@ using TaskQueue.Engine.Ids;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Workers;
 using TaskQueue.Http.Answers;
 using TaskQueue.Http.Audit;
 using TaskQueue.Http.Auth;
@@ -105,7 +106,10 @@ internal static class BellaEndpoints
         IOptions<EngineOptions> options, IOptions<BellaOptions> bella)
     {
         var body = await RequestJson.ReadAsync(context, BellaJson.Instance.BellaTakeBody, BodyLimits.One(options.Value));
-        var request = BellaTakes.ToClaim(body, bella.Value) with { Credential = context.Access().Credential };
+        var request = BellaTakes.ToClaim(body, bella.Value) with
+        {
+            Credential = context.Access().Credential, Contact = new WorkerContact("bella", context.Access().Tenant),
+        };
         var lending = new HashSet<string>(StringComparer.Ordinal);
         foreach (var name in request.Targets.Select(t => t.Queue).Distinct(StringComparer.Ordinal))
         {

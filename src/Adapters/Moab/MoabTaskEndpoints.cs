@@ -3,6 +3,7 @@ using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Workers;
 using TaskQueue.Http.Auth;
 using TaskQueue.Http.Errors;
 using TaskQueue.Http.Requests;
@@ -104,7 +105,11 @@ internal static class MoabTaskEndpoints
         if ((await MoabEndpoints.FindQueueAsync(context, queues, name)).Delivery == Delivery.Push)
             throw MoabFields.Wrong($"queue {name} is dispatched to bus workers and cannot be dequeued from");
         var request = new ClaimRequest([new QueueTier(name, 0)], size, "moab",
-            MoabFields.Milliseconds(lease)) { Credential = context.Access().Credential };
+            MoabFields.Milliseconds(lease))
+        {
+            Credential = context.Access().Credential,
+            Contact = new WorkerContact("moab", context.Access().Tenant),
+        };
         return Answer(await claims.ClaimAsync(request, TimeSpan.Zero, context.RequestAborted, keep: context.Memory().Keep), time);
     }
 

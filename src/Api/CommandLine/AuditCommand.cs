@@ -28,8 +28,9 @@ internal static class AuditCommand
         [
             ("actor", parsed.GetValue(Actor)), ("tenant", parsed.GetValue(Tenant)), ("action", parsed.GetValue(Action)),
             ("target", parsed.GetValue(Target)),
-            ("result", parsed.GetValue(Result)), ("address", parsed.GetValue(Address)), ("from", Time(parsed.GetValue(From), "--from")),
-            ("to", Time(parsed.GetValue(To), "--to")),
+            ("result", parsed.GetValue(Result)), ("address", parsed.GetValue(Address)),
+            ("from", TimeParser.Ago(parsed.GetValue(From), "--from")),
+            ("to", TimeParser.Ago(parsed.GetValue(To), "--to")),
             ("limit", parsed.GetValue(Limit)?.ToString(CultureInfo.InvariantCulture)), ("after", parsed.GetValue(After)),
         ];
         var given = query.Where(q => q.Value is not null).Select(q => $"{q.Name}={Uri.EscapeDataString(q.Value!)}");
@@ -50,14 +51,5 @@ internal static class AuditCommand
 
         session.Output.Table(table);
         return ExitCode.Done;
-    }
-
-    private static string? Time(string? text, string option)
-    {
-        if (text is null)
-            return null;
-        var now = TimeProvider.System.GetUtcNow();
-        var time = TimeParser.Duration(text) is { } ago ? now - ago : TimeParser.Time(text, option, now);
-        return time.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
     }
 }

@@ -57,7 +57,7 @@ internal static class EntryPoint
         TaskCommands.Retry(), TaskCommands.Cancel(), LogsCommand.Create(), FailureCommands.Create(),
         QueueCommands.Pause(), QueueCommands.Resume(), QueueCommands.Purge(), QuarantineCommands.Create(), MaintenanceCommands.Create(),
         QuotaCommand.Create(),
-        KeyCommands.Keys(), AuditCommand.Create(), SearchCommand.Create(),
+        KeyCommands.Keys(), AuditCommand.Create(), SearchCommand.Create(), WorkerCommands.Create(), StatisticsCommand.Create(),
     ];
 
     private static async Task<int> ServeAsync(string? roles, string? urls, CancellationToken cancellationToken)

@@ -18,6 +18,17 @@ internal static class TimeParser
             : null;
     }
 
+    /// <summary>A point in time, or a duration ago, as the server reads it; null stays null.</summary>
+    /// <exception cref="CommandException">The text is neither.</exception>
+    public static string? Ago(string? text, string option)
+    {
+        if (text is null)
+            return null;
+        var now = TimeProvider.System.GetUtcNow();
+        var time = Duration(text) is { } ago ? now - ago : Time(text, option, now);
+        return time.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
+    }
+
     /// <summary>Parses a point in time, or a duration from now. A time without a zone is UTC.</summary>
     /// <exception cref="CommandException">The text is neither.</exception>
     public static DateTimeOffset Time(string text, string option, DateTimeOffset now)

@@ -20,6 +20,7 @@ using TaskQueue.Api.Quarantine;
 using TaskQueue.Api.Queues;
 using TaskQueue.Api.Quotas;
 using TaskQueue.Api.Schedules;
+using TaskQueue.Api.Statistics;
 using TaskQueue.Api.Tasks;
 using TaskQueue.Api.Webhooks;
 using TaskQueue.Api.Workers;
@@ -166,6 +167,7 @@ internal static partial class Server
         app.MapEvents();
         app.MapWebhooks();
         app.MapQuotas();
+        app.MapStatistics();
         foreach (var adapter in app.Services.GetServices<IHttpAdapter>())
             adapter.Map(app);
         if (ConsoleRegistration.IsOn(app.Configuration))

@@ -7,6 +7,7 @@ using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Workers;
 using TaskQueue.Http.Answers;
 using TaskQueue.Http.Auth;
 using TaskQueue.Http.Errors;
@@ -30,18 +31,18 @@ internal static class WorkerEndpoints
             .WithSummary("Renew the leases of running attempts.");
         workers.MapPost("/report", ReportAsync).TakesJson<ReportBody>().Produces<Answers>().ProducesProblem(400)
             .WithSummary("Report completed or failed attempts, or snooze tasks.");
+        workers.MapWorkerList();
     }
 
     private static async Task<IResult> ClaimAsync(HttpContext context, TaskClaimer claims, TaskService taskService, QueueCatalog queues,
-        StreamQuota streams, IOptions<EngineOptions> options, Drain drain)
+        StreamQuota streams, WorkerRegistry workers, IOptions<EngineOptions> options, Drain drain)
     {
         var body = await RequestJson.ReadAsync(context, WorkerJson.Instance.ClaimBody, BodyLimits.One(options.Value));
         var request = new ClaimRequest(
             Targets(body.Queues),
             Within(body.Max ?? 1, 1, MaxEntries, "max"),
-            body.Worker is { Length: >= 1 and <= 200 } worker && TextRules.IsPlain(worker) ? worker
-                : throw Wrong("worker must be a name of 1 to 200 characters"),
-            LeaseMs(body.LeaseSeconds)) { Credential = context.Access().Credential };
+            Name(body.Worker),
+            LeaseMs(body.LeaseSeconds)) { Credential = context.Access().Credential, Contact = Contact(body.Info, context.Access()) };
         var wait = Within(body.WaitSeconds ?? 0, 0, MaxWaitSeconds, "wait_seconds");
         foreach (var target in request.Targets)
         {
@@ -52,11 +53,24 @@ internal static class WorkerEndpoints
 
         context.Memory().ReleaseBody();
         using var counted = wait > 0 ? streams.Open(context.Access().Tenant) : null;
-        var tasks = await TakeAsync(claims, request, TimeSpan.FromSeconds(wait), drain, context);
+        var worker = workers.Seen(request.WorkerKey, request.Contact, request.Targets);
+        var tasks = worker is { IsDraining: true, IsFirstTold: false }
+            ? await RestAsync(TimeSpan.FromSeconds(wait), drain, context.RequestAborted)
+            : await TakeAsync(claims, request, TimeSpan.FromSeconds(wait), drain, context);
         // A worker that disconnected in the meantime, for example because it stops, never receives them.
         if (tasks.Count > 0 && context.RequestAborted.IsCancellationRequested)
-            await taskService.ApplyAsync([.. tasks.Select(t => taskService.Snooze(t.CorrelationId, t.Attempt, t.Worker, TimeSpan.Zero))]);
-        return Results.Json(new Claimed([.. tasks.Select(WorkerMapping.ToClaimed)]), WorkerJson.Instance.Claimed);
+            await taskService.ApplyAsync(
+                [.. tasks.Select(t => taskService.Snooze(t.CorrelationId, t.Attempt, t.Worker, TimeSpan.Zero))], context.Access());
+        return Results.Json(new Claimed([.. tasks.Select(WorkerMapping.ToClaimed)], worker?.IsDraining == true ? true : null),
+            WorkerJson.Instance.Claimed);
+    }
+
+    /// <summary>A draining worker that claims again does not know what draining is: it must not ask all the time.</summary>
+    private static async Task<IReadOnlyList<TaskState>> RestAsync(TimeSpan wait, Drain drain, CancellationToken cancellationToken)
+    {
+        using var leave = drain.EndWait(cancellationToken);
+        await Task.Delay(drain.Shorten(wait), leave.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return [];
     }
 
     /// <summary>Claims tasks. Shutdown ends long-polls with an empty response.</summary>
@@ -75,15 +89,15 @@ internal static class WorkerEndpoints
         }
     }
 
-    private static Task<IResult> HeartbeatAsync(HttpContext context, TaskService taskService, IOptions<EngineOptions> options,
-        TimeProvider time) =>
-        ApplyAsync(context, taskService, options.Value, WorkerJson.Instance.HeartbeatEntry, e =>
+    private static Task<IResult> HeartbeatAsync(
+        HttpContext context, TaskService taskService, WorkerRegistry workers, IOptions<EngineOptions> options, TimeProvider time) =>
+        ApplyAsync(context, taskService, workers, options.Value, WorkerJson.Instance.HeartbeatEntry, e =>
             taskService.Renew(Id(e.Id), Attempt(e.Attempt), worker: null, LeaseMs(e.LeaseSeconds), Progress(e.Progress))
                 .With(ReportTexts.Logs(e.Logs, time)));
 
-    private static Task<IResult> ReportAsync(HttpContext context, TaskService taskService, IOptions<EngineOptions> options,
-        TimeProvider time) =>
-        ApplyAsync(context, taskService, options.Value, WorkerJson.Instance.ReportEntry, e =>
+    private static Task<IResult> ReportAsync(
+        HttpContext context, TaskService taskService, WorkerRegistry workers, IOptions<EngineOptions> options, TimeProvider time) =>
+        ApplyAsync(context, taskService, workers, options.Value, WorkerJson.Instance.ReportEntry, e =>
             ToCommand(taskService, e).With(ReportTexts.Logs(e.Logs, time)));
 
     private static AttemptCommand ToCommand(TaskService taskService, ReportEntry e)
@@ -109,7 +123,8 @@ internal static class WorkerEndpoints
 
     /// <summary>Validates all entries before applying the first.</summary>
     private static async Task<IResult> ApplyAsync<TEntry, TCommand>(
-        HttpContext context, TaskService taskService, EngineOptions options, JsonTypeInfo<TEntry> type, Func<TEntry, TCommand> toCommand)
+        HttpContext context, TaskService taskService, WorkerRegistry workers, EngineOptions options, JsonTypeInfo<TEntry> type,
+        Func<TEntry, TCommand> toCommand)
         where TEntry : class
         where TCommand : AttemptCommand
     {
@@ -118,7 +133,8 @@ internal static class WorkerEndpoints
         var commands = await RequestLists.ReadAsync(context, list, type, toCommand);
         await taskService.ApplyAsync(commands, context.Access());
         return Results.Json(new Answers([.. commands.Select(c =>
-            new Answer(c.CorrelationId, c.Attempt, WorkerMapping.Code(c.CommandResult)))]), WorkerJson.Instance.Answers);
+            new Answer(c.CorrelationId, c.Attempt, WorkerMapping.Code(c.CommandResult)))],
+            WorkerReports.IsAnyDraining(workers, commands, context.Access()) ? true : null), WorkerJson.Instance.Answers);
     }
 
     private static List<QueueTier> Targets(IReadOnlyList<string>? queues)
@@ -128,6 +144,25 @@ internal static class WorkerEndpoints
         return [.. queues.Select(q => QueueNames.Parse(q)
             ?? throw Wrong($"queues: '{q}' is neither a name ({QueueNames.Rule}) nor name:tier")).Distinct()];
     }
+
+    /// <exception cref="ApiException">400.</exception>
+    internal static string Name(string? worker) =>
+        worker is { Length: >= 1 and <= WorkerRecord.MaxName } && TextRules.IsPlain(worker) ? worker
+            : throw Wrong($"worker must be a name of 1 to {WorkerRecord.MaxName} characters");
+
+    private static WorkerContact Contact(ClaimInfo? info, Access access) => info is null ? new(WorkerContact.Http, access.Tenant)
+        : new(WorkerContact.Http, access.Tenant)
+        {
+            Version = Text(info.Version, 100, "info.version"),
+            Host = Text(info.Host, 200, "info.host"),
+            Slots = info.Slots is { } slots ? Within(slots, 1, 100_000, "info.slots") : null,
+            Instance = Text(info.Instance, 64, "info.instance"),
+        };
+
+    private static string? Text(string? text, int max, string name) =>
+        text is null or { Length: 0 } ? null
+        : text.Length <= max && TextRules.IsPlain(text) ? text
+        : throw Wrong($"{name} must have at most {max} characters, and no control characters");
 
     private static Guid Id(Guid? id) => id ?? throw Wrong("id must be the id of a task");
 

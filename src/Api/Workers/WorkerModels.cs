@@ -15,10 +15,15 @@ namespace TaskQueue.Api.Workers;
 /// <param name="LeaseSeconds">How long a task may go without a heartbeat: 1 to 86,400; default as set for the task or its queue, else
 /// 15.</param>
 /// <param name="WaitSeconds">How long to wait if nothing is due: 0 to 30; default 0.</param>
-internal sealed record ClaimBody(IReadOnlyList<string>? Queues, string? Worker, int? Max, double? LeaseSeconds, double? WaitSeconds);
+/// <param name="Info">What GET /workers shows of the worker.</param>
+internal sealed record ClaimBody(
+    IReadOnlyList<string>? Queues, string? Worker, int? Max, double? LeaseSeconds, double? WaitSeconds, ClaimInfo? Info);
 
-/// <summary>Response of a claim; empty if nothing became due in time.</summary>
-internal sealed record Claimed(IReadOnlyList<ClaimedTask> Tasks);
+/// <summary>Response of a claim.</summary>
+/// <param name="Tasks">Empty if nothing became due in time.</param>
+/// <param name="Drain">True if the worker is asked to finish its tasks and claim no more: it gets none. Omitted otherwise.</param>
+internal sealed record Claimed(
+    IReadOnlyList<ClaimedTask> Tasks, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] bool? Drain);
 
 /// <summary>
 /// A task with its lease, which lasts <c>lease_seconds</c> from now or the last heartbeat, and ends at <c>lease_until</c> by the clock of
@@ -62,8 +67,11 @@ internal sealed record ReportBody(IReadOnlyList<ReportEntry?>? Tasks);
 internal sealed record ReportEntry(Guid? Id, int? Attempt, string? Outcome, JsonElement? Result, string? Error, bool? Retryable,
     double? DelaySeconds, string? ErrorType, string? Stack, IReadOnlyList<LogBody?>? Logs);
 
-/// <summary>Response of heartbeats and reports: one entry each, in request order.</summary>
-internal sealed record Answers(IReadOnlyList<Answer> Tasks);
+/// <summary>Response of heartbeats and reports.</summary>
+/// <param name="Tasks">One entry each, in request order.</param>
+/// <param name="Drain">True if the worker is asked to finish its tasks and claim no more. Omitted otherwise.</param>
+internal sealed record Answers(
+    IReadOnlyList<Answer> Tasks, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] bool? Drain);
 
 /// <param name="Id">The task.</param>
 /// <param name="Attempt">The attempt that was sent.</param>

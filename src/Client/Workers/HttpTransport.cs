@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using TaskQueue.Client.Http;
 
@@ -26,6 +27,8 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
     private readonly double _waitSeconds = (options.UnresponsiveAfter / 3 < LongestWait ? options.UnresponsiveAfter / 3 : LongestWait)
         .TotalSeconds;
 
+    private readonly ClaimInfo _info = ClaimInfo.Of(options);
+
     private InFlightAttempts? _attempts;
 
     public ConnectionHealth Health { get; } = new(time);
@@ -38,18 +41,19 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
     {
         _attempts = attempts;
         using var giveUp = new CancellationTokenSource();
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, attempts.DrainRequested);
         await using var stopping = cancellationToken.Register(() => giveUp.CancelAfter(LastClaim));
         try
         {
-            while (!cancellationToken.IsCancellationRequested)
+            while (!cancellationToken.IsCancellationRequested && !attempts.DrainRequested.IsCancellationRequested)
             {
                 Health.Rest(); // heartbeats continue while there is no room
-                var room = await attempts.RoomAsync(cancellationToken);
+                var room = await attempts.RoomAsync(either.Token);
                 Health.Wake();
                 await FetchOnceAsync(attempts, room, cancellationToken, giveUp.Token);
             }
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException) when (either.IsCancellationRequested)
         {
             // The end.
         }
@@ -81,6 +85,7 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
             cancellationToken);
         if (Health.Rests)
             Health.Heard(); // while the worker claims, only claims count
+        Obey(answers.Drain);
         foreach (var (heartbeat, answer) in heartbeats.Zip(answers.Tasks))
         {
             if (answer.IsGone && _attempts?.Lose(heartbeat.Attempt) == true)
@@ -112,7 +117,21 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
         return [];
     }
 
-    public Task CloseAsync() => Task.CompletedTask;
+    /// <summary>Says goodbye, so that the server does not take the worker for lost.</summary>
+    public async Task CloseAsync()
+    {
+        try
+        {
+            using var patience = new CancellationTokenSource(LastClaim, time);
+            await clients.Connect().CallAsync(
+                HttpMethod.Post, "/workers/stopped",
+                JsonSerializer.SerializeToElement(new StoppedRequest(options.Name), WorkerJson.Default.StoppedRequest), patience.Token);
+        }
+        catch (Exception fault) when (fault is TaskQueueException or OperationCanceledException)
+        {
+            LogNoGoodbye(fault.Message);
+        }
+    }
 
     /// <summary>Reports an outcome that was refused without its log and stack: they must not fail the task.</summary>
     /// <returns>False if it has none, or is refused again.</returns>
@@ -135,13 +154,14 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
     {
         try
         {
-            var request = new ClaimRequest(options.Queues, options.Name, room, options.Lease?.TotalSeconds, _waitSeconds);
+            var request = new ClaimRequest(options.Queues, options.Name, room, options.Lease?.TotalSeconds, _waitSeconds, _info);
             var answer = await clients.Connect().SendAsync(
                 HttpMethod.Post, "/workers/claim", request, WorkerJson.Default.ClaimRequest, WorkerJson.Default.ClaimAnswer, giveUp);
             _backoff.Reset();
             Health.Heard();
             foreach (var task in answer.Tasks)
                 attempts.Take(ToItem(task));
+            Obey(answer.Drain);
         }
         catch (TaskQueueException fault) when (fault.IsTransient)
         {
@@ -188,6 +208,15 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
             cancellationToken);
         foreach (var answer in answers.Tasks.Where(a => a.IsGone))
             LogLost(answer.Id, answer.Attempt, answer.Code);
+        Obey(answers.Drain);
+    }
+
+    private void Obey(bool drain)
+    {
+        if (!drain || _attempts is not { DrainRequested.IsCancellationRequested: false } attempts)
+            return;
+        LogDrain(options.Name);
+        attempts.Drain();
     }
 
     private static List<LogLine>? Lines(IReadOnlyList<LogEntry>? log) =>
@@ -210,6 +239,13 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
 
     private static ReportLine Refusal(Attempt attempt, string why) =>
         new(attempt.Item.Id, attempt.Item.Attempt, "failed", null, $"the server refused the outcome: {why}", Retryable: false, null);
+
+    [LoggerMessage(LogLevel.Information,
+        "Worker {Worker} was asked to drain: it finishes its tasks and claims no more until it is restarted")]
+    private partial void LogDrain(string worker);
+
+    [LoggerMessage(LogLevel.Debug, "The server was not told that the worker stops: {Why}")]
+    private partial void LogNoGoodbye(string why);
 
     [LoggerMessage(LogLevel.Warning, "Claiming tasks failed, retrying: {Why}")]
     private partial void LogUnreachable(string why);

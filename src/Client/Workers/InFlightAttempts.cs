@@ -7,13 +7,16 @@ namespace TaskQueue.Client;
 /// The tasks a worker holds, at most concurrency plus prefetch: waiting, running, and those whose outcome is being reported,
 /// as far as they exceed the report backlog.
 /// </summary>
+#pragma warning disable CA1001 // a source without a timer needs no disposal, and a transport may read its token late
 internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool returnsUnbegun)
+#pragma warning restore CA1001
 {
     private readonly ConcurrentDictionary<Guid, Attempt> _held = new();
     private readonly Channel<Attempt> _waiting = Channel.CreateUnbounded<Attempt>();
     private readonly Channel<Attempt> _ended = Channel.CreateUnbounded<Attempt>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Signal _freed = new();
     private int _count, _reporting;
+    private readonly CancellationTokenSource _drain = new();
     private volatile bool _isClosed;
 
     /// <summary>Wakes the heartbeats: there is new progress or a shorter lease.</summary>
@@ -30,6 +33,9 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
 
     /// <summary>Whether no more tasks are accepted.</summary>
     public bool IsClosed => _isClosed;
+
+    /// <summary>Cancelled when the server asks the worker to finish its tasks and fetch no more.</summary>
+    public CancellationToken DrainRequested => _drain.Token;
 
     /// <summary>Number of tasks that can be accepted.</summary>
     public int Room =>
@@ -108,6 +114,9 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
         Interlocked.Decrement(ref _reporting);
         Remove(attempt);
     }
+
+    /// <summary>The server asks the worker to finish its tasks and fetch no more.</summary>
+    public void Drain() => _drain.Cancel();
 
     /// <summary>Stops accepting tasks and releases the waiting ones.</summary>
     public void Close()

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.Extensions.DependencyInjection;
@@ -21,6 +22,10 @@ public sealed class TaskQueueWorkerOptions
     /// <summary>Unique name of the worker, at most 200 characters; default machine:process:random.</summary>
     public string Name { get; set; } = $"{Environment.MachineName}:{Environment.ProcessId}:{Guid.NewGuid():N}"[..Math.Min(200,
         Environment.MachineName.Length + 24)];
+
+    /// <summary>Version of the program, shown in the server's list of workers; default: that of its main assembly.</summary>
+    public string? Version { get; set; } = Assembly.GetEntryAssembly()?.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?
+        .InformationalVersion;
 
     /// <summary>Maximum number of concurrently running tasks: 1 to 500; default 2.</summary>
     public int Concurrency { get; set; } = 2;

@@ -4,9 +4,23 @@ using TaskQueue.Contracts;
 
 namespace TaskQueue.Client;
 
-internal sealed record ClaimRequest(IEnumerable<string> Queues, string Worker, int Max, double? LeaseSeconds, double WaitSeconds);
+internal sealed record ClaimRequest(
+    IEnumerable<string> Queues, string Worker, int Max, double? LeaseSeconds, double WaitSeconds, ClaimInfo Info);
 
-internal sealed record ClaimAnswer(IReadOnlyList<ClaimedTask> Tasks);
+/// <summary>What the server's list of workers shows. Texts that are too long are cut.</summary>
+internal sealed record ClaimInfo(string? Version, string? Host, int Slots, string Instance)
+{
+    private const int MaxVersion = 100, MaxHost = 200;
+
+    public static ClaimInfo Of(TaskQueueWorkerOptions options) => new(
+        Cut(options.Version, MaxVersion), Cut(Environment.MachineName, MaxHost), options.Concurrency, Guid.NewGuid().ToString("N"));
+
+    private static string? Cut(string? text, int max) => text?.Length > max ? text[..max] : text;
+}
+
+internal sealed record ClaimAnswer(IReadOnlyList<ClaimedTask> Tasks, bool Drain);
+
+internal sealed record StoppedRequest(string Worker);
 
 internal sealed record ClaimedTask(
     Guid Id, int Attempt, string Queue, int Tier, string? Name, Priority? Priority,
@@ -34,7 +48,7 @@ internal sealed record ReportLine(
 }
 
 /// <summary>One entry per request entry, in the same order.</summary>
-internal sealed record LineAnswers(IReadOnlyList<LineAnswer> Tasks);
+internal sealed record LineAnswers(IReadOnlyList<LineAnswer> Tasks, bool Drain);
 
 internal sealed record LineAnswer(Guid Id, int Attempt, string Code)
 {
@@ -63,4 +77,5 @@ internal sealed class JsonTextConverter : JsonConverter<string>
 [JsonSerializable(typeof(HeartbeatRequest))]
 [JsonSerializable(typeof(ReportRequest))]
 [JsonSerializable(typeof(LineAnswers))]
+[JsonSerializable(typeof(StoppedRequest))]
 internal sealed partial class WorkerJson : JsonSerializerContext;

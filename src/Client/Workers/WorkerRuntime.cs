@@ -14,7 +14,10 @@ internal sealed class WorkerRuntime(
     /// <summary>Number of tasks that run, or have ended and are not yet reported.</summary>
     public int Running => _attempts.Running;
 
-    /// <summary>Runs until stopped and all outcomes are reported.</summary>
+    /// <summary>Whether the server asked the worker to finish its tasks and fetch no more.</summary>
+    public bool IsDraining => _attempts.DrainRequested.IsCancellationRequested;
+
+    /// <summary>Runs until stopped, or asked to drain, and all outcomes are reported.</summary>
     /// <param name="stopping">Stops accepting tasks; running tasks continue.</param>
     /// <param name="drainOver">Ends the drain: tasks that still run are released.</param>
     /// <exception cref="Exception">The transport failed; all accepted tasks have been finished or released.</exception>
@@ -30,6 +33,8 @@ internal sealed class WorkerRuntime(
         await using var closing = stopping.Register(_attempts.Close);
         await fetching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _attempts.Close();
+        if (IsDraining) // its tasks may take their time: only a stop of the host limits the drain
+            await Task.WhenAny(running, Task.Delay(Timeout.InfiniteTimeSpan, time, stopping));
         await Task.WhenAny(running, Task.Delay(options.DrainTimeout, time, drainOver));
         if (options.AbortTimeout > TimeSpan.Zero)
         {

@@ -35,6 +35,8 @@ internal sealed partial class WorkerService : BackgroundService
     {
         if (ExecuteTask is { IsFaulted: true, Exception: var fault })
             return HealthCheckResult.Unhealthy($"{_options.Name} has ended: {fault.InnerException?.Message}");
+        if (_runtime.IsDraining)
+            return HealthCheckResult.Healthy($"{_options.Name} was asked to drain and claims no more tasks; {Running} are running");
         var (silence, problem, isAway) = _transport.Health.State;
         if (silence < _options.UnresponsiveAfter)
             return HealthCheckResult.Healthy();

@@ -7,6 +7,7 @@ using TaskQueue.Engine.Failures;
 using TaskQueue.Engine.Logs;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Workers;
 
 namespace TaskQueue.Consumers.Tasks;
 
@@ -14,7 +15,8 @@ namespace TaskQueue.Consumers.Tasks;
 /// Applies reports of bus workers to tasks in their queues. Unreadable entries are set aside; late or repeated entries are refused
 /// by the state machine and only logged.
 /// </summary>
-internal sealed partial class ReportConsumer(TaskService taskService, ReportRules rules, SetAside aside, ILogger<ReportConsumer> logger)
+internal sealed partial class ReportConsumer(
+    TaskService taskService, WorkerRegistry workers, ReportRules rules, SetAside aside, ILogger<ReportConsumer> logger)
     : IConsumer<ReportTasks>
 {
     public async Task Consume(ConsumeContext<ReportTasks> context)
@@ -26,6 +28,8 @@ internal sealed partial class ReportConsumer(TaskService taskService, ReportRule
         var refused = new List<RefusedEntry>();
         var commands = new List<TaskCommand>();
         var worker = report.Worker;
+        workers.Seen(new WorkerKey(sender.Access.Tenant, sender.Access.Credential, worker),
+            new WorkerContact(WorkerContact.Bus, sender.Access.Tenant));
         Add(report.Started, ReportRules.Problem, s => (s.TaskId, s.Attempt), s =>
             taskService.Start(s.TaskId, s.Attempt, worker, ToMs(s.LeaseSeconds)));
         Add(report.Heartbeats, ReportRules.Problem, h => (h.TaskId, h.Attempt), h =>

@@ -77,7 +77,7 @@ internal sealed partial class EngineClaims(
         await plan.ReadyAsync(cancellationToken);
         var room = await attempts.RoomAsync(cancellationToken);
         heartbeat.Beat();
-        var request = await plan.NextAsync(room);
+        var request = await plan.NextAsync(room) with { Contact = EngineReports.InProcess };
         foreach (var task in await claims.ClaimAsync(request, plan.Wait, cancellationToken, heartbeat))
             attempts.Take(EngineItem.Of(task, Lease));
     }

@@ -5,6 +5,7 @@ using TaskQueue.Engine.Failures;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
+using TaskQueue.Engine.Workers;
 
 namespace TaskQueue.Consumers.Workers;
 
@@ -15,13 +16,20 @@ namespace TaskQueue.Consumers.Workers;
 /// <param name="prefix">Prefix of the worker's name.</param>
 /// <param name="loop">The class that runs the worker; names the heartbeat of its reports.</param>
 /// <param name="taskService">The engine.</param>
+/// <param name="workers">Lists the worker.</param>
 /// <param name="dependencies">Receives outages.</param>
 /// <param name="heartbeats">Heartbeats of this process's loops.</param>
 /// <param name="logger">Receives other faults.</param>
 internal sealed partial class EngineReports(
-    string prefix, Type loop, TaskService taskService, DependencyHealth dependencies, LoopHeartbeats heartbeats,
+    string prefix, Type loop, TaskService taskService, WorkerRegistry workers, DependencyHealth dependencies, LoopHeartbeats heartbeats,
     ILogger<EngineReports> logger)
 {
+    /// <summary>What the workers of this process tell about themselves.</summary>
+    public static readonly WorkerContact InProcess = new(WorkerContact.InProcess, Owner: null)
+    {
+        Host = Environment.MachineName, Version = typeof(EngineReports).Assembly.GetName().Version?.ToString(3),
+    };
+
     private readonly LoopHeartbeat _heartbeat = Resting(heartbeats.Of(loop));
 
     /// <summary>Unique, because an attempt belongs to the worker that started it.</summary>
@@ -31,6 +39,7 @@ internal sealed partial class EngineReports(
     /// <returns>Attempts whose start must be retried.</returns>
     public async Task<IReadOnlyList<Attempt>> StartAsync(InFlightAttempts inFlight, IReadOnlyList<Attempt> attempts)
     {
+        Note();
         var starts = await TryApplyAsync([.. attempts.Select(Start)]);
         if (starts is null)
             return attempts;
@@ -58,6 +67,7 @@ internal sealed partial class EngineReports(
     public async Task<IReadOnlyList<Attempt>> ReportAsync(IReadOnlyList<Attempt> attempts, bool needStart)
     {
         _heartbeat.Beat();
+        Note();
         try
         {
             var again = await Task.WhenAll(attempts.Select(a => IsToReportAgainAsync(a, needStart && !a.IsAnnounced)));
@@ -68,6 +78,8 @@ internal sealed partial class EngineReports(
             _heartbeat.Rest();
         }
     }
+
+    private void Note() => workers.Seen(new WorkerKey(null, null, Worker), InProcess);
 
     private static LoopHeartbeat Resting(LoopHeartbeat heartbeat)
     {

@@ -171,7 +171,7 @@ public sealed partial class QueueService(
             from = step.Next;
             if (from is null && found > 0) // tasks may have moved to where the purge had been: the last pass finds none
                 (from, found) = (PurgeMark.First, 0);
-            metrics.Purged(queue.Name, step.Cancelled);
+            metrics.Purged(queue.Name, step.Cancelled, Micros.Now(time));
             done += step.Cancelled + step.Dead;
             if (time.GetElapsedTime(told) >= PurgeProgress)
             {

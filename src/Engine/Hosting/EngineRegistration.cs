@@ -25,8 +25,10 @@ using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Scaling;
 using TaskQueue.Engine.Schedules;
+using TaskQueue.Engine.Statistics;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
+using TaskQueue.Engine.Workers;
 
 namespace TaskQueue.Engine.Hosting;
 
@@ -64,6 +66,8 @@ public static class EngineRegistration
         services.AddOptions<WebhookOptions>().BindConfiguration("TaskQueue:Webhooks").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<FileService>();
         services.AddTaskQueueQuotas();
+        services.AddTaskQueueWorkers();
+        services.AddTaskQueueStatistics();
         services.AddTaskQueueQuarantine();
         services.AddOptions<RoutingOptions>().BindConfiguration("TaskQueue:Routing");
         services.AddOptions<FailureOptions>().BindConfiguration("TaskQueue:Failures").ValidateDataAnnotations().ValidateOnStart();

@@ -1,4 +1,5 @@
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Workers;
 
 namespace TaskQueue.Engine.Tasks;
 
@@ -29,6 +30,12 @@ public sealed record ClaimRequest(IReadOnlyList<QueueTier> Targets, int Max, str
 
     /// <summary>The claiming credential; only the same one may report on the attempts. Null without authentication.</summary>
     public string? Credential { get; init; }
+
+    /// <summary>What the worker tells about itself; null leaves it out of the list of workers.</summary>
+    public WorkerContact? Contact { get; init; }
+
+    /// <summary>The claiming worker.</summary>
+    public WorkerKey WorkerKey => new(Contact?.Owner, Credential, Worker);
 
     /// <summary>Minimum milliseconds that a sequential claim locks a target while its task runs.</summary>
     public int LockMs { get; init; } = 600_000;

@@ -3,12 +3,13 @@ using System.Text;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Memory;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Workers;
 
 namespace TaskQueue.Engine.Tasks;
 
 /// <summary>Gives due tasks to pull workers, at once or as soon as some are due.</summary>
 public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotifier workNotifier, PostCommitNotifier postCommit,
-    TaskMetrics metrics, MemoryBudget budget, TimeProvider time)
+    TaskMetrics metrics, MemoryBudget budget, WorkerRegistry workers, TimeProvider time)
 {
     /// <summary>Bytes of the first claim, unless payloads are limited to less: many small tasks, or a single large one.</summary>
     private const long FirstBytes = 1024 * 1024;
@@ -48,6 +49,8 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
         {
             using var waiter = wait > TimeSpan.Zero ? workNotifier.Register(request.Targets) : null;
             cancellationToken.ThrowIfCancellationRequested();
+            if (request.Contact is { } contact && workers.Seen(request.WorkerKey, contact, request.Targets) is { IsDraining: true })
+                return [];
             var known = await queues.AllAsync();
             var now = Micros.Now(time);
             var open = request with { Targets = [.. request.Targets.Distinct()

@@ -54,6 +54,15 @@ public abstract class TaskCommand(Guid taskId, DateTime at) : CorrelatedBy<Guid>
 
     /// <summary>Characters of its texts that may be large.</summary>
     internal virtual int Chars => 0;
+
+    /// <summary>The worker of the task before the command; set by the committer.</summary>
+    internal string? Holder { get; set; }
+
+    /// <summary>The credential of that worker.</summary>
+    internal string? HolderCredential { get; set; }
+
+    /// <summary>The queue of the task; set with it.</summary>
+    internal string? Queue { get; set; }
 }
 
 /// <summary>Accepts a task.</summary>

@@ -1,11 +1,12 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Statistics;
 using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Engine.Tasks;
 
-/// <summary>Metrics of what this process commits. Every commit is counted exactly once.</summary>
+/// <summary>Metrics and statistics of what this process commits. Every commit is counted exactly once.</summary>
 public sealed class TaskMetrics
 {
     private static readonly string?[] Words = WordsOf(
@@ -29,6 +30,7 @@ public sealed class TaskMetrics
 
     private static readonly InstrumentAdvice<int> Sizes = new() { HistogramBucketBoundaries = [1, 2, 4, 8, 16, 32, 64, 128, 256] };
 
+    private readonly StatisticsCounter _statistics;
     private readonly BoundedLabels<string> _queues;
     private readonly BoundedLabels<string> _names;
     private readonly BoundedLabels<(string Queue, string Name)> _pairs;
@@ -37,10 +39,11 @@ public sealed class TaskMetrics
     private readonly Histogram<int> _groups;
 
     /// <summary>Creates the instruments.</summary>
-    public TaskMetrics(IMeterFactory meters, IOptions<TelemetryOptions> options)
+    public TaskMetrics(IMeterFactory meters, IOptions<TelemetryOptions> options, StatisticsCounter statistics)
     {
         ArgumentNullException.ThrowIfNull(meters);
         ArgumentNullException.ThrowIfNull(options);
+        _statistics = statistics;
         _queues = new(options.Value.MaxQueues);
         _names = new(options.Value.MaxNames);
         _pairs = new(options.Value.MaxQueues);
@@ -73,10 +76,20 @@ public sealed class TaskMetrics
             foreach (var e in task.Events)
                 Happened(task, e.Kind, e.At, e.Ran);
         }
+
+        TaskStatistics.Count(_statistics, written);
     }
 
-    /// <summary>Records a task inserted in bulk.</summary>
-    internal void Inserted(string queue) => Count(Queue(queue), TaskEventType.Submitted, 1);
+    /// <summary>Records tasks inserted in bulk.</summary>
+    internal void Inserted(IEnumerable<TaskState> tasks)
+    {
+        using var group = _statistics.Begin();
+        foreach (var task in tasks)
+        {
+            Count(Queue(task.Queue), TaskEventType.Submitted, 1);
+            group.Add(task.Queue, task.Owner, StatisticsCounts.Submitted, task.CreatedAt);
+        }
+    }
 
     /// <summary>Records a claim.</summary>
     internal void Claimed(IReadOnlyList<TaskState> tasks, TimeSpan took)
@@ -84,6 +97,9 @@ public sealed class TaskMetrics
         _claims.Record(took.TotalSeconds);
         foreach (var task in tasks)
             Started(task, Queue(task.Queue), task.StartedAt);
+        using var group = _statistics.Begin();
+        foreach (var task in tasks)
+            group.Add(task.Queue, task.Owner, StatisticsCounts.Started, task.StartedAt ?? task.DueAt);
     }
 
     /// <summary>Records a lease expiry.</summary>
@@ -106,10 +122,13 @@ public sealed class TaskMetrics
         _setAside.Add(count, new KeyValuePair<string, object?>("message", message), new("what", what));
 
     /// <summary>Records tasks of a queue that were cancelled by a purge.</summary>
-    internal void Purged(string queue, int count)
+    internal void Purged(string queue, int count, DateTime at)
     {
-        if (count > 0)
-            Count(Queue(queue), TaskEventType.Cancelled, count);
+        if (count == 0)
+            return;
+        Count(Queue(queue), TaskEventType.Cancelled, count);
+        using var group = _statistics.Begin();
+        group.Add(queue, owner: null, StatisticsCounts.Cancelled, at, count); // a purge does not say whose tasks it deleted
     }
 
     private void Happened(TaskState task, TaskEventType type, DateTime at, TimeSpan? ran)

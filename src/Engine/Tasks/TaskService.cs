@@ -8,6 +8,7 @@ using TaskQueue.Engine.Notifications;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Telemetry;
+using TaskQueue.Engine.Workers;
 
 namespace TaskQueue.Engine.Tasks;
 
@@ -17,8 +18,9 @@ namespace TaskQueue.Engine.Tasks;
 /// </summary>
 public sealed class TaskService(
     ITaskCommitter committer, ITaskStore store, PostCommitNotifier postCommit, QueueCatalog queues, ITaskQueries queries,
-    InFlightLimiter inFlight, AdmissionLimiter admission, WaitingTaskQuota quota, TaskMetrics metrics, IOptions<EngineOptions> options,
-    IOptions<WebhookOptions> webhooks, TaskLogs logs, TimeProvider time)
+    InFlightLimiter inFlight, AdmissionLimiter admission, WaitingTaskQuota quota, TaskMetrics metrics, WorkerRegistry workers,
+    IOptions<EngineOptions> options, IOptions<WebhookOptions> webhooks, TaskLogs logs,
+    TimeProvider time)
 {
     /// <summary>Default lease in milliseconds.</summary>
     public const int DefaultLeaseMs = 15_000;
@@ -74,11 +76,11 @@ public sealed class TaskService(
         var answers = await store.InsertAsync(tasks, step) ?? [];
         foreach (var answer in answers)
         {
-            if (answer.Result != SubmitStatus.Accepted)
-                continue;
-            room?.Accept(answer.Task!.Owner);
-            metrics.Inserted(answer.Task!.Queue);
+            if (answer.Result == SubmitStatus.Accepted)
+                room?.Accept(answer.Task!.Owner);
         }
+
+        metrics.Inserted(answers.Where(a => a.Result == SubmitStatus.Accepted).Select(a => a.Task!));
 
         postCommit.Inserted(answers.Where(a => a.Result is SubmitStatus.Accepted or SubmitStatus.Overwritten).Select(a => a.Task!));
         return answers;
@@ -114,6 +116,7 @@ public sealed class TaskService(
             await logs.AppendAsync(chunks);
         if (faults.FirstOrDefault(fault => fault is not null) is { } first)
             ExceptionDispatchInfo.Throw(first);
+        WorkerReports.Note(workers, commands, access);
         return commands;
     }
 

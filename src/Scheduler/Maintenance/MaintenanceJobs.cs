@@ -42,6 +42,15 @@ internal static class MaintenanceJobs
         new(
             typeof(StaleUsage), "Removes quota counts left behind by stopped processes.",
             o => o.StaleUsageInterval),
+        new(
+            typeof(LostWorkers), "Finds workers that have been silent for too long, and forgets those that ended long ago.",
+            o => o.LostWorkersInterval),
+        new(
+            typeof(StatisticsSample), "Records for the statistics what waits in each queue.",
+            o => o.StatisticsSampleInterval),
+        new(
+            typeof(StatisticsRollUp), "Sums statistics of minutes to hours and days, and removes old ones.",
+            o => o.StatisticsRollUpInterval),
     ];
 
     /// <summary>Finds a job by name, or null.</summary>

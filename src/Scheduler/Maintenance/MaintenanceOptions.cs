@@ -39,6 +39,18 @@ public sealed class MaintenanceOptions : IValidatableObject
     /// <value>5 minutes.</value>
     public TimeSpan StaleUsageInterval { get; set; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>Interval of <c>lost-workers</c>.</summary>
+    /// <value>15 seconds.</value>
+    public TimeSpan LostWorkersInterval { get; set; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>Interval of <c>statistics-sample</c>.</summary>
+    /// <value>1 minute.</value>
+    public TimeSpan StatisticsSampleInterval { get; set; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>Interval of <c>statistics-roll-up</c>.</summary>
+    /// <value>5 minutes.</value>
+    public TimeSpan StatisticsRollUpInterval { get; set; } = TimeSpan.FromMinutes(5);
+
     /// <summary>Seconds without a renewal after which another process takes over a run.</summary>
     /// <value>60; 5 to 3,600.</value>
     [Range(5, 3600, ErrorMessage = Section + ":TakeOverAfterSeconds must be 5 to 3600")]

@@ -373,19 +373,6 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 });
 
             migrationBuilder.CreateTable(
-                name: "session_keys",
-                columns: table => new
-                {
-                    number = table.Column<int>(type: "int", nullable: false),
-                    text = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
-                    created_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false)
-                },
-                constraints: table =>
-                {
-                    table.PrimaryKey("PK_session_keys", x => x.number);
-                });
-
-            migrationBuilder.CreateTable(
                 name: "queue_locks",
                 columns: table => new
                 {
@@ -398,6 +385,54 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 constraints: table =>
                 {
                     table.PrimaryKey("PK_queue_locks", x => new { x.queue, x.tier });
+                });
+
+            migrationBuilder.CreateTable(
+                name: "queue_statistics",
+                columns: table => new
+                {
+                    step = table.Column<int>(type: "int", nullable: false),
+                    at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: false),
+                    submitted = table.Column<long>(type: "bigint", nullable: false),
+                    started = table.Column<long>(type: "bigint", nullable: false),
+                    completed = table.Column<long>(type: "bigint", nullable: false),
+                    failed = table.Column<long>(type: "bigint", nullable: false),
+                    retried = table.Column<long>(type: "bigint", nullable: false),
+                    cancelled = table.Column<long>(type: "bigint", nullable: false),
+                    expired = table.Column<long>(type: "bigint", nullable: false),
+                    runs = table.Column<long>(type: "bigint", nullable: false),
+                    run_micros = table.Column<long>(type: "bigint", nullable: false),
+                    waiting = table.Column<long>(type: "bigint", nullable: false),
+                    oldest_ms = table.Column<long>(type: "bigint", nullable: true),
+                    b0 = table.Column<long>(type: "bigint", nullable: false),
+                    b1 = table.Column<long>(type: "bigint", nullable: false),
+                    b2 = table.Column<long>(type: "bigint", nullable: false),
+                    b3 = table.Column<long>(type: "bigint", nullable: false),
+                    b4 = table.Column<long>(type: "bigint", nullable: false),
+                    b5 = table.Column<long>(type: "bigint", nullable: false),
+                    b6 = table.Column<long>(type: "bigint", nullable: false),
+                    b7 = table.Column<long>(type: "bigint", nullable: false),
+                    b8 = table.Column<long>(type: "bigint", nullable: false),
+                    b9 = table.Column<long>(type: "bigint", nullable: false),
+                    b10 = table.Column<long>(type: "bigint", nullable: false),
+                    b11 = table.Column<long>(type: "bigint", nullable: false),
+                    b12 = table.Column<long>(type: "bigint", nullable: false),
+                    b13 = table.Column<long>(type: "bigint", nullable: false),
+                    b14 = table.Column<long>(type: "bigint", nullable: false),
+                    b15 = table.Column<long>(type: "bigint", nullable: false),
+                    b16 = table.Column<long>(type: "bigint", nullable: false),
+                    b17 = table.Column<long>(type: "bigint", nullable: false),
+                    b18 = table.Column<long>(type: "bigint", nullable: false),
+                    b19 = table.Column<long>(type: "bigint", nullable: false),
+                    b20 = table.Column<long>(type: "bigint", nullable: false),
+                    b21 = table.Column<long>(type: "bigint", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_queue_statistics", x => new { x.step, x.at, x.queue, x.owner })
+                        .Annotation("SqlServer:Clustered", false);
                 });
 
             migrationBuilder.CreateTable(
@@ -521,6 +556,19 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "session_keys",
+                columns: table => new
+                {
+                    number = table.Column<int>(type: "int", nullable: false),
+                    text = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
+                    created_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_session_keys", x => x.number);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "task_logs",
                 columns: table => new
                 {
@@ -608,6 +656,32 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 constraints: table =>
                 {
                     table.PrimaryKey("PK_webhook_receivers", x => new { x.owner, x.origin });
+                });
+
+            migrationBuilder.CreateTable(
+                name: "workers",
+                columns: table => new
+                {
+                    id = table.Column<string>(type: "nvarchar(32)", maxLength: 32, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    name = table.Column<string>(type: "nvarchar(200)", maxLength: 200, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
+                    credential = table.Column<string>(type: "nvarchar(256)", maxLength: 256, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    transport = table.Column<string>(type: "nvarchar(16)", maxLength: 16, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    version = table.Column<string>(type: "nvarchar(100)", maxLength: 100, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    host = table.Column<string>(type: "nvarchar(200)", maxLength: 200, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    slots = table.Column<int>(type: "int", nullable: true),
+                    instance = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    queues = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
+                    started_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    last_seen_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    state = table.Column<int>(type: "int", nullable: false),
+                    draining = table.Column<bool>(type: "bit", nullable: false),
+                    lost_retried = table.Column<int>(type: "int", nullable: false),
+                    lost_failed = table.Column<int>(type: "int", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_workers", x => x.id);
                 });
 
             migrationBuilder.InsertData(
@@ -912,6 +986,21 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 columns: new[] { "schedule_id", "id" },
                 filter: "schedule_id is not null");
 
+            migrationBuilder.CreateIndex(
+                name: "ix_workers_name",
+                table: "workers",
+                column: "name");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_workers_owner",
+                table: "workers",
+                columns: new[] { "owner", "started_at", "id" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_workers_started",
+                table: "workers",
+                columns: new[] { "started_at", "id" });
+
             // A view is the first statement of its batch.
             migrationBuilder.Sql(
                 """
@@ -1037,10 +1126,10 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 name: "queue_limits");
 
             migrationBuilder.DropTable(
-                name: "session_keys");
+                name: "queue_locks");
 
             migrationBuilder.DropTable(
-                name: "queue_locks");
+                name: "queue_statistics");
 
             migrationBuilder.DropTable(
                 name: "queues");
@@ -1053,6 +1142,9 @@ namespace TaskQueue.Storage.SqlServer.Migrations
 
             migrationBuilder.DropTable(
                 name: "schedules");
+
+            migrationBuilder.DropTable(
+                name: "session_keys");
 
             migrationBuilder.DropTable(
                 name: "task_logs");
@@ -1068,6 +1160,9 @@ namespace TaskQueue.Storage.SqlServer.Migrations
 
             migrationBuilder.DropTable(
                 name: "webhook_receivers");
+
+            migrationBuilder.DropTable(
+                name: "workers");
         }
     }
 }

@@ -958,6 +958,259 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     b.ToTable("schedules", (string)null);
                 });
 
+            modelBuilder.Entity("TaskQueue.Engine.Statistics.StatisticsRow", b =>
+                {
+                    b.Property<int>("Step")
+                        .HasColumnType("int")
+                        .HasColumnName("step");
+
+                    b.Property<DateTime>("At")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("at");
+
+                    b.Property<string>("Queue")
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("queue")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<byte[]>("Owner")
+                        .HasColumnType("varbinary(800)")
+                        .HasColumnName("owner");
+
+                    b.Property<long>("B0")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b0");
+
+                    b.Property<long>("B1")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b1");
+
+                    b.Property<long>("B10")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b10");
+
+                    b.Property<long>("B11")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b11");
+
+                    b.Property<long>("B12")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b12");
+
+                    b.Property<long>("B13")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b13");
+
+                    b.Property<long>("B14")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b14");
+
+                    b.Property<long>("B15")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b15");
+
+                    b.Property<long>("B16")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b16");
+
+                    b.Property<long>("B17")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b17");
+
+                    b.Property<long>("B18")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b18");
+
+                    b.Property<long>("B19")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b19");
+
+                    b.Property<long>("B2")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b2");
+
+                    b.Property<long>("B20")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b20");
+
+                    b.Property<long>("B21")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b21");
+
+                    b.Property<long>("B3")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b3");
+
+                    b.Property<long>("B4")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b4");
+
+                    b.Property<long>("B5")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b5");
+
+                    b.Property<long>("B6")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b6");
+
+                    b.Property<long>("B7")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b7");
+
+                    b.Property<long>("B8")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b8");
+
+                    b.Property<long>("B9")
+                        .HasColumnType("bigint")
+                        .HasColumnName("b9");
+
+                    b.Property<long>("Cancelled")
+                        .HasColumnType("bigint")
+                        .HasColumnName("cancelled");
+
+                    b.Property<long>("Completed")
+                        .HasColumnType("bigint")
+                        .HasColumnName("completed");
+
+                    b.Property<long>("Expired")
+                        .HasColumnType("bigint")
+                        .HasColumnName("expired");
+
+                    b.Property<long>("Failed")
+                        .HasColumnType("bigint")
+                        .HasColumnName("failed");
+
+                    b.Property<long?>("OldestMs")
+                        .HasColumnType("bigint")
+                        .HasColumnName("oldest_ms");
+
+                    b.Property<long>("Retried")
+                        .HasColumnType("bigint")
+                        .HasColumnName("retried");
+
+                    b.Property<long>("RunMicros")
+                        .HasColumnType("bigint")
+                        .HasColumnName("run_micros");
+
+                    b.Property<long>("Runs")
+                        .HasColumnType("bigint")
+                        .HasColumnName("runs");
+
+                    b.Property<long>("Started")
+                        .HasColumnType("bigint")
+                        .HasColumnName("started");
+
+                    b.Property<long>("Submitted")
+                        .HasColumnType("bigint")
+                        .HasColumnName("submitted");
+
+                    b.Property<long>("Waiting")
+                        .HasColumnType("bigint")
+                        .HasColumnName("waiting");
+
+                    b.HasKey("Step", "At", "Queue", "Owner");
+
+                    SqlServerKeyBuilderExtensions.IsClustered(b.HasKey("Step", "At", "Queue", "Owner"), false);
+
+                    b.ToTable("queue_statistics", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Workers.WorkerRecord", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasMaxLength(32)
+                        .HasColumnType("nvarchar(32)")
+                        .HasColumnName("id")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Credential")
+                        .HasMaxLength(256)
+                        .HasColumnType("nvarchar(256)")
+                        .HasColumnName("credential")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<bool>("Draining")
+                        .HasColumnType("bit")
+                        .HasColumnName("draining");
+
+                    b.Property<string>("Host")
+                        .HasMaxLength(200)
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("host")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Instance")
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("instance")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<DateTime>("LastSeenAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("last_seen_at");
+
+                    b.Property<int>("LostFailed")
+                        .HasColumnType("int")
+                        .HasColumnName("lost_failed");
+
+                    b.Property<int>("LostRetried")
+                        .HasColumnType("int")
+                        .HasColumnName("lost_retried");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("nvarchar(200)")
+                        .HasColumnName("name")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<byte[]>("Owner")
+                        .HasColumnType("varbinary(800)")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Queues")
+                        .IsRequired()
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("queues")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<int?>("Slots")
+                        .HasColumnType("int")
+                        .HasColumnName("slots");
+
+                    b.Property<DateTime>("StartedAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("started_at");
+
+                    b.Property<int>("State")
+                        .HasColumnType("int")
+                        .HasColumnName("state");
+
+                    b.Property<string>("Transport")
+                        .HasMaxLength(16)
+                        .HasColumnType("nvarchar(16)")
+                        .HasColumnName("transport")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Version")
+                        .HasMaxLength(100)
+                        .HasColumnType("nvarchar(100)")
+                        .HasColumnName("version")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "Name" }, "ix_workers_name");
+
+                    b.HasIndex(new[] { "Owner", "StartedAt", "Id" }, "ix_workers_owner");
+
+                    b.HasIndex(new[] { "StartedAt", "Id" }, "ix_workers_started");
+
+                    b.ToTable("workers", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Storage.AttemptRow", b =>
                 {
                     b.Property<long>("Id")

@@ -888,6 +888,250 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.ToTable("schedules", (string)null);
                 });
 
+            modelBuilder.Entity("TaskQueue.Engine.Statistics.StatisticsRow", b =>
+                {
+                    b.Property<int>("Step")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("step");
+
+                    b.Property<long>("At")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("at");
+
+                    b.Property<string>("Queue")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("queue");
+
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("owner");
+
+                    b.Property<long>("B0")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b0");
+
+                    b.Property<long>("B1")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b1");
+
+                    b.Property<long>("B10")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b10");
+
+                    b.Property<long>("B11")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b11");
+
+                    b.Property<long>("B12")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b12");
+
+                    b.Property<long>("B13")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b13");
+
+                    b.Property<long>("B14")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b14");
+
+                    b.Property<long>("B15")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b15");
+
+                    b.Property<long>("B16")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b16");
+
+                    b.Property<long>("B17")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b17");
+
+                    b.Property<long>("B18")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b18");
+
+                    b.Property<long>("B19")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b19");
+
+                    b.Property<long>("B2")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b2");
+
+                    b.Property<long>("B20")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b20");
+
+                    b.Property<long>("B21")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b21");
+
+                    b.Property<long>("B3")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b3");
+
+                    b.Property<long>("B4")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b4");
+
+                    b.Property<long>("B5")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b5");
+
+                    b.Property<long>("B6")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b6");
+
+                    b.Property<long>("B7")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b7");
+
+                    b.Property<long>("B8")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b8");
+
+                    b.Property<long>("B9")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("b9");
+
+                    b.Property<long>("Cancelled")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("cancelled");
+
+                    b.Property<long>("Completed")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("completed");
+
+                    b.Property<long>("Expired")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("expired");
+
+                    b.Property<long>("Failed")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("failed");
+
+                    b.Property<long?>("OldestMs")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("oldest_ms");
+
+                    b.Property<long>("Retried")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("retried");
+
+                    b.Property<long>("RunMicros")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("run_micros");
+
+                    b.Property<long>("Runs")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("runs");
+
+                    b.Property<long>("Started")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("started");
+
+                    b.Property<long>("Submitted")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("submitted");
+
+                    b.Property<long>("Waiting")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("waiting");
+
+                    b.HasKey("Step", "At", "Queue", "Owner");
+
+                    b.ToTable("queue_statistics", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Workers.WorkerRecord", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasMaxLength(32)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("id");
+
+                    b.Property<string>("Credential")
+                        .HasMaxLength(256)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("credential");
+
+                    b.Property<bool>("Draining")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("draining");
+
+                    b.Property<string>("Host")
+                        .HasMaxLength(200)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("host");
+
+                    b.Property<string>("Instance")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("instance");
+
+                    b.Property<long>("LastSeenAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("last_seen_at");
+
+                    b.Property<int>("LostFailed")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("lost_failed");
+
+                    b.Property<int>("LostRetried")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("lost_retried");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("name");
+
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Queues")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("queues");
+
+                    b.Property<int?>("Slots")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("slots");
+
+                    b.Property<long>("StartedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("started_at");
+
+                    b.Property<int>("State")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("state");
+
+                    b.Property<string>("Transport")
+                        .HasMaxLength(16)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("transport");
+
+                    b.Property<string>("Version")
+                        .HasMaxLength(100)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("version");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "Name" }, "ix_workers_name");
+
+                    b.HasIndex(new[] { "Owner", "StartedAt", "Id" }, "ix_workers_owner");
+
+                    b.HasIndex(new[] { "StartedAt", "Id" }, "ix_workers_started");
+
+                    b.ToTable("workers", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Storage.AttemptRow", b =>
                 {
                     b.Property<long>("Id")

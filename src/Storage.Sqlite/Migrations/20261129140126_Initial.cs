@@ -372,19 +372,6 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 });
 
             migrationBuilder.CreateTable(
-                name: "session_keys",
-                columns: table => new
-                {
-                    number = table.Column<int>(type: "INTEGER", nullable: false),
-                    text = table.Column<string>(type: "TEXT", nullable: false),
-                    created_at = table.Column<long>(type: "INTEGER", nullable: false)
-                },
-                constraints: table =>
-                {
-                    table.PrimaryKey("PK_session_keys", x => x.number);
-                });
-
-            migrationBuilder.CreateTable(
                 name: "queue_locks",
                 columns: table => new
                 {
@@ -397,6 +384,53 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 constraints: table =>
                 {
                     table.PrimaryKey("PK_queue_locks", x => new { x.queue, x.tier });
+                });
+
+            migrationBuilder.CreateTable(
+                name: "queue_statistics",
+                columns: table => new
+                {
+                    step = table.Column<int>(type: "INTEGER", nullable: false),
+                    at = table.Column<long>(type: "INTEGER", nullable: false),
+                    queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
+                    owner = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
+                    submitted = table.Column<long>(type: "INTEGER", nullable: false),
+                    started = table.Column<long>(type: "INTEGER", nullable: false),
+                    completed = table.Column<long>(type: "INTEGER", nullable: false),
+                    failed = table.Column<long>(type: "INTEGER", nullable: false),
+                    retried = table.Column<long>(type: "INTEGER", nullable: false),
+                    cancelled = table.Column<long>(type: "INTEGER", nullable: false),
+                    expired = table.Column<long>(type: "INTEGER", nullable: false),
+                    runs = table.Column<long>(type: "INTEGER", nullable: false),
+                    run_micros = table.Column<long>(type: "INTEGER", nullable: false),
+                    waiting = table.Column<long>(type: "INTEGER", nullable: false),
+                    oldest_ms = table.Column<long>(type: "INTEGER", nullable: true),
+                    b0 = table.Column<long>(type: "INTEGER", nullable: false),
+                    b1 = table.Column<long>(type: "INTEGER", nullable: false),
+                    b2 = table.Column<long>(type: "INTEGER", nullable: false),
+                    b3 = table.Column<long>(type: "INTEGER", nullable: false),
+                    b4 = table.Column<long>(type: "INTEGER", nullable: false),
+                    b5 = table.Column<long>(type: "INTEGER", nullable: false),
+                    b6 = table.Column<long>(type: "INTEGER", nullable: false),
+                    b7 = table.Column<long>(type: "INTEGER", nullable: false),
+                    b8 = table.Column<long>(type: "INTEGER", nullable: false),
+                    b9 = table.Column<long>(type: "INTEGER", nullable: false),
+                    b10 = table.Column<long>(type: "INTEGER", nullable: false),
+                    b11 = table.Column<long>(type: "INTEGER", nullable: false),
+                    b12 = table.Column<long>(type: "INTEGER", nullable: false),
+                    b13 = table.Column<long>(type: "INTEGER", nullable: false),
+                    b14 = table.Column<long>(type: "INTEGER", nullable: false),
+                    b15 = table.Column<long>(type: "INTEGER", nullable: false),
+                    b16 = table.Column<long>(type: "INTEGER", nullable: false),
+                    b17 = table.Column<long>(type: "INTEGER", nullable: false),
+                    b18 = table.Column<long>(type: "INTEGER", nullable: false),
+                    b19 = table.Column<long>(type: "INTEGER", nullable: false),
+                    b20 = table.Column<long>(type: "INTEGER", nullable: false),
+                    b21 = table.Column<long>(type: "INTEGER", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_queue_statistics", x => new { x.step, x.at, x.queue, x.owner });
                 });
 
             migrationBuilder.CreateTable(
@@ -520,6 +554,19 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "session_keys",
+                columns: table => new
+                {
+                    number = table.Column<int>(type: "INTEGER", nullable: false),
+                    text = table.Column<string>(type: "TEXT", nullable: false),
+                    created_at = table.Column<long>(type: "INTEGER", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_session_keys", x => x.number);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "task_logs",
                 columns: table => new
                 {
@@ -607,6 +654,32 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 constraints: table =>
                 {
                     table.PrimaryKey("PK_webhook_receivers", x => new { x.owner, x.origin });
+                });
+
+            migrationBuilder.CreateTable(
+                name: "workers",
+                columns: table => new
+                {
+                    id = table.Column<string>(type: "TEXT", maxLength: 32, nullable: false),
+                    name = table.Column<string>(type: "TEXT", maxLength: 200, nullable: false),
+                    owner = table.Column<string>(type: "TEXT", maxLength: 128, nullable: true),
+                    credential = table.Column<string>(type: "TEXT", maxLength: 256, nullable: true),
+                    transport = table.Column<string>(type: "TEXT", maxLength: 16, nullable: true),
+                    version = table.Column<string>(type: "TEXT", maxLength: 100, nullable: true),
+                    host = table.Column<string>(type: "TEXT", maxLength: 200, nullable: true),
+                    slots = table.Column<int>(type: "INTEGER", nullable: true),
+                    instance = table.Column<string>(type: "TEXT", maxLength: 64, nullable: true),
+                    queues = table.Column<string>(type: "TEXT", nullable: false),
+                    started_at = table.Column<long>(type: "INTEGER", nullable: false),
+                    last_seen_at = table.Column<long>(type: "INTEGER", nullable: false),
+                    state = table.Column<int>(type: "INTEGER", nullable: false),
+                    draining = table.Column<bool>(type: "INTEGER", nullable: false),
+                    lost_retried = table.Column<int>(type: "INTEGER", nullable: false),
+                    lost_failed = table.Column<int>(type: "INTEGER", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_workers", x => x.id);
                 });
 
             migrationBuilder.InsertData(
@@ -910,6 +983,21 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 columns: new[] { "schedule_id", "id" },
                 filter: "schedule_id is not null");
 
+            migrationBuilder.CreateIndex(
+                name: "ix_workers_name",
+                table: "workers",
+                column: "name");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_workers_owner",
+                table: "workers",
+                columns: new[] { "owner", "started_at", "id" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_workers_started",
+                table: "workers",
+                columns: new[] { "started_at", "id" });
+
             migrationBuilder.Sql(
                 """
                 create view waiting_tasks as
@@ -1027,10 +1115,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 name: "queue_limits");
 
             migrationBuilder.DropTable(
-                name: "session_keys");
+                name: "queue_locks");
 
             migrationBuilder.DropTable(
-                name: "queue_locks");
+                name: "queue_statistics");
 
             migrationBuilder.DropTable(
                 name: "queues");
@@ -1043,6 +1131,9 @@ namespace TaskQueue.Storage.Sqlite.Migrations
 
             migrationBuilder.DropTable(
                 name: "schedules");
+
+            migrationBuilder.DropTable(
+                name: "session_keys");
 
             migrationBuilder.DropTable(
                 name: "task_logs");
@@ -1058,6 +1149,9 @@ namespace TaskQueue.Storage.Sqlite.Migrations
 
             migrationBuilder.DropTable(
                 name: "webhook_receivers");
+
+            migrationBuilder.DropTable(
+                name: "workers");
         }
     }
 }

@@ -10,6 +10,7 @@ using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
+using TaskQueue.Engine.Workers;
 
 namespace TaskQueue.Storage.GroupCommit;
 
@@ -38,6 +39,7 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
     private readonly IReplySender _replies;
     private readonly TaskMetrics _metrics;
     private readonly FailureCounts _failures;
+    private readonly WorkerRegistry _workers;
     private readonly DependencyHealth _dependencies;
     private readonly TimeSpan _maxWait;
     private readonly ILogger<GroupCommitter> _logger;
@@ -47,7 +49,8 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
     private long _groups;
 
     public GroupCommitter(ITaskStore store, TaskStateMachine machine, QueueCatalog queues, PostCommitNotifier postCommit,
-        IReplySender replies, TaskMetrics metrics, FailureCounts failures, GroupCommitOptions options, LoopHeartbeats heartbeats,
+        IReplySender replies, TaskMetrics metrics, FailureCounts failures, WorkerRegistry workers,
+        GroupCommitOptions options, LoopHeartbeats heartbeats,
         DependencyHealth dependencies, IOptions<EngineOptions> engine,
         TimeProvider time, ILogger<GroupCommitter> logger)
     {
@@ -58,6 +61,7 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
         _replies = replies;
         _metrics = metrics;
         _failures = failures;
+        _workers = workers;
         _dependencies = dependencies;
         _maxWait = TimeSpan.FromSeconds(engine.Value.MaxWaitSeconds);
         _held = new HeldTasks(group => CommitGroupAsync(group), time);
@@ -238,10 +242,17 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
         IReadOnlyList<TaskState> written = [.. inserts, .. updates.Where(t => missed.Count == 0 || !missed.Contains(t.CorrelationId))];
         _metrics.Committed(group.Count, Stopwatch.GetElapsedTime(begun), written);
         foreach (var entry in group.Where(e => e.HasExpired && !missed.Contains(e.TaskId)))
-            _metrics.LeaseExpired(slots[entry.TaskId].Task!.Queue);
+            LeaseExpired(entry.Command, slots[entry.TaskId].Task!);
         later.UnionWith(group.Where(e => missed.Contains(e.TaskId)));
         return new Written(written, later,
             [.. group.Where(e => !missed.Contains(e.TaskId)).Select(e => e.FailureOf(slots[e.TaskId].Task!)).OfType<Failure>()]);
+    }
+
+    private void LeaseExpired(TaskCommand command, TaskState task)
+    {
+        _metrics.LeaseExpired(task.Queue);
+        if (command.Holder is { } worker)
+            _workers.Lost(worker, command.HolderCredential, isRetried: task.State is TaskStates.Pending or TaskStates.Retrying);
     }
 
     private static async Task<Dictionary<Guid, GroupSlot>> LoadAsync(

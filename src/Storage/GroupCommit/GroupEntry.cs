@@ -54,6 +54,7 @@ internal sealed class GroupEntry(TaskCommand command, CommandList list, int plac
             if (isNew ? command is not SubmitTask : IsGone(slot.Task!))
                 return;
             var task = isNew ? ((SubmitTask)command).Task.Copy() : slot.Task!.Copy();
+            (command.Holder, command.HolderCredential, command.Queue) = (task.Worker, task.ClaimedBy, task.Queue);
             await transitions.ApplyAsync(task, command);
             if (command.CommandResult != CommandResult.Applied)
                 return; // rejected or a duplicate: nothing changed

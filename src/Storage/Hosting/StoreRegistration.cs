@@ -14,7 +14,9 @@ using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Search;
+using TaskQueue.Engine.Statistics;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Workers;
 using TaskQueue.Storage.Audit;
 using TaskQueue.Storage.Auth;
 using TaskQueue.Storage.Batches;
@@ -27,7 +29,9 @@ using TaskQueue.Storage.Queues;
 using TaskQueue.Storage.Quotas;
 using TaskQueue.Storage.Schedules;
 using TaskQueue.Storage.Search;
+using TaskQueue.Storage.Statistics;
 using TaskQueue.Storage.Tasks;
+using TaskQueue.Storage.Workers;
 
 namespace TaskQueue.Storage.Hosting;
 
@@ -52,6 +56,7 @@ internal static class StoreRegistration
         services.AddSingleton<IWebhookStore, WebhookStore>().AddSingleton<ICallbackRepeats, CallbackRepeats>();
         services.AddSingleton<QuarantineStore>().AddSingleton<IQuarantineStore>(sp => sp.GetRequiredService<QuarantineStore>());
         services.AddSingleton<IParkingStore, ParkingStore>();
+        services.AddSingleton<IWorkerStore, WorkerStore>().AddSingleton<IStatisticsStore, StatisticsStore>();
     }
 
     private static IFileContents FileContents(IServiceProvider services)

@@ -2,7 +2,6 @@ using System.Text.Json;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Quotas;
-using TaskQueue.Http.Answers;
 using TaskQueue.Http.Auth;
 using TaskQueue.Http.Errors;
 using TaskQueue.WebConsole.Sessions;

@@ -82,7 +82,7 @@ internal static partial class StatementEffects
     [GeneratedRegex(@"\s+", RegexOptions.None, Timeout)]
     private static partial Regex Spaces();
 
-    [GeneratedRegex(@"insert into (?<table>\w+) \((?<columns>[^)]*)\)", RegexOptions.None, Timeout)]
+    [GeneratedRegex(@"insert into (?<table>\w+)(?: as \w+)? \((?<columns>[^)]*)\)", RegexOptions.None, Timeout)]
     private static partial Regex Inserts();
 
     [GeneratedRegex(@"on conflict \([^)]*\) do update set ", RegexOptions.None, Timeout)]

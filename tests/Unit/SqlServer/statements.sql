@@ -3,6 +3,23 @@ insert into callbacks (subject_id, url, body, state, attempts, due_at, log, crea
 select o.subject_id, o.url, o.body, 0, 0, o.at, N'[]', o.at, o.owner, o.origin
 from (select convert(binary(16), j.subject_id, 2) as subject_id, j.url collate Latin1_General_100_BIN2 as url, j.body collate Latin1_General_100_BIN2 as body, j.at, convert(varbinary(800), j.owner) as owner, j.origin collate Latin1_General_100_BIN2 as origin from openjson(@owed) with (subject_id char(32) '$[0]', url nvarchar(max) '$[1]', body nvarchar(max) '$[2]', at datetime2(6) '$[3]', owner nvarchar(400) '$[4]', origin nvarchar(300) '$[5]') as j) as o
 
+-- AddCountsSql(@rows NVarChar -1 0)
+set xact_abort on;
+begin transaction;
+update s set
+    waiting = case when r.waiting > s.waiting then r.waiting else s.waiting end,
+    oldest_ms = case when s.oldest_ms is null or r.oldest_ms > s.oldest_ms then coalesce(r.oldest_ms, s.oldest_ms)
+        else s.oldest_ms end,
+    submitted = s.submitted + r.submitted, started = s.started + r.started, completed = s.completed + r.completed, failed = s.failed + r.failed, retried = s.retried + r.retried, cancelled = s.cancelled + r.cancelled, expired = s.expired + r.expired, runs = s.runs + r.runs, run_micros = s.run_micros + r.run_micros, b0 = s.b0 + r.b0, b1 = s.b1 + r.b1, b2 = s.b2 + r.b2, b3 = s.b3 + r.b3, b4 = s.b4 + r.b4, b5 = s.b5 + r.b5, b6 = s.b6 + r.b6, b7 = s.b7 + r.b7, b8 = s.b8 + r.b8, b9 = s.b9 + r.b9, b10 = s.b10 + r.b10, b11 = s.b11 + r.b11, b12 = s.b12 + r.b12, b13 = s.b13 + r.b13, b14 = s.b14 + r.b14, b15 = s.b15 + r.b15, b16 = s.b16 + r.b16, b17 = s.b17 + r.b17, b18 = s.b18 + r.b18, b19 = s.b19 + r.b19, b20 = s.b20 + r.b20, b21 = s.b21 + r.b21
+from (select j.at, j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.owner) as owner, j.waiting, j.oldest_ms, j.submitted, j.started, j.completed, j.failed, j.retried, j.cancelled, j.expired, j.runs, j.run_micros, j.b0, j.b1, j.b2, j.b3, j.b4, j.b5, j.b6, j.b7, j.b8, j.b9, j.b10, j.b11, j.b12, j.b13, j.b14, j.b15, j.b16, j.b17, j.b18, j.b19, j.b20, j.b21 from openjson(@rows) with (at datetime2(6) '$[0]', queue nvarchar(128) '$[1]', owner nvarchar(400) '$[2]', waiting bigint '$[3]', oldest_ms bigint '$[4]', submitted bigint '$[5]', started bigint '$[6]', completed bigint '$[7]', failed bigint '$[8]', retried bigint '$[9]', cancelled bigint '$[10]', expired bigint '$[11]', runs bigint '$[12]', run_micros bigint '$[13]', b0 bigint '$[14]', b1 bigint '$[15]', b2 bigint '$[16]', b3 bigint '$[17]', b4 bigint '$[18]', b5 bigint '$[19]', b6 bigint '$[20]', b7 bigint '$[21]', b8 bigint '$[22]', b9 bigint '$[23]', b10 bigint '$[24]', b11 bigint '$[25]', b12 bigint '$[26]', b13 bigint '$[27]', b14 bigint '$[28]', b15 bigint '$[29]', b16 bigint '$[30]', b17 bigint '$[31]', b18 bigint '$[32]', b19 bigint '$[33]', b20 bigint '$[34]', b21 bigint '$[35]') as j) as r inner loop join queue_statistics s with (updlock, holdlock, rowlock, forceseek)
+    on s.step = 0 and s.at = r.at and s.queue = r.queue and s.owner = r.owner;
+insert into queue_statistics (step, at, queue, owner, waiting, oldest_ms, submitted, started, completed, failed, retried, cancelled, expired, runs, run_micros, b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19, b20, b21)
+select 0, r.at, r.queue, r.owner, r.waiting, r.oldest_ms, r.submitted, r.started, r.completed, r.failed, r.retried, r.cancelled, r.expired, r.runs, r.run_micros, r.b0, r.b1, r.b2, r.b3, r.b4, r.b5, r.b6, r.b7, r.b8, r.b9, r.b10, r.b11, r.b12, r.b13, r.b14, r.b15, r.b16, r.b17, r.b18, r.b19, r.b20, r.b21
+from (select j.at, j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.owner) as owner, j.waiting, j.oldest_ms, j.submitted, j.started, j.completed, j.failed, j.retried, j.cancelled, j.expired, j.runs, j.run_micros, j.b0, j.b1, j.b2, j.b3, j.b4, j.b5, j.b6, j.b7, j.b8, j.b9, j.b10, j.b11, j.b12, j.b13, j.b14, j.b15, j.b16, j.b17, j.b18, j.b19, j.b20, j.b21 from openjson(@rows) with (at datetime2(6) '$[0]', queue nvarchar(128) '$[1]', owner nvarchar(400) '$[2]', waiting bigint '$[3]', oldest_ms bigint '$[4]', submitted bigint '$[5]', started bigint '$[6]', completed bigint '$[7]', failed bigint '$[8]', retried bigint '$[9]', cancelled bigint '$[10]', expired bigint '$[11]', runs bigint '$[12]', run_micros bigint '$[13]', b0 bigint '$[14]', b1 bigint '$[15]', b2 bigint '$[16]', b3 bigint '$[17]', b4 bigint '$[18]', b5 bigint '$[19]', b6 bigint '$[20]', b7 bigint '$[21]', b8 bigint '$[22]', b9 bigint '$[23]', b10 bigint '$[24]', b11 bigint '$[25]', b12 bigint '$[26]', b13 bigint '$[27]', b14 bigint '$[28]', b15 bigint '$[29]', b16 bigint '$[30]', b17 bigint '$[31]', b18 bigint '$[32]', b19 bigint '$[33]', b20 bigint '$[34]', b21 bigint '$[35]') as j) as r
+where not exists (select 1 from queue_statistics k with (updlock, holdlock, rowlock)
+    where k.step = 0 and k.at = r.at and k.queue = r.queue and k.owner = r.owner);
+commit;
+
 -- AddHistorySql(@rows NVarChar -1 0)
 insert into attempts (task_id, attempt, type, started_at, ended_at, due_at, resumed_at, worker, error)
 select a.task_id, a.attempt, a.type, a.started_at, a.ended_at, a.due_at, a.resumed_at, a.worker, a.error
@@ -664,8 +681,10 @@ delete g from @gone g where g.delete_at >= (
         where e.partition_id = s.id and e.id > s.published_to order by e.id) as u);
 delete a from @gone g inner loop join attempts a with (rowlock, forceseek) on a.task_id = g.id;
 delete o from @gone g inner loop join outcomes o with (rowlock, forceseek) on o.id = g.id;
-delete k from @gone g inner loop join tasks t with (rowlock, forceseek) on t.id = g.id cross apply string_split(t.tags, N',') as s
-inner loop join task_tags k with (rowlock, forceseek) on k.tag = s.value and k.task_id = g.id;
+delete k from @gone g inner loop join tasks t with (rowlock, forceseek) on t.id = g.id
+cross apply openjson(concat(N'["', replace(string_escape(t.tags, 'json'), N',', N'","'), N'"]'))
+    with (tag nvarchar(64) '$') as s
+inner loop join task_tags k with (rowlock, forceseek) on k.tag = s.tag collate Latin1_General_100_BIN2 and k.task_id = g.id;
 delete t from @gone g inner loop join tasks t with (rowlock, forceseek) on t.id = g.id;
 select queue, dead from @gone;
 
@@ -827,3 +846,29 @@ set xact_abort on;
 delete r from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as k inner loop join running r with (rowlock, forceseek) on r.id = k.id;
 insert into ready (id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, error, attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, worker, claimed_by, created_at, due_at, expires_at, started_at, dispatch_at, ending, batch_id, owner, progress, octets)
 select u.id, u.state, u.queue, u.tier, u.priority, u.push, u.name, u.dedupe_key, u.ordering_key, u.blocked, u.error, u.attempt, u.attempts_left, u.max_attempts, u.retry, u.default_lease_ms, u.lease_ms, u.worker, u.claimed_by, u.created_at, u.due_at, u.expires_at, u.started_at, u.dispatch_at, u.ending, u.batch_id, u.owner, u.progress, u.octets from (select convert(binary(16), j.id, 2) as id, j.state, j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.priority, j.push, convert(varbinary(800), j.name) as name, convert(varbinary(800), j.dedupe_key) as dedupe_key, convert(varbinary(800), j.ordering_key) as ordering_key, j.blocked, j.error collate Latin1_General_100_BIN2 as error, j.attempt, j.attempts_left, j.max_attempts, j.retry collate Latin1_General_100_BIN2 as retry, j.default_lease_ms, j.lease_ms, j.worker collate Latin1_General_100_BIN2 as worker, j.claimed_by collate Latin1_General_100_BIN2 as claimed_by, j.created_at, j.due_at, j.expires_at, j.started_at, j.dispatch_at, j.ending collate Latin1_General_100_BIN2 as ending, convert(binary(16), j.batch_id, 2) as batch_id, convert(varbinary(800), j.owner) as owner, j.progress collate Latin1_General_100_BIN2 as progress, j.octets from openjson(@rows) with (id char(32) '$[0]', state int '$[1]', queue nvarchar(128) '$[2]', tier int '$[3]', priority int '$[4]', push bit '$[5]', name nvarchar(400) '$[6]', dedupe_key nvarchar(400) '$[7]', ordering_key nvarchar(400) '$[8]', blocked bit '$[9]', error nvarchar(max) '$[10]', attempt int '$[11]', attempts_left int '$[12]', max_attempts int '$[13]', retry nvarchar(max) '$[14]', default_lease_ms int '$[15]', lease_ms int '$[16]', worker nvarchar(max) '$[17]', claimed_by nvarchar(max) '$[18]', created_at datetime2(6) '$[19]', due_at datetime2(6) '$[20]', expires_at datetime2(6) '$[21]', started_at datetime2(6) '$[22]', dispatch_at datetime2(6) '$[23]', ending nvarchar(max) '$[24]', batch_id char(32) '$[25]', owner nvarchar(400) '$[26]', progress nvarchar(max) '$[27]', octets int '$[28]') as j) as u order by u.id;
+
+-- WriteWorkersSql(@rows NVarChar -1 0)
+set xact_abort on;
+begin transaction;
+update w set
+    transport = coalesce(r.transport, w.transport),
+    version = case when r.transport is null then w.version else r.version end,
+    host = case when r.transport is null then w.host else r.host end,
+    slots = case when r.transport is null then w.slots else r.slots end,
+    instance = coalesce(r.instance, w.instance),
+    queues = coalesce(r.queues, w.queues),
+    started_at = case when r.last_seen_at > w.last_seen_at and (w.state = 2 or (r.instance is not null and r.instance <> w.instance)) then r.started_at else w.started_at end,
+    last_seen_at = case when r.last_seen_at > w.last_seen_at then r.last_seen_at else w.last_seen_at end,
+    state = case when r.stopped = 1 and r.last_seen_at >= w.last_seen_at then 2
+        when r.last_seen_at > w.last_seen_at then 0 else w.state end,
+    draining = case when r.stopped = 1 or (r.last_seen_at > w.last_seen_at and (w.state = 2 or (r.instance is not null and r.instance <> w.instance))) then 0 else w.draining end,
+    lost_retried = case when r.last_seen_at > w.last_seen_at and (w.state = 2 or (r.instance is not null and r.instance <> w.instance)) then 0 else w.lost_retried end,
+    lost_failed = case when r.last_seen_at > w.last_seen_at and (w.state = 2 or (r.instance is not null and r.instance <> w.instance)) then 0 else w.lost_failed end
+from (select j.id collate Latin1_General_100_BIN2 as id, j.name collate Latin1_General_100_BIN2 as name, convert(varbinary(800), j.owner) as owner, j.credential collate Latin1_General_100_BIN2 as credential, j.transport collate Latin1_General_100_BIN2 as transport, j.version collate Latin1_General_100_BIN2 as version, j.host collate Latin1_General_100_BIN2 as host, j.slots, j.instance collate Latin1_General_100_BIN2 as instance, j.queues collate Latin1_General_100_BIN2 as queues, j.started_at, j.last_seen_at, j.stopped from openjson(@rows) with (id nvarchar(32) '$[0]', name nvarchar(200) '$[1]', owner nvarchar(400) '$[2]', credential nvarchar(256) '$[3]', transport nvarchar(16) '$[4]', version nvarchar(100) '$[5]', host nvarchar(200) '$[6]', slots int '$[7]', instance nvarchar(64) '$[8]', queues nvarchar(max) '$[9]', started_at datetime2(6) '$[10]', last_seen_at datetime2(6) '$[11]', stopped bit '$[12]') as j) as r inner loop join workers w with (updlock, holdlock, rowlock, forceseek) on w.id = r.id;
+insert into workers (id, name, owner, credential, transport, version, host, slots, instance, queues, started_at, last_seen_at,
+    state, draining, lost_retried, lost_failed)
+select r.id, r.name, r.owner, r.credential, r.transport, r.version, r.host, r.slots, r.instance, coalesce(r.queues, N''),
+    r.started_at, r.last_seen_at, case when r.stopped = 1 then 2 else 0 end, 0, 0, 0
+from (select j.id collate Latin1_General_100_BIN2 as id, j.name collate Latin1_General_100_BIN2 as name, convert(varbinary(800), j.owner) as owner, j.credential collate Latin1_General_100_BIN2 as credential, j.transport collate Latin1_General_100_BIN2 as transport, j.version collate Latin1_General_100_BIN2 as version, j.host collate Latin1_General_100_BIN2 as host, j.slots, j.instance collate Latin1_General_100_BIN2 as instance, j.queues collate Latin1_General_100_BIN2 as queues, j.started_at, j.last_seen_at, j.stopped from openjson(@rows) with (id nvarchar(32) '$[0]', name nvarchar(200) '$[1]', owner nvarchar(400) '$[2]', credential nvarchar(256) '$[3]', transport nvarchar(16) '$[4]', version nvarchar(100) '$[5]', host nvarchar(200) '$[6]', slots int '$[7]', instance nvarchar(64) '$[8]', queues nvarchar(max) '$[9]', started_at datetime2(6) '$[10]', last_seen_at datetime2(6) '$[11]', stopped bit '$[12]') as j) as r
+where r.transport is not null and not exists (select 1 from workers k with (updlock, holdlock, rowlock) where k.id = r.id);
+commit;

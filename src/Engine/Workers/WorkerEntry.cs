@@ -1,0 +1,128 @@
+using System.Security.Cryptography;
+using System.Text;
+using TaskQueue.Engine.Queues;
+
+namespace TaskQueue.Engine.Workers;
+
+/// <summary>A worker as this process knows it.</summary>
+public sealed class WorkerEntry
+{
+    private const int MaxQueues = 100;
+
+    private readonly Lock _lock = new();
+    private readonly WorkerKey _key;
+    private WorkerContact? _contact;
+    private IReadOnlyList<QueueTier>? _targets;
+    private DateTime _startedAt, _writtenAt;
+    private long _seenAt; // ticks
+    private bool _isChanged = true, _hasStopped;
+    private int _isTold;
+
+    internal WorkerEntry(WorkerKey key, DateTime now)
+    {
+        (_key, _startedAt, _seenAt) = (key, now, now.Ticks);
+        Id = IdOf(key);
+    }
+
+    /// <summary>See <see cref="WorkerRecord.Id"/>.</summary>
+    public string Id { get; }
+
+    /// <summary>Whether it was asked to finish its tasks and claim no more.</summary>
+    public bool IsDraining { get; private set; }
+
+    internal WorkerKey Key => _key;
+
+    internal DateTime SeenAt => new(Volatile.Read(ref _seenAt), DateTimeKind.Utc);
+
+    internal bool IsInProcess => Volatile.Read(ref _contact) is { Transport: WorkerContact.InProcess };
+
+    /// <summary>Whether this is the first answer of this process that tells the worker to drain.</summary>
+    public bool IsFirstTold => Interlocked.Exchange(ref _isTold, 1) == 0;
+
+    internal void Touch(WorkerContact? contact, IReadOnlyList<QueueTier>? targets, DateTime now)
+    {
+        Volatile.Write(ref _seenAt, now.Ticks);
+        if ((contact is null || ReferenceEquals(contact, _contact)) && !_hasStopped
+            && (targets is null || ReferenceEquals(targets, _targets)))
+            return;
+        lock (_lock)
+        {
+            if (contact is not null && contact != _contact)
+            {
+                if (_contact is not null && contact.Instance != _contact.Instance)
+                    (_startedAt, IsDraining, _isTold) = (now, false, 0);
+                (_contact, _isChanged) = (contact, true);
+            }
+
+            if (targets is not null && !AreSame(targets, _targets))
+                (_targets, _isChanged) = (targets, true);
+            if (_hasStopped)
+                (_hasStopped, _isChanged, _startedAt) = (false, true, now);
+        }
+    }
+
+    /// <summary>A worker on the bus does not say which queues it consumes, but has reported on a task of this one.</summary>
+    internal void WorksOn(string? queue)
+    {
+        if (queue is null || Volatile.Read(ref _contact) is not { Transport: WorkerContact.Bus or WorkerContact.InProcess })
+            return;
+        lock (_lock)
+        {
+            var known = _targets ?? [];
+            if (known.Count < MaxQueues && known.All(t => t.Queue != queue))
+                (_targets, _isChanged) = ([.. known, new QueueTier(queue, 0)], true);
+        }
+    }
+
+    internal void Stop()
+    {
+        lock (_lock)
+            (_hasStopped, _isChanged) = (true, true);
+    }
+
+    internal void Drain(bool drain)
+    {
+        lock (_lock)
+        {
+            if (!drain)
+                _isTold = 0;
+            IsDraining = drain;
+        }
+    }
+
+    /// <summary>What to write, or null: a time alone is written rarely.</summary>
+    internal WorkerSighting? ToWrite(TimeSpan interval)
+    {
+        lock (_lock)
+        {
+            var seen = SeenAt;
+            if (!_isChanged && seen < _writtenAt + interval)
+                return null;
+            (_isChanged, _writtenAt) = (false, seen);
+            return new WorkerSighting(Id, _key, _contact, Queues(), _startedAt, seen, _hasStopped);
+        }
+    }
+
+    /// <summary>The last write failed.</summary>
+    internal void Unwritten()
+    {
+        lock (_lock)
+            _isChanged = true;
+    }
+
+    /// <summary>Some workers claim from their queues in turns.</summary>
+    private static bool AreSame(IReadOnlyList<QueueTier> targets, IReadOnlyList<QueueTier>? known) =>
+        known is not null && known.Count == targets.Count && (known.SequenceEqual(targets) || targets.All(known.Contains));
+
+    private string? Queues() =>
+        _targets is null ? null
+        : string.Join(' ', _targets.Take(MaxQueues).Select(t => t.Tier == 0 ? t.Queue : $"{t.Queue}:{t.Tier}"));
+
+    private static string IdOf(WorkerKey key)
+    {
+        var text = $"{Part(key.Owner)}{Part(key.Credential)}{key.Name}";
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)).AsSpan(0, 16));
+
+        static string Part(string? part) => part is null ? "-\n" : $"+{part}\n"; // no part has control characters
+    }
+}

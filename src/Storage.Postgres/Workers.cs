@@ -1,0 +1,57 @@
+using TaskQueue.Engine.Workers;
+using TaskQueue.Storage.Workers;
+
+namespace TaskQueue.Storage.Postgres;
+
+internal sealed partial class PostgresTaskStore : IWorkerWrites
+{
+    private const string Restarted =
+        "excluded.last_seen_at > w.last_seen_at and (w.state = 2 or coalesce(excluded.instance <> w.instance, false))";
+
+    private const string WriteWorkersSql =
+        $"""
+        insert into workers as w (id, name, owner, credential, transport, version, host, slots, instance, queues, started_at, last_seen_at,
+            state, draining, lost_retried, lost_failed)
+        select r.id, r.name, r.owner, r.credential, r.transport, r.version, r.host, r.slots, r.instance, coalesce(r.queues, ''),
+            r.started_at, r.last_seen_at, case when r.stopped then 2 else 0 end, false, 0, 0
+        from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) as r(id, name, owner, credential, transport, version, host,
+            slots, instance, queues, started_at, last_seen_at, stopped)
+        where r.transport is not null or exists (select 1 from workers k where k.id = r.id)
+        order by r.id
+        on conflict (id) do update set
+            transport = coalesce(excluded.transport, w.transport),
+            version = case when excluded.transport is null then w.version else excluded.version end,
+            host = case when excluded.transport is null then w.host else excluded.host end,
+            slots = case when excluded.transport is null then w.slots else excluded.slots end,
+            instance = coalesce(excluded.instance, w.instance),
+            queues = case when excluded.queues = '' then w.queues else excluded.queues end,
+            started_at = case when {Restarted} then excluded.started_at else w.started_at end,
+            last_seen_at = greatest(excluded.last_seen_at, w.last_seen_at),
+            state = case when excluded.state = 2 and excluded.last_seen_at >= w.last_seen_at then 2
+                when excluded.last_seen_at > w.last_seen_at then 0 else w.state end,
+            draining = w.draining and not (excluded.state = 2 or {Restarted}),
+            lost_retried = case when {Restarted} then 0 else w.lost_retried end,
+            lost_failed = case when {Restarted} then 0 else w.lost_failed end
+        """;
+
+    public async Task WriteWorkersAsync(IReadOnlyList<WorkerSighting> sightings, CancellationToken cancellationToken)
+    {
+        await using var command = source.CreateCommand(WriteWorkersSql);
+        Add(s => s.Id);
+        Add(s => s.Key.Name);
+        Add(s => s.Key.Owner);
+        Add(s => s.Key.Credential);
+        Add(s => s.Contact?.Transport);
+        Add(s => s.Contact?.Version);
+        Add(s => s.Contact?.Host);
+        Add(s => s.Contact?.Slots);
+        Add(s => s.Contact?.Instance);
+        Add(s => s.Queues);
+        Add(s => s.StartedAt);
+        Add(s => s.SeenAt);
+        Add(s => s.HasStopped);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+
+        void Add<T>(Func<WorkerSighting, T> value) => command.Parameters.Add(Value<T[]>([.. sightings.Select(value)]));
+    }
+}
