@@ -23,17 +23,27 @@ internal sealed partial class PostgresTaskStore
         order by r.id
         """;
 
-    // A row is read whole, and the last one of a partition is the one that reaches the maximum of events.
-    private const string ReadEventsSql =
-        """
+    // A row is read whole, and the last one of a partition is the one that reaches the maximum of events. Only the keys are sorted, and
+    // then rows are read in their order: errors beyond the bytes of a page are not read at all.
+    private static readonly string ReadEventsSql =
+        $"""
         select o.partition_id, o.id, o.at, o.type, o.queue, o.tier, o.worker, o.dispatch, o.frees, o.ids, o.attempts, o.earlier,
             o.due_times, o.errors
-        from unnest($1) with ordinality as s(read_to, n)
-        cross join lateral (
-            select o.*, sum(cardinality(o.attempts)) over (order by o.id rows unbounded preceding) - cardinality(o.attempts) as before
-            from (select * from outbox o where o.partition_id = s.n - 1 and o.id > s.read_to order by o.id limit $2) as o) as o
-        where o.before < $2
-        order by o.id
+        from (
+            select k.n, k.id, sum(k.stored) over (order by k.id rows unbounded preceding) - k.stored as stored_before
+            from (
+                select s.n, o.id, o.stored
+                from unnest($1) with ordinality as s(read_to, n)
+                cross join lateral (
+                    select o.id, o.stored, sum(o.events) over (order by o.id rows unbounded preceding) - o.events as before
+                    from (
+                        select o.id, cardinality(o.attempts) as events, coalesce(pg_column_size(o.errors), 0) as stored from outbox o
+                        where o.partition_id = s.n - 1 and o.id > s.read_to order by o.id limit $2) as o) as o
+                where o.before < $2) as k
+            order by k.id) as k
+        cross join lateral (select * from outbox o where o.partition_id = k.n - 1 and o.id = k.id offset 0) as o
+        where k.stored_before < {2 * OutboxPage.MaxChars}
+        order by k.id
         """;
 
     // Most partitions have nothing old: their first row tells.

@@ -68,17 +68,18 @@ internal static class OutboxWrites
         from locked, {from} group by queue, tier, worker
         """;
 
-    /// <summary>Counts completions by queue, tier and type.</summary>
+    /// <summary>Counts completions by queue, tier, type and owner.</summary>
     public static string Count(Parameters parameters, string partition, IReadOnlyCollection<TaskEvent> ends, string only) =>
         $"""
-        insert into queue_counts (queue, tier, partition_id, type, count)
-        select e.queue, e.tier, {partition}, e.type, count(*)
+        insert into queue_counts (queue, tier, partition_id, type, owner, count)
+        select e.queue, e.tier, {partition}, e.type, e.owner, count(*)
         from locked, unnest({parameters.Each(NpgsqlDbType.Uuid, ends, e => e.TaskId)},
             {parameters.Each(NpgsqlDbType.Text, ends, e => e.Queue)}, {parameters.Each(NpgsqlDbType.Integer, ends, e => e.Tier)},
-            {parameters.Each(NpgsqlDbType.Integer, ends, e => (int)e.Type)}) as e(id, queue, tier, type)
+            {parameters.Each(NpgsqlDbType.Integer, ends, e => (int)e.Type)},
+            {parameters.Each(NpgsqlDbType.Text, ends, e => e.Owner ?? "")}) as e(id, queue, tier, type, owner)
         where e.id in (select id from {only})
-        group by e.queue, e.tier, e.type order by e.queue, e.tier, e.type
-        on conflict (queue, tier, partition_id, type) do update set count = queue_counts.count + excluded.count
+        group by e.queue, e.tier, e.type, e.owner order by e.queue, e.tier, e.type, e.owner
+        on conflict (queue, tier, partition_id, type, owner) do update set count = queue_counts.count + excluded.count
         """;
 
     /// <summary>Counts items of batches by outcome.</summary>

@@ -16,7 +16,7 @@ internal sealed partial class PostgresTaskStore
     private const string ForgetCountsSql =
         """
         with found as (
-            select 1 from queue_counts where queue = $1 order by tier, partition_id, type for update)
+            select 1 from queue_counts where queue = $1 order by tier, partition_id, type, owner for update)
         delete from queue_counts where queue = $1 and (select count(*) from found) > 0
         """;
 
@@ -75,7 +75,8 @@ internal sealed partial class PostgresTaskStore
               and delete_at < coalesce((select oldest - interval '1 minute' from unpublished), 'infinity'::timestamptz)
             order by delete_at limit $2 for update skip locked),
         gone as (
-            delete from outcomes where ctid = any(array(select place from found)) returning id, queue, dead, delete_at),
+            delete from outcomes where ctid = any(array(select place from found))
+            returning id, queue, coalesce(owner, '') as owner, dead, delete_at),
         history as (delete from attempts where task_id = any(array(select id from gone))),
         logs as (delete from task_logs where task_id = any(array(select id from gone))),
         submitted as (delete from tasks where id = any(array(select id from gone)) returning id, tags),
@@ -84,15 +85,16 @@ internal sealed partial class PostgresTaskStore
                 select k.place from submitted s cross join unnest(string_to_array(s.tags, ',')) as n(tag) cross join lateral (
                     select k.ctid as place from task_tags k where k.tag = n.tag and k.task_id = s.id offset 0) as k
                 where s.tags is not null)))
-        select queue, dead, count(*), max(delete_at) from gone group by queue, dead
+        select queue, dead, count(*), max(delete_at), owner from gone group by queue, dead, owner
         """;
 
     private static readonly string CountExpiredSql =
         $"""
         with locked as (select pg_advisory_xact_lock({LockSpace}, $1))
-        insert into queue_counts (queue, tier, partition_id, type, count)
-        select u.queue, 0, $1, {(int)TaskEventType.Expired}, u.count from locked, unnest($2, $3) as u(queue, count)
-        on conflict (queue, tier, partition_id, type) do update set count = queue_counts.count + excluded.count
+        insert into queue_counts (queue, tier, partition_id, type, owner, count)
+        select u.queue, 0, $1, {(int)TaskEventType.Expired}, u.owner, u.count
+        from locked, unnest($2, $3, $4) as u(queue, owner, count) order by u.queue, u.owner
+        on conflict (queue, tier, partition_id, type, owner) do update set count = queue_counts.count + excluded.count
         """;
 
     private readonly RemovalMark _removed = new();
@@ -130,23 +132,25 @@ internal sealed partial class PostgresTaskStore
         var from = _removed.Begin(now);
         await using var connection = await source.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        var removed = new List<(string Queue, bool Dead, long Count, DateTime DeletedAt)>();
+        var removed = new List<(string Queue, bool Dead, long Count, DateTime DeletedAt, string Owner)>();
         await using (var command = new NpgsqlCommand(RemoveSql, connection, transaction))
         {
             command.CommandTimeout = StorageRegistration.LongCommandSeconds;
             command.Parameters.AddRange((NpgsqlParameter[])[Value(now), Value(max), Value(from)]);
             await using var reader = await command.ExecuteReaderAsync();
             while (await reader.ReadAsync())
-                removed.Add((reader.GetString(0), reader.GetBoolean(1), reader.GetInt64(2), reader.GetDateTime(3)));
+                removed.Add((reader.GetString(0), reader.GetBoolean(1), reader.GetInt64(2), reader.GetDateTime(3),
+                    reader.GetString(4)));
         }
 
         // A dead letter past its retention counts as expired (moab.md 4).
-        var expired = removed.Where(r => r.Dead).OrderBy(r => r.Queue, StringComparer.Ordinal).ToList();
+        var expired = removed.FindAll(r => r.Dead);
         if (expired.Count > 0)
         {
             await ExecuteAsync(connection, transaction,
             [
                 Command(CountExpiredSql, Value(PickPartition()), Value<string[]>([.. expired.Select(r => r.Queue)]),
+                    Value<string[]>([.. expired.Select(r => r.Owner)]),
                     Value<long[]>([.. expired.Select(r => r.Count)])),
             ]);
         }

@@ -31,7 +31,8 @@ internal sealed partial class PostgresTaskStore : IWorkerWrites
                 when excluded.last_seen_at > w.last_seen_at then 0 else w.state end,
             draining = w.draining and not (excluded.state = 2 or {Restarted}),
             lost_retried = case when {Restarted} then 0 else w.lost_retried end,
-            lost_failed = case when {Restarted} then 0 else w.lost_failed end
+            lost_failed = case when {Restarted} then 0 else w.lost_failed end,
+            lost_at = case when {Restarted} then null else w.lost_at end
         """;
 
     public async Task WriteWorkersAsync(IReadOnlyList<WorkerSighting> sightings, CancellationToken cancellationToken)

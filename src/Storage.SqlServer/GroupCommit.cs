@@ -41,17 +41,18 @@ internal sealed partial class SqlServerTaskStore
     private static readonly Statement CountSql = new(
         $"""
         {AllOrNothing}
-        declare @counts table (queue nvarchar(128) collate {SqlServerTaskDbContext.Collation}, tier int, type int, count bigint,
-            primary key (queue, tier, type));
-        insert into @counts select queue, tier, type, count
-            from {Rows.Table("@rows", "queue nvarchar(128)", "tier int", "type int", "count bigint")} as r;
+        declare @counts table (queue nvarchar(128) collate {SqlServerTaskDbContext.Collation}, tier int, type int,
+            owner {SqlServerTaskDbContext.ExactType}, count bigint, primary key (queue, tier, type, owner));
+        insert into @counts select queue, tier, type, owner, count
+            from {Rows.Table("@rows", "queue nvarchar(128)", "tier int", "type int", $"owner {SqlServerTaskDbContext.ExactType}",
+                "count bigint")} as r;
         update c set count = c.count + n.count from @counts n
         inner loop join queue_counts c {Sought} on c.queue = n.queue and c.tier = n.tier and c.partition_id = @partition
-            and c.type = n.type;
-        insert into queue_counts (queue, tier, partition_id, type, count)
-        select n.queue, n.tier, @partition, n.type, n.count from @counts n
+            and c.type = n.type and c.owner = n.owner;
+        insert into queue_counts (queue, tier, partition_id, type, owner, count)
+        select n.queue, n.tier, @partition, n.type, n.owner, n.count from @counts n
         where not exists (select 1 from queue_counts c with (forceseek) where c.queue = n.queue and c.tier = n.tier
-            and c.partition_id = @partition and c.type = n.type);
+            and c.partition_id = @partition and c.type = n.type and c.owner = n.owner);
         """,
         Int("@partition"), Json("@rows"));
 
@@ -125,8 +126,8 @@ internal sealed partial class SqlServerTaskStore
             await ExecuteAsync(connection, transaction, LockPartitionSql, partition);
         if (ends.Count > 0)
         {
-            await ExecuteAsync(connection, transaction, CountSql, partition, Rows.Json(ends.CountBy(e => (e.Queue, e.Tier, e.Type))
-                .Select(c => (object?[])[c.Key.Queue, c.Key.Tier, (int)c.Key.Type, (long)c.Value])));
+            await ExecuteAsync(connection, transaction, CountSql, partition, Rows.Json(ends.CountBy(e => (e.Queue, e.Tier, e.Type, e.Owner))
+                .Select(c => (object?[])[c.Key.Queue, c.Key.Tier, (int)c.Key.Type, c.Key.Owner ?? "", (long)c.Value])));
         }
 
         List<TaskEvent> items = [.. ends.Where(e => e.Line is not null)];

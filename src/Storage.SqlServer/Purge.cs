@@ -68,8 +68,9 @@ internal sealed partial class SqlServerTaskStore
         for (var i = keys.Length - 1; i >= 0; i--)
         {
             var equal = string.Concat(keys[..i].Select(k => $" and {k.Name} = {k.After}"));
+            var order = string.Join(", ", keys[i..].Select(k => k.Name));
             yield return $"select * from (select top (@max) m.id, {columns} from {from} where @part = {(int)part} and m.queue = @queue "
-                + $"and {condition}{equal} and {keys[i].Name} > {keys[i].After} order by {string.Join(", ", keys[i..].Select(k => k.Name))}) as p";
+                + $"and {condition}{equal} and {keys[i].Name} > {keys[i].After} order by {order}) as p";
         }
     }
 

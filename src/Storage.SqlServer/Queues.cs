@@ -54,9 +54,10 @@ internal sealed partial class SqlServerTaskStore
     private static readonly Statement RemoveSql = new(
         $"""
         {AllOrNothing}
-        declare @gone table (id binary(16) primary key, {Rows.Declare("queue", "nvarchar(128)")}, dead bit, delete_at datetime2(6));
+        declare @gone table (id binary(16) primary key, {Rows.Declare("queue", "nvarchar(128)")}, dead bit, delete_at datetime2(6),
+            owner {SqlServerTaskDbContext.ExactType});
         insert into @gone
-        select top (@max) o.id, o.queue, o.dead, o.delete_at from outcomes o {Skipping}
+        select top (@max) o.id, o.queue, o.dead, o.delete_at, o.owner from outcomes o {Skipping}
         where o.delete_at is not null and o.delete_at <= @now order by o.delete_at;
         delete g from @gone g where g.delete_at >= (
             select dateadd(minute, -1, min(u.at)) from outbox_partitions s cross apply (
@@ -65,12 +66,12 @@ internal sealed partial class SqlServerTaskStore
         delete a from @gone g inner loop join attempts a {Sought} on a.task_id = g.id;
         delete l from @gone g inner loop join task_logs l {Sought} on l.task_id = g.id;
         delete o from @gone g inner loop join outcomes o {Sought} on o.id = g.id;
-        delete k from @gone g inner loop join tasks t {Sought} on t.id = g.id
+        delete k from @gone g inner loop join tasks t {Sought} on t.id = g.id and t.tags is not null
         cross apply openjson(concat(N'["', replace(string_escape(t.tags, 'json'), N',', N'","'), N'"]'))
             with (tag nvarchar({TaskTags.MaxLength}) '$') as s
         inner loop join task_tags k {Sought} on k.tag = s.tag collate {SqlServerTaskDbContext.Collation} and k.task_id = g.id;
         delete t from @gone g inner loop join tasks t {Sought} on t.id = g.id;
-        select queue, dead from @gone;
+        select queue, dead, {Rows.Read("owner", "")} from @gone;
         """,
         Time("@now"), Int("@max"));
 
@@ -124,13 +125,13 @@ internal sealed partial class SqlServerTaskStore
             r => new QueueStats(r.GetInt64(0), r.GetInt64(1), r.GetInt64(2), r.GetInt64(3), r.GetInt64(4), ReadTime(r, 5)), queue, now))[0];
 
     public async Task<int> RemoveDeletedAsync(DateTime now, int max) =>
-        (await InTransactionAsync<List<(string Queue, bool Dead)>>(async (connection, transaction) =>
+        (await InTransactionAsync<List<(string Queue, bool Dead, string? Owner)>>(async (connection, transaction) =>
         {
             var removed = await ReadLongAsync(connection, transaction, RemoveSql, r =>
-                (Queue: r.GetString(0), Dead: r.GetBoolean(1)), now, max);
+                (Queue: r.GetString(0), Dead: r.GetBoolean(1), Owner: r.IsDBNull(2) ? null : r.GetString(2)), now, max);
             // A dead letter past its retention counts as expired (moab.md 4).
             await AppendAsync(connection, transaction, [.. removed.Where(r => r.Dead).Select(r =>
-                new TaskEvent { Queue = r.Queue, Type = TaskEventType.Expired, IsWritten = false })]);
+                new TaskEvent { Queue = r.Queue, Type = TaskEventType.Expired, Owner = r.Owner, IsWritten = false })]);
             await transaction.CommitAsync();
             return removed;
         })).Count;

@@ -31,7 +31,8 @@ internal sealed partial class SqlServerTaskStore : IWorkerWrites
                 when r.last_seen_at > w.last_seen_at then 0 else w.state end,
             draining = case when r.stopped = 1 or ({Restarted}) then 0 else w.draining end,
             lost_retried = case when {Restarted} then 0 else w.lost_retried end,
-            lost_failed = case when {Restarted} then 0 else w.lost_failed end
+            lost_failed = case when {Restarted} then 0 else w.lost_failed end,
+            lost_at = case when {Restarted} then null else w.lost_at end
         from {SightingRows} as r inner loop join workers w with (updlock, holdlock, rowlock, forceseek) on w.id = r.id;
         insert into workers (id, name, owner, credential, transport, version, host, slots, instance, queues, started_at, last_seen_at,
             state, draining, lost_retried, lost_failed)

@@ -14,8 +14,9 @@ internal sealed partial class SqliteTaskStore
 
     private const string CountSql =
         """
-        insert into queue_counts (queue, tier, partition_id, type, count) values (@queue, @tier, @partition_id, @type, @count)
-        on conflict (queue, tier, partition_id, type) do update set count = count + excluded.count
+        insert into queue_counts (queue, tier, partition_id, type, owner, count)
+        values (@queue, @tier, @partition_id, @type, @owner, @count)
+        on conflict (queue, tier, partition_id, type, owner) do update set count = count + excluded.count
         """;
 
     private const string CountItemsSql =
@@ -38,13 +39,13 @@ internal sealed partial class SqliteTaskStore
         }
     }
 
-    /// <summary>Counts completions by queue, tier and type, and items of batches by outcome.</summary>
+    /// <summary>Counts completions by queue, tier, type and owner, and items of batches by outcome.</summary>
     private void Count(IReadOnlyCollection<TaskEvent> events)
     {
-        foreach (var (end, count) in events.Where(e => TaskEvent.IsTerminal(e.Type)).CountBy(e => (e.Queue, e.Tier, e.Type)))
+        foreach (var (end, count) in events.Where(e => TaskEvent.IsTerminal(e.Type)).CountBy(e => (e.Queue, e.Tier, e.Type, e.Owner)))
         {
             Execute(CountSql, ("@queue", end.Queue), ("@tier", end.Tier), ("@partition_id", Partition), ("@type", (int)end.Type),
-                ("@count", count));
+                ("@owner", end.Owner ?? ""), ("@count", count));
         }
 
         foreach (var (item, count) in events.Where(e => e.Line is not null).CountBy(e => e.Line!.Value))

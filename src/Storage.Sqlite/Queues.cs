@@ -52,7 +52,7 @@ internal sealed partial class SqliteTaskStore
     // Groups commit in another order than their events happened: a minute makes up for that.
     private static readonly string RemoveSql =
         $"""
-        select o.id, o.queue, o.dead, t.tags from outcomes o cross join tasks t on t.id = o.id
+        select o.id, o.queue, o.dead, t.tags, o.owner from outcomes o cross join tasks t on t.id = o.id
         where o.delete_at is not null and o.delete_at < min(@now + 1, coalesce((
             select at - 60000000 from outbox where id > (select published_to from outbox_partitions where id = {Partition})
             order by id limit 1),
@@ -94,7 +94,8 @@ internal sealed partial class SqliteTaskStore
             () =>
             {
                 var gone = Query(RemoveSql, r => (Id: r.GetString(0), Queue: r.GetString(1), Dead: r.GetBoolean(2),
-                    Tags: r.IsDBNull(3) ? null : r.GetString(3)), ("@now", Micros.FromTime(now)), ("@max", max));
+                    Tags: r.IsDBNull(3) ? null : r.GetString(3), Owner: r.IsDBNull(4) ? null : r.GetString(4)),
+                    ("@now", Micros.FromTime(now)), ("@max", max));
                 foreach (var task in gone)
                 {
                     foreach (var tag in TaskTags.Split(task.Tags))
@@ -106,7 +107,8 @@ internal sealed partial class SqliteTaskStore
                 }
 
                 // A dead letter past its retention counts as expired (moab.md 4).
-                Count([.. gone.Where(t => t.Dead).Select(t => new TaskEvent { Queue = t.Queue, Type = TaskEventType.Expired })]);
+                Count([.. gone.Where(t => t.Dead).Select(t =>
+                    new TaskEvent { Queue = t.Queue, Type = TaskEventType.Expired, Owner = t.Owner })]);
                 return gone.Count;
             },
             write: true);

@@ -14,7 +14,8 @@ internal sealed partial class SqliteTaskStore : IStatisticsWrites
         from json_each(@rows) as r where true
         on conflict (step, at, queue, owner) do update set
             waiting = max(excluded.waiting, queue_statistics.waiting),
-            oldest_ms = max(coalesce(excluded.oldest_ms, queue_statistics.oldest_ms), coalesce(queue_statistics.oldest_ms, excluded.oldest_ms)),
+            oldest_ms = max(coalesce(excluded.oldest_ms, queue_statistics.oldest_ms),
+                coalesce(queue_statistics.oldest_ms, excluded.oldest_ms)),
             {string.Join(", ", StatisticsCounts.Columns.Select(c => $"{c} = queue_statistics.{c} + excluded.{c}"))}
         """;
 

@@ -40,7 +40,8 @@ internal sealed partial class SqliteTaskStore
             () => Query(SelectSql[sweep], r => r.GetGuid(0), ("@now", Micros.FromTime(now)), ("@max", max)), write: false);
 
     public Task<DateTime?> NextAsync(Sweep sweep, DateTime now, TimeSpan ahead) =>
-        UseAsync(() => Query(NextSql[sweep], r => ReadTime(r, 0), ("@before", Micros.FromTime(now + ahead))).SingleOrDefault(), write: false);
+        UseAsync(
+            () => Query(NextSql[sweep], r => ReadTime(r, 0), ("@before", Micros.FromTime(now + ahead))).SingleOrDefault(), write: false);
 
     public Task FollowClockAsync(DateTime now) =>
         UseAsync(

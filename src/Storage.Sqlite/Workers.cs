@@ -31,7 +31,8 @@ internal sealed partial class SqliteTaskStore : IWorkerWrites
                 when excluded.last_seen_at > workers.last_seen_at then 0 else workers.state end,
             draining = workers.draining and not (excluded.state = 2 or {Restarted}),
             lost_retried = case when {Restarted} then 0 else workers.lost_retried end,
-            lost_failed = case when {Restarted} then 0 else workers.lost_failed end
+            lost_failed = case when {Restarted} then 0 else workers.lost_failed end,
+            lost_at = case when {Restarted} then null else workers.lost_at end
         """;
 
     public Task WriteWorkersAsync(IReadOnlyList<WorkerSighting> sightings, CancellationToken cancellationToken)

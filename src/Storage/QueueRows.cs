@@ -1,3 +1,4 @@
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage;
@@ -18,10 +19,10 @@ public sealed class QueueLimitRow
 }
 
 /// <summary>
-/// A row of table <c>queue_counts</c>: the number of tasks of a queue and tier with one outcome. There is a row for each partition, which
-/// only the holder of the partition's lock changes, so that no transaction waits for a counter.
+/// A row of table <c>queue_counts</c>: the number of tasks of a queue, tier and owner with one outcome. There is a row for each partition,
+/// which only the holder of the partition's lock changes, so that no transaction waits for a counter.
 /// </summary>
-public sealed class QueueCount
+public sealed class QueueCount : IOwnedInQueue
 {
     /// <summary>Base name.</summary>
     public string Queue { get; set; } = "";
@@ -34,6 +35,9 @@ public sealed class QueueCount
 
     /// <summary>One of the terminal event types.</summary>
     public TaskEventType Type { get; set; }
+
+    /// <summary>Owner of the tasks; empty for none.</summary>
+    public string? Owner { get; set; } = "";
 
     /// <summary>Number of tasks.</summary>
     public long Count { get; set; }

@@ -130,8 +130,11 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         TextSize.Map(modelBuilder, Database.ProviderName);
         modelBuilder.Entity<QueueCount>(e =>
         {
-            e.ToTable("queue_counts").HasKey(x => new { x.Queue, x.Tier, x.Partition, x.Type });
+            e.ToTable("queue_counts").HasKey(x => new { x.Queue, x.Tier, x.Partition, x.Type, x.Owner });
+            // What a tenant's tasks have come to, whatever others have.
+            e.HasIndex(x => new { x.Owner, x.Queue }, "ix_queue_counts_owner");
             e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(128);
+            e.Property(x => x.Owner).HasColumnName("owner").HasMaxLength(128).IsRequired();
             e.Property(x => x.Tier).HasColumnName("tier");
             e.Property(x => x.Partition).HasColumnName("partition_id");
             e.Property(x => x.Type).HasColumnName("type");

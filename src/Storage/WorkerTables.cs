@@ -25,6 +25,7 @@ internal static class WorkerTables
         e.Property(x => x.Draining).HasColumnName("draining");
         e.Property(x => x.LostRetried).HasColumnName("lost_retried");
         e.Property(x => x.LostFailed).HasColumnName("lost_failed");
+        e.Property(x => x.LostAt).HasColumnName("lost_at");
         e.HasIndex(x => new { x.StartedAt, x.Id }, "ix_workers_started");
         e.HasIndex(x => new { x.Owner, x.StartedAt, x.Id }, "ix_workers_owner");
         e.HasIndex(x => x.Name, "ix_workers_name");

@@ -26,7 +26,7 @@ public sealed partial class MonitoringTests(DeployedServer server) : IClassFixtu
         var choices = Dashboard.All("templating.list").Where(v => v.Text("type") == "query")
             .Select(v => LabelValues().Replace(v.Text("query.query")!, "count by (${label}) (${metric})")).ToList();
 
-        (alerts.Count, panels.Count, choices.Count).ShouldBe((20, 32, 2));
+        (alerts.Count, panels.Count, choices.Count).ShouldBe((21, 32, 2));
         (await MetricNames.UnknownAsync([.. alerts, .. panels, .. choices], server.Metrics)).ShouldBeEmpty();
     }
 

@@ -9,6 +9,8 @@ namespace TaskQueue.Tests.EndToEnd;
 /// <summary>Sign-in through an OpenID Connect provider.</summary>
 public sealed class ConsoleOidcTests(ConsoleServer server) : IClassFixture<ConsoleServer>
 {
+    private static readonly string[] ReadScope = ["read"];
+
     [Fact]
     public async Task An_identity_signs_in_with_the_scopes_of_its_claims()
     {
@@ -41,6 +43,15 @@ public sealed class ConsoleOidcTests(ConsoleServer server) : IClassFixture<Conso
         (session.GetProperty("caller").Text("tenant"), session.GetProperty("caller").GetProperty("operator").GetBoolean())
             .ShouldBe(("ann", false));
         session.GetProperty("can_see_payloads").GetBoolean().ShouldBeFalse();
+        var key = new { name = "k", tenant = "ann", scopes = ReadScope };
+        (await browser.SendAsync("POST", "/keys", key)).Status.ShouldBe(403, "a key would show payloads");
+
+        provider.Claims = "\"sub\":\"jo\",\"org\":\"ann\",\"scope\":\"admin payloads\"";
+        await SignInAsync(browser, "/console/oidc/sign-in");
+        var ends = (await browser.SessionAsync()).GetProperty("expires_at").GetDateTime();
+        var issued = await browser.SendAsync("POST", "/keys", key);
+        issued.Status.ShouldBe(201, issued.Text);
+        issued.Json.GetProperty("expires_at").GetDateTime().ShouldBe(ends, "the key lasts no longer than the session");
 
         provider.Claims = "\"sub\":\"jo\",\"org\":\"ann\",\"scope\":\"read payloads\"";
         await SignInAsync(browser, "/console/oidc/sign-in");

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Shouldly;
 using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
+using TaskQueue.WebConsole.Overview;
 using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
@@ -48,6 +49,8 @@ public sealed class ConsoleOverviewTests(ConsoleServer server) : IClassFixture<C
     {
         (await KeyServer.CallAsync(server.Host.Http, KeyServer.Boss, "PUT", "/queues/not-hers", new { })).Status.ShouldBe(201);
         (await KeyServer.CallAsync(server.Host.Http, KeyServer.AnnAdmin, "PUT", "/queues/hers", new { })).Status.ShouldBe(201);
+        (await KeyServer.CallAsync(server.Host.Http, KeyServer.Boss, "POST", "/tasks", new { action = "a", queue = "undeclared" }))
+            .Status.ShouldBe(202);
         using var ann = await server.SignedInAsync(KeyServer.AnnAdmin);
 
         JsonElement overview = default;
@@ -56,6 +59,11 @@ public sealed class ConsoleOverviewTests(ConsoleServer server) : IClassFixture<C
             TestHttp.Patience, "ann sees her queue");
 
         Of(overview, "not-hers").ShouldBeNull();
+        using var boss = await server.SignedInAsync(KeyServer.Boss);
+        await Eventually.UntilAsync(async () => Of((await boss.SendAsync("GET", "/console/overview")).Json, "undeclared") is not null,
+            TestHttp.Patience, "the operator sees the undeclared queue");
+        using var reader = await server.SignedInAsync(KeyServer.Reader);
+        (await reader.SendAsync("GET", "/console/overview")).Json.GetProperty("queues").GetArrayLength().ShouldBe(0);
         overview.GetProperty("outbox").ValueKind.ShouldBe(JsonValueKind.Null);
         overview.GetProperty("dependencies").GetArrayLength().ShouldBe(0);
         overview.GetProperty("maintenance").GetArrayLength().ShouldBe(0);
@@ -110,6 +118,28 @@ public sealed class ConsoleOverviewTests(ConsoleServer server) : IClassFixture<C
         await using var frames = FramesAsync(reader).GetAsyncEnumerator();
         (await frames.MoveNextAsync()).ShouldBeTrue();
         (await reader.SendAsync("GET", "/console/events")).Status.ShouldBe(429);
+    }
+
+    [Fact]
+    public async Task The_streams_of_a_tenant_are_bounded()
+    {
+        using var shop = await server.SignedInAsync(KeyServer.ShopAdmin);
+        var open = new List<HttpResponseMessage>();
+        try
+        {
+            for (var i = 0; i < OverviewStreams.MaxOfTenant; i++)
+            {
+                open.Add(await shop.OpenAsync("GET", "/console/events"));
+                ((int)open[^1].StatusCode).ShouldBe(200);
+            }
+
+            var refused = await shop.SendAsync("GET", "/console/events");
+            (refused.Status, refused.Json.Text("code")).ShouldBe((429, "too_many_streams"));
+        }
+        finally
+        {
+            open.ForEach(o => o.Dispose());
+        }
     }
 
     private static async Task EndsAsync(IAsyncEnumerator<JsonElement> frames)

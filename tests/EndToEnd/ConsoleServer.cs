@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.DependencyInjection;
 using TaskQueue.Storage;
@@ -46,6 +47,14 @@ public sealed class ConsoleServer : IAsyncLifetime
         _others.AddRange([host, database]);
         return host;
     }
+
+    /// <summary>Settings with encryption at rest, which lets processes share sessions.</summary>
+    internal static Dictionary<string, string?> Encrypted() => new(KeyServer.Settings())
+    {
+        ["TaskQueue:Encryption:ActiveKeyId"] = "k1",
+        ["TaskQueue:Encryption:Keys:0:Id"] = "k1",
+        ["TaskQueue:Encryption:Keys:0:Key"] = Convert.ToBase64String(RandomNumberGenerator.GetBytes(32)),
+    };
 
     internal static Task<TestHost> StartAsync(TestDatabase database, Dictionary<string, string?> settings, string? rabbitMq = null) =>
         TestHost.StartAsync(database.ConnectionString, rabbitMq, settings: settings,

@@ -88,6 +88,7 @@ public sealed class ConsoleSessionTests(ConsoleServer server) : IClassFixture<Co
     [Theory]
     [InlineData("/v1/files")]
     [InlineData("/v1/batches")]
+    [InlineData("/webhooks/secret")]
     [InlineData("/v1/console/queue/stats")]
     [InlineData("/agent/task-status/x")]
     public async Task Other_APIs_take_keys_only(string path)
@@ -120,6 +121,38 @@ public sealed class ConsoleSessionTests(ConsoleServer server) : IClassFixture<Co
         var (other, text) = await IssueAsync("rotated");
         using var second = await server.SignedInAsync(text);
         (await KeyServer.CallAsync(server.Host.Http, KeyServer.Boss, "POST", $"/keys/{other}/rotate", new { })).Status.ShouldBe(200);
+        (await second.SendAsync("GET", "/queues")).Status.ShouldBe(401);
+    }
+
+    [Fact]
+    public async Task A_stream_of_events_ends_with_its_session()
+    {
+        var (id, key) = await IssueAsync("listener");
+        using var browser = await server.SignedInAsync(key);
+        using var answer = await browser.OpenAsync("GET", "/events");
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await KeyServer.CallAsync(server.Host.Http, KeyServer.Boss, "DELETE", $"/keys/{id}")).Status.ShouldBe(204);
+        // The heartbeat after 15 s checks the session.
+        using var lines = new StreamReader(await answer.Content.ReadAsStreamAsync());
+        await lines.ReadToEndAsync().WaitAsync(TimeSpan.FromSeconds(60));
+    }
+
+    [Fact]
+    public async Task Without_encryption_sessions_are_those_of_one_process()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        CookieCollection cookies;
+        await using (var host = await ConsoleServer.StartAsync(database, KeyServer.Settings()))
+        {
+            using var first = new ConsoleBrowser(host.Http.BaseAddress!);
+            (await first.SignInAsync(KeyServer.Boss)).Status.ShouldBe(200);
+            (await first.SendAsync("GET", "/queues")).Status.ShouldBe(200);
+            cookies = first.Cookies.GetAllCookies();
+        }
+
+        await using var next = await ConsoleServer.StartAsync(database, KeyServer.Settings());
+        using var second = new ConsoleBrowser(next.Http.BaseAddress!);
+        second.Cookies.Add(cookies);
         (await second.SendAsync("GET", "/queues")).Status.ShouldBe(401);
     }
 
@@ -200,6 +233,14 @@ public sealed class ConsoleSessionTests(ConsoleServer server) : IClassFixture<Co
         (await browser.SendAsync("GET", "/tasks")).Text.ShouldNotContain("tulip");
         (await browser.SendAsync("POST", "/workers/claim", new { queues = MailQueue, worker = "w" })).Status.ShouldBe(403);
         (await KeyServer.CallAsync(host.Http, KeyServer.Boss, "GET", $"/tasks/{id}")).Text.ShouldContain("tulip");
+
+        var key = new { name = "peeper", tenant = "peeper", scopes = ReadScope };
+        var refused = await browser.SendAsync("POST", "/keys", key);
+        (refused.Status, refused.Json.Text("code")).ShouldBe((403, "forbidden"));
+        refused.Json.Text("detail")!.ShouldContain("hides payloads");
+        var issued = (await KeyServer.CallAsync(host.Http, KeyServer.Boss, "POST", "/keys", key)).Json.Text("id");
+        (await browser.SendAsync("POST", $"/keys/{issued}/rotate", new { })).Status.ShouldBe(403);
+        (await browser.SendAsync("DELETE", $"/keys/{issued}")).Status.ShouldBe(204, "revoking shows nothing");
     }
 
     [Fact]
@@ -223,8 +264,9 @@ public sealed class ConsoleSessionTests(ConsoleServer server) : IClassFixture<Co
         var host = await TestServers.CreateVirtualHostAsync();
         try
         {
-            await using var one = await ConsoleServer.StartAsync(database, KeyServer.Settings(), host);
-            await using var two = await ConsoleServer.StartAsync(database, KeyServer.Settings(), host);
+            var settings = ConsoleServer.Encrypted();
+            await using var one = await ConsoleServer.StartAsync(database, settings, host);
+            await using var two = await ConsoleServer.StartAsync(database, settings, host);
             using var first = new ConsoleBrowser(one.Http.BaseAddress!);
             using var second = new ConsoleBrowser(two.Http.BaseAddress!);
             var signedIn = await Task.WhenAll(first.SignInAsync(KeyServer.Boss), second.SignInAsync(KeyServer.Reader));

@@ -57,6 +57,7 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
         var paths = (await stack.Http.ReadAsync("/openapi/v1.json")).Json.GetProperty("paths");
         var routes = stack.Host.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
             .Where(e => e.Metadata.GetMetadata<HttpMethodMetadata>() is not null
+                && e.Metadata.GetMetadata<IExcludeFromDescriptionMetadata>()?.ExcludeFromDescription != true
                 && !e.RoutePattern.RawText!.StartsWith("/openapi", StringComparison.Ordinal))
             .SelectMany(e =>
                 e.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods.Select(m =>

@@ -40,11 +40,11 @@ public sealed class TaskLogTests
         (await stack.FindAsync("one-4e1d7c")).ShouldBeEmpty();
 
         var read = new List<string?>();
-        for (var cursor = ""; cursor is not null;)
+        for (var query = "?limit=2"; query is not null;)
         {
-            var page = (await http.ReadAsync($"/tasks/{id}/logs?limit=2&cursor={cursor}")).Json;
+            var page = (await http.ReadAsync($"/tasks/{id}/logs{query}")).Json;
             read.AddRange(page.GetProperty("entries").EnumerateArray().Select(e => e.Text("message")));
-            cursor = page.Text("next_cursor");
+            query = page.Text("next_cursor") is { } cursor ? $"?limit=2&cursor={cursor}" : null;
         }
 
         read.ShouldBe(["one-4e1d7c", "two", "three"]);
@@ -71,9 +71,14 @@ public sealed class TaskLogTests
             await TellAsync(http, "heartbeat", new { id = large, attempt = 1, logs = new[] { line } }, "ok");
         }
 
-        var first = (await http.ReadAsync($"/tasks/{many}/logs?limit=1")).Json.GetProperty("entries");
+        var first = (await http.ReadAsync($"/tasks/{many}/logs?limit=2")).Json.GetProperty("entries");
+        first.GetArrayLength().ShouldBe(2);
         first[0].Text("message")!.ShouldStartWith("200 older lines were dropped");
         first[1].Text("message").ShouldBe("line 200");
+        var alone = (await http.ReadAsync($"/tasks/{many}/logs?limit=1")).Json;
+        alone.GetProperty("entries").GetArrayLength().ShouldBe(1);
+        var next = (await http.ReadAsync($"/tasks/{many}/logs?limit=1&cursor={alone.Text("next_cursor")}")).Json.GetProperty("entries");
+        next.EnumerateArray().Select(e => e.Text("message")).ShouldBe(["line 200"]);
         var kept = (await http.ReadAsync($"/tasks/{large}/logs?limit=200")).Json.GetProperty("entries").EnumerateArray().ToList();
         kept[0].Text("message")!.ShouldStartWith("6 older lines were dropped");
         kept.Count.ShouldBe(7);

@@ -111,7 +111,7 @@ public abstract class WorkerListTests(Stack stack)
         [
             ("?limit=0", "limit must be 1 to 200"), ("?limit=201", "limit must be 1 to 200"), ("?limit=x", "limit must be 1 to 200"),
             ("?limit=1&limit=2", "limit must have one value"), ("?cursor=x", "next_cursor"), ("?cursor=", "cursor must have one value"),
-            ("?state=lost", "no query parameter 'state'"),
+            ("?state=lost", "no query parameter 'state'"), ("?cursor=%00", "U+0000"),
         ];
         foreach (var (path, says) in reads)
             Problems.Expect(await stack.Http.ReadAsync($"/workers{path}"), 400, "invalid_request").Text("detail")!.ShouldContain(says);

@@ -31,7 +31,7 @@ public abstract class WorkersApiTests(Stack stack)
         var task = reply.Json.GetProperty("tasks").EnumerateArray().Single();
         task.Names().ShouldBe(
             ["id", "attempt", "queue", "tier", "name", "priority", "payload", "max_attempts", "lease_until", "lease_seconds", "created_at",
-                "expires_at", "ordering_key", "traceparent", "tracestate"], ignoreOrder: true);
+                "expires_at", "ordering_key", "traceparent", "tracestate", "tags"], ignoreOrder: true);
         task.Id().ShouldBe(id);
         task.Whole("attempt").ShouldBe(1);
         task.Text("queue").ShouldBe(_queue);

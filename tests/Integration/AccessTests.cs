@@ -1,5 +1,7 @@
+using Microsoft.EntityFrameworkCore;
 using Shouldly;
 using TaskQueue.Contracts;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Schedules;
@@ -58,6 +60,27 @@ public abstract class AccessTests(DatabaseProvider provider) : IAsyncLifetime
             .ShouldBeNull("an underscore is itself, no wildcard");
         Mail.Allows("mail-out").ShouldBeTrue();
         Mail.Allows("mai").ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task A_tenants_counts_of_ended_tasks_are_counters_of_its_own()
+    {
+        foreach (var owner in new[] { "ann", "ann", "ben", null })
+        {
+            var id = await SubmitAsync(owner);
+            await _engine.SendAsync(new StartTask(id, Micros.Now(TimeProvider.System), 1, "w", 1000));
+            await _engine.SendAsync(new CompleteTask(id, Micros.Now(TimeProvider.System), 1, "w", "1"));
+        }
+
+        await using (var context = _database.CreateContext())
+            await context.Outcomes.ExecuteDeleteAsync(); // nobody reads rows of finished tasks, which may be millions
+
+        foreach (var (access, count) in new[] { (Ann, 2), (Ben, 1), (Access.All, 4), (Mail, 0) })
+        {
+            (await _engine.Queries.QueueStatsAsync("q", access, default)).Completed.ShouldBe(count);
+            (await _engine.Queries.TierStatsAsync(null, access, default)).Sum(t => t.Completed).ShouldBe(count);
+            (await _engine.Queries.TierStatsAsync(null, access, default)).Sum(t => t.Ended).ShouldBe(count);
+        }
     }
 
     [Fact]

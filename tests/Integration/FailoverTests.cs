@@ -85,6 +85,25 @@ public sealed class FailoverTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_lease_that_expired_during_an_outage_starts_over()
+    {
+        var task = await SubmitAsync();
+        (await ClaimAsync(leaseMs: 10_000)).Count.ShouldBe(1);
+        using var sweep = new LeaseSweep(_engine.Store, _engine.Tasks, Get<TaskQuarantine>(), _watched.Watch, Get<PollingServices>());
+        await ExecuteAsync("update running set lease_until = lease_until - interval '1 minute'");
+        _watched.Database.IsAway = true;
+        await sweep.StartAsync(CancellationToken.None);
+        await Eventually.UntilAsync(() => Task.FromResult(_watched.Database.Unanswered >= 3), Patience, "the outage lasts two seconds");
+
+        _watched.Database.IsAway = false;
+        await Eventually.UntilAsync(
+            async () => await _database.GetAsync(task) is { State: TaskStates.Running } running
+                && running.LeaseUntil > TimeProvider.System.GetUtcNow().UtcDateTime,
+            Patience, "the lease starts over");
+        await sweep.StopAsync(CancellationToken.None);
+    }
+
+    [Fact]
     public async Task The_list_of_queues_is_read_again_even_if_its_version_is_the_same()
     {
         using var catalog = new QueueCatalog(Get<IQueueRecordStore>(), _watched.Watch, Get<DependencyHealth>(), TimeProvider.System);

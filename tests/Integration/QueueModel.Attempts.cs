@@ -86,6 +86,7 @@ internal sealed partial class QueueModel
     public CommandResult Snooze(Guid id, int attempt, string? worker, TimeSpan wait) => OfAttempt(id, attempt, worker, null, task =>
     {
         task.AttemptsLeft++;
+        task.Crashes = 0;
         WaitAgain(task, TaskStates.Pending, Now + wait, TaskEventType.Snoozed);
     });
 

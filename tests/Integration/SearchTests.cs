@@ -197,6 +197,28 @@ public abstract class SearchTests(StoreFixture fixture) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_cursor_shows_no_id_of_a_task_that_the_caller_may_not_see()
+    {
+        // Many of one millisecond, so that pages end within it.
+        List<TaskState> tasks = [.. Enumerable.Range(0, 120).Select(n => New(n % 7 == 0 ? "mail-1" : "q", t =>
+            (t.Owner, t.CorrelationId) = ("ben", Guid.CreateVersion7(new DateTimeOffset(T0.AddMilliseconds(n / 50))))))];
+        await InsertAsync([.. tasks]);
+        var mailer = new Access { Others = QueuePatterns.Of(["mail*"]), Tenant = "ann", Own = QueuePatterns.All };
+        var limits = Patient with { MaxExamined = 5, Step = 5, FirstStep = 5 };
+        var (read, cursor) = (new List<Guid>(), (SearchCursor?)null);
+        do
+        {
+            var page = await Searches(limits).FindIdsAsync(new TaskSearch(), cursor, 10, mailer, CancellationToken.None);
+            read.AddRange(page.Ids);
+            cursor = page.Next;
+            if (cursor?.Before is { } before)
+                tasks.ShouldNotContain(t => t.CorrelationId == before && t.Queue == "q");
+        }
+        while (cursor is not null);
+        read.ShouldBe(tasks.Where(t => t.Queue == "mail-1").Select(t => t.CorrelationId).OrderDescending());
+    }
+
+    [Fact]
     public async Task A_deleted_task_is_not_found()
     {
         var (deleted, kept) = (New("q", t => (t.State, t.DeleteAt) = (TaskStates.Failed, T0.AddYears(-10))), New());

@@ -247,6 +247,23 @@ public sealed class TaskTransitionTests(StateMachineFixture fixture) : IClassFix
     }
 
     [Fact]
+    public async Task A_snooze_by_the_worker_starts_the_count_of_crashes_anew()
+    {
+        var task = await fixture.GivenAsync(TaskStates.Running, t => (t.AttemptsLeft, t.MaxAttempts) = (50, 51));
+        for (var crash = 1; crash <= 2; crash++)
+        {
+            await SendAsync(new ExpireLease(task.CorrelationId, T0.AddMinutes(2 * crash)));
+            await StartAsync(task, crash + 1, T0.AddMinutes((2 * crash) + 1));
+        }
+
+        (await SendAsync(new SnoozeTask(task.CorrelationId, T0.AddMinutes(5.1), 3, "w", TimeSpan.Zero))).ShouldBe(CommandResult.Applied);
+        await StartAsync(task, 4, T0.AddMinutes(7));
+        await SendAsync(new ExpireLease(task.CorrelationId, T0.AddMinutes(9)));
+
+        (await fixture.Database.GetAsync(task.CorrelationId)).State.ShouldBe(TaskStates.Retrying);
+    }
+
+    [Fact]
     public async Task Without_a_limit_and_by_errors_no_task_is_quarantined()
     {
         var queue = $"q{Guid.NewGuid():N}";

@@ -83,6 +83,8 @@ public sealed class WorkerTests
         await store.WriteAsync([Instance("w", 61, "1")], Never); // of another process, written late
         var again = (await store.FindAsync(first.Id, Access.All, Never))!;
         (again.State, again.Draining, again.LostRetried, again.StartedAt).ShouldBe((WorkerState.Active, false, 0, T0.AddSeconds(65)));
+        back.LostAt.ShouldNotBeNull();
+        again.LostAt.ShouldBeNull();
 
         await store.WriteAsync([Instance("w", 80, "2") with { HasStopped = true }], Never);
         (await store.FindAsync(first.Id, Access.All, Never))!.State.ShouldBe(WorkerState.Stopped);
@@ -130,7 +132,7 @@ public sealed class WorkerTests
         await engine.Committer.StartAsync(Never);
         var (store, registry) = (engine.Services.GetRequiredService<IWorkerStore>(), engine.Services.GetRequiredService<WorkerRegistry>());
         await engine.Tasks.SubmitManyAsync([Submission(3), Submission(1), Submission(3)]);
-        var contact = new WorkerContact(WorkerContact.Http, "a");
+        var contact = new WorkerContact(WorkerContact.Http, "a") { Instance = "1" };
         var request = new ClaimRequest([new("q", 0)], 10, "w", 1000) { Contact = contact, Credential = "key" };
         var tasks = await engine.Claims.ClaimAsync(request, TimeSpan.Zero, Never);
         tasks.Count.ShouldBe(3);
@@ -138,6 +140,8 @@ public sealed class WorkerTests
         (await store.RunningAsync(["w"], Never))[("w", "key")].ShouldBe(3);
         registry.Seen(new("a", "key", "idle"), contact);
         registry.Seen(new("a", "key", "polls"), new WorkerContact("moab", "a"));
+        registry.Seen(new("a", "key", "curl"), contact with { Instance = null });
+        registry.Seen(new("a", "key", "bus"), new WorkerContact(WorkerContact.Bus, "a"));
         registry.Seen(new("a", "key", "drained"), contact);
         await FlushAsync(registry, store);
         var drained = (await store.ListAsync(Access.All, null, 10, Never)).Single(w => w.Name == "drained").Id;
@@ -146,21 +150,29 @@ public sealed class WorkerTests
         var later = Micros.Now(TimeProvider.System).AddSeconds(90);
         foreach (var task in new[] { tasks.Single(t => t.MaxAttempts == 1), tasks.First(t => t.MaxAttempts == 3) })
             (await engine.SendAsync(new ExpireLease(task.CorrelationId, later))).ShouldBe(CommandResult.Applied);
+        registry.Lost("bus", "key", isRetried: true);
         await FlushAsync(registry, store);
         var steps = 0;
         var time = new SteppedTime();
         time.Step(TimeSpan.FromSeconds(90));
         await Job(engine, Old(), time).RunAsync(() => steps++, Never);
+        (await store.ListAsync(Access.All, null, 10, Never)).Single(w => w.Name == "w").State.ShouldBe(WorkerState.Active); // it has a task
+
+        (await engine.SendAsync(new ExpireLease(tasks.Last(t => t.MaxAttempts == 3).CorrelationId, later))).ShouldBe(CommandResult.Applied);
+        await FlushAsync(registry, store);
+        await Job(engine, Old(), time).RunAsync(() => steps++, Never);
 
         var workers = (await store.ListAsync(Access.All, null, 10, Never)).ToDictionary(w => w.Name);
-        (workers["w"].State, workers["w"].LostRetried, workers["w"].LostFailed).ShouldBe((WorkerState.Lost, 1, 1));
+        (workers["w"].State, workers["w"].LostRetried, workers["w"].LostFailed).ShouldBe((WorkerState.Lost, 2, 1));
         workers["idle"].State.ShouldBe(WorkerState.Lost);
         workers["polls"].State.ShouldBe(WorkerState.Stopped);
+        workers["curl"].State.ShouldBe(WorkerState.Stopped);
+        workers["bus"].State.ShouldBe(WorkerState.Lost);
         workers["drained"].State.ShouldBe(WorkerState.Stopped);
-        (await store.CountAsync(Never))[WorkerState.Lost].ShouldBe(2);
+        (await store.CountAsync(Never))[WorkerState.Lost].ShouldBe(3);
 
         time.Step(TimeSpan.FromHours(25));
-        (await Job(engine, Old(), time).RunAsync(() => steps++, Never)).ShouldBe(4);
+        (await Job(engine, Old(), time).RunAsync(() => steps++, Never)).ShouldBe(6);
         (await store.ListAsync(Access.All, null, 10, Never)).ShouldBeEmpty();
         steps.ShouldBeGreaterThan(0);
     }
@@ -177,11 +189,32 @@ public sealed class WorkerTests
         time.Step(T0.AddMinutes(10) - TimeProvider.System.GetUtcNow().UtcDateTime);
 
         await Job(engine, registry, time, maxPerTenant: 10).RunAsync(() => { }, Never);
+        var all = await store.ListAsync(Access.All, null, 100, Never);
+        all.Count.ShouldBe(16);
+        all.ShouldAllBe(w => w.State == WorkerState.Active);
+        await store.EndAsync([.. all.Where(w => w.LastSeenAt < T0.AddSeconds(7)).Select(w => w.Id)], WorkerState.Stopped, T0.AddMinutes(1),
+            Never);
+
+        await Job(engine, registry, time, maxPerTenant: 10).RunAsync(() => { }, Never);
 
         var left = await store.ListAsync(Access.All, null, 100, Never);
         left.Where(w => w.Owner == "a").Select(w => w.Name).ShouldBe(Enumerable.Range(5, 10).Select(n => $"w{n:00}"), ignoreOrder: true);
         left.Count.ShouldBe(11);
-        left.ShouldAllBe(w => w.State == WorkerState.Active);
+    }
+
+    [Fact]
+    public void What_could_not_be_counted_is_counted_with_the_next_round_and_silence_says_nothing_for_a_while()
+    {
+        var registry = Old();
+        registry.Lost("w", "key", isRetried: true);
+        var lost = registry.TakeLost();
+        registry.Lost("w", "key", isRetried: false);
+        registry.PutBack(lost);
+        registry.Restart();
+
+        registry.TakeLost().ShouldBe([new LostTasks("w", "key", 1, 1)]);
+        registry.TakeLost().ShouldBeEmpty();
+        registry.Age.ShouldBe(TimeSpan.Zero);
     }
 
     private static LostWorkers Job(TestEngine engine, WorkerRegistry registry, TimeProvider time, int maxPerTenant = 1000) =>

@@ -13,10 +13,22 @@ internal sealed class SteppedDatabase(TimeProvider time, IDatabaseTimeSource? in
 
     public string? Server { get; set; } = "1";
 
+    /// <summary>Whether it does not answer.</summary>
+    public bool IsAway { get; set; }
+
+    /// <summary>How many questions it has not answered.</summary>
+    public int Unanswered { get; private set; }
+
     public void Step(TimeSpan step) => Interlocked.Add(ref _ticks, step.Ticks);
 
     public async Task<DatabaseTime> ReadAsync(CancellationToken cancellationToken)
     {
+        if (IsAway)
+        {
+            Unanswered++;
+            throw new TimeoutException("the database does not answer");
+        }
+
         var answer = inner is null ? new DatabaseTime(time.GetUtcNow(), null, time.GetTimestamp(), time.GetTimestamp())
             : await inner.ReadAsync(cancellationToken);
         return answer with { Now = answer.Now.AddTicks(Interlocked.Read(ref _ticks)), Server = Server };

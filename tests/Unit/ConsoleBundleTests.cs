@@ -35,7 +35,7 @@ public sealed partial class ConsoleBundleTests
     public void Everything_that_the_page_loads_is_in_the_bundle()
     {
         var page = File.ReadAllText(Path.Combine(Root, "dist", "index.html"));
-        var addresses = Address().Matches(page).Select(m => m.Groups[1].Value).ToList();
+        var addresses = Address().Matches(page).Select(m => m.Groups["address"].Value).ToList();
         addresses.Count.ShouldBeGreaterThanOrEqualTo(3);
         addresses.ShouldAllBe(a => a.StartsWith("./assets/", StringComparison.Ordinal) && File.Exists(Path.Combine(Root, "dist", a)));
         page.ShouldNotContain("<style");
@@ -51,7 +51,7 @@ public sealed partial class ConsoleBundleTests
         VersionRange().IsMatch(File.ReadAllText(Path.Combine(Root, "package.json"))).ShouldBeFalse();
     }
 
-    [GeneratedRegex("(?:src|href)=\"([^\"]+)\"", RegexOptions.None, 1000)]
+    [GeneratedRegex("(?:src|href)=\"(?<address>[^\"]+)\"", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Address();
 
     [GeneratedRegex("\": \"[~^*<>]", RegexOptions.None, 1000)]

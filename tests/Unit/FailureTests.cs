@@ -82,6 +82,21 @@ public sealed class FailureTests
         (group.FirstSeenAt.Minute, group.LastSeenAt.Minute).ShouldBe((1, 8));
     }
 
+    [Fact]
+    public void Failures_that_wait_to_be_grouped_are_bounded_and_the_others_are_counted_together()
+    {
+        var counts = new FailureCounts();
+        for (var i = 0; i < FailureCounts.MaxWaiting + 7; i++)
+            counts.Add(Failure("ann", "q"));
+        counts.Add(Failure("ben", "q"));
+
+        counts.Take().Select(g => (g.Key.Owner, g.Key.Message, g.Count)).ShouldBe(
+            [("ann", "broken", FailureCounts.MaxWaiting), ("ann", FailureKey.OtherMessage, 7), ("ben", FailureKey.OtherMessage, 1)],
+            ignoreOrder: true);
+        counts.Add(Failure("ann", "q"));
+        counts.Take().ShouldHaveSingleItem().Key.Message.ShouldBe("broken");
+    }
+
     private static Failure Failure(string owner, string queue, int attempt = 1, string? stack = null) =>
         new(owner, queue, "a", FailureKind.Error, null, new FailureSample
         {

@@ -62,6 +62,20 @@ public sealed class StatisticsCounterTests
     }
 
     [Fact]
+    public void An_owner_of_many_queues_leaves_room_for_others_and_its_further_queues_are_counted_together()
+    {
+        var counter = Counter(300);
+        Count(counter, [.. Enumerable.Range(0, 1000).Select(n => ($"q{n}", (string?)"a", At))]);
+        Count(counter, ("q1", "a", At), ("q2", "b", At));
+
+        var taken = counter.Take();
+        taken.Count.ShouldBe(102);
+        taken.Single(t => t.Queue.Length == 0).Counts[StatisticsCounts.Submitted].ShouldBe(900);
+        taken.Single(t => t is { Queue: "q1", Owner: "a" }).Counts[StatisticsCounts.Submitted].ShouldBe(2);
+        taken.ShouldContain(t => t.Queue == "q2" && t.Owner == "b");
+    }
+
+    [Fact]
     public void While_the_database_is_away_memory_is_bounded_and_the_newest_minutes_stay()
     {
         var counter = Counter(10);

@@ -33,7 +33,7 @@ internal static class BatchEndpoints
     private static async Task<IResult> ListAsync(HttpContext context, IBatchQueries queries, Redaction redaction)
     {
         var page = PageQuery.Read(context.Request, "queue");
-        var queue = context.Request.Query["queue"].ToString() is { Length: > 0 } name
+        var queue = PageQuery.Single(context.Request, "queue") is { } name
             ? QueueNames.IsValid(name) ? name : throw new ApiException(400, "invalid_request", $"queue must be {QueueNames.Rule}") : null;
         if (queue is not null)
             context.Demand(queue);

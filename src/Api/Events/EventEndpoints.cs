@@ -20,6 +20,7 @@ internal static class EventEndpoints
     private const int MaxQueues = 100;
     private const string LastEventId = "Last-Event-ID";
     private static readonly TimeSpan HeartbeatEvery = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan CheckEvery = TimeSpan.FromSeconds(1);
 
     public static void MapEvents(this WebApplication app) =>
         app.MapGroup("/events").WithTags("events").AnswerFaults(ApiErrors.Problem)
@@ -30,7 +31,7 @@ internal static class EventEndpoints
                 + "snoozed, cancelled, expired. Resumes after the header Last-Event-ID, else starts now.");
 
     private static async Task<IResult> ListenAsync(HttpContext context, EventFeed stream, StreamQuota streams, ITaskQueries queries,
-        Redaction redaction, Drain drain)
+        Redaction redaction, Drain drain, TimeProvider time)
     {
         var queues = Queues(context.Request.Query["queue"]);
         foreach (var queue in queues ?? [])
@@ -45,7 +46,7 @@ internal static class EventEndpoints
             await batches.MoveNextAsync(); // a failure before the first batch is still answered with problem details
             // Sent during a drain too, so that the client learns the position to resume from.
             await using var end = drain.Begun.UnsafeRegister(s => ((CancellationTokenSource)s!).Cancel(), stop);
-            await CopyAsync(batches, context.Response, new EventErrors(queries, redaction, context.Caller()), context.RequestAborted);
+            await CopyAsync(batches, context, new EventErrors(queries, redaction, context.Caller()), time);
         }
         catch (OperationCanceledException) when (drain.HasBegun && !context.RequestAborted.IsCancellationRequested)
         {
@@ -59,14 +60,22 @@ internal static class EventEndpoints
         return Results.Empty;
     }
 
-    private static async Task CopyAsync(IAsyncEnumerator<EventBatch> batches, HttpResponse response, EventErrors errors,
-        CancellationToken cancellationToken)
+    private static async Task CopyAsync(IAsyncEnumerator<EventBatch> batches, HttpContext context, EventErrors errors, TimeProvider time)
     {
+        var (response, cancellationToken, checkedAt) = (context.Response, context.RequestAborted, time.GetTimestamp());
         response.ContentType = "text/event-stream";
         response.Headers.CacheControl = "no-cache";
         response.Headers["X-Accel-Buffering"] = "no"; // disables buffering in nginx and similar proxies
         do
         {
+            // A session ends with its key, also while it listens. Without events an empty batch comes every 15 s.
+            if (time.GetElapsedTime(checkedAt) >= CheckEvery)
+            {
+                if (!await context.IsSessionValidAsync())
+                    return;
+                checkedAt = time.GetTimestamp();
+            }
+
             Write(response.BodyWriter, batches.Current, await errors.OfAsync(batches.Current, cancellationToken));
             await response.BodyWriter.FlushAsync(cancellationToken); // cancelling a flush would abort the connection
         }

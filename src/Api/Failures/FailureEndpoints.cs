@@ -14,8 +14,6 @@ namespace TaskQueue.Api.Failures;
 /// <summary>Groups of failures with the same cause.</summary>
 internal static class FailureEndpoints
 {
-    private const int DefaultPage = 50, MaxPage = 200;
-
     public static void MapFailures(this WebApplication app)
     {
         var failures = app.MapGroup("/failures").WithTags("failures").AnswerFaults(ApiErrors.Problem);
@@ -42,27 +40,27 @@ internal static class FailureEndpoints
 
     private static async Task<IResult> ListAsync(HttpContext context, IFailureStore store, Redaction redaction)
     {
-        context.TakesOnly("queue", "name", "state", "kind", "limit", "cursor");
-        var limit = context.Limit(DefaultPage, MaxPage);
+        var query = PageQuery.Read(context.Request, "queue", "name", "state", "kind");
+        var limit = query.Limit;
         var filter = new FailureFilter
         {
             Queue = Text("queue"), Name = Text("name"), State = FailureMapping.StateOf(Text("state")),
             Kind = FailureMapping.KindOf(Text("kind")),
         };
-        var page = await store.ListAsync(filter, Cursor(Text("cursor")), limit + 1, context.Access(), context.RequestAborted);
+        var page = await store.ListAsync(filter, Cursor(query.Cursor), limit + 1, context.Access(), context.RequestAborted);
         var redactor = redaction.For(context.Caller());
         var shown = page.Take(limit).ToList();
         return Results.Json(
             new FailureList([.. shown.Select(g => FailureMapping.ToItem(g, redactor))], page.Count > limit ? CursorOf(shown[^1]) : null),
             FailureJson.Instance.FailureList);
 
-        string? Text(string name) => context.Request.Query[name].ToString() is { Length: > 0 } text ? text : null;
+        string? Text(string name) => PageQuery.Single(context.Request, name);
     }
 
     private static async Task<IResult> GetAsync(
         string id, HttpContext context, IFailureStore store, ITaskQueries queries, Redaction redaction)
     {
-        context.TakesOnly();
+        PageQuery.DemandKnown(context.Request);
         var redactor = redaction.For(context.Caller());
         var group = await FindAsync(id, context, store);
         // Errors tend to quote hidden values of the payload.
@@ -100,7 +98,7 @@ internal static class FailureEndpoints
         : text.Split('-') is [var at, var id] && long.TryParse(at, NumberStyles.None, CultureInfo.InvariantCulture, out var micros)
             && micros < Micros.FromTime(DateTime.MaxValue) && Guid.TryParseExact(id, "N", out var guid)
             ? new FailureCursor(Micros.ToTime(micros), guid)
-        : throw FailureMapping.Wrong("cursor must be next_cursor of the page before");
+        : throw PageQuery.WrongCursor();
 
     private static ApiException NotFound(string id) => new(404, "not_found", $"there is no group of failures {id}");
 }

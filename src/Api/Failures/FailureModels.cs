@@ -52,10 +52,13 @@ internal sealed partial class FailureJson : JsonSerializerContext
 /// <summary>Maps groups of failures to the API's format.</summary>
 internal static class FailureMapping
 {
-    /// <summary>Where values are hidden, so is the message: it may quote values of payloads that are not known here.</summary>
+    /// <summary>
+    /// Where values are hidden, so are the message and the type: they may quote values of payloads that are not known here.
+    /// </summary>
     public static FailureItem ToItem(FailureGroup g, Redactor redactor) =>
-        new(g.Id, Word(g.Kind), g.ErrorType, redactor.IsOn ? Redactor.Hidden : g.Message, g.Queue, g.Name, g.Owner, Word(g.State),
-            g.Regressed, g.Count, g.FirstSeenAt, g.LastSeenAt, [.. g.Samples.Select(s => s.TaskId).Distinct()]);
+        new(g.Id, Word(g.Kind), g.ErrorType is not null && redactor.IsOn ? Redactor.Hidden : g.ErrorType,
+            redactor.IsOn ? Redactor.Hidden : g.Message, g.Queue, g.Name, g.Owner, Word(g.State), g.Regressed, g.Count,
+            g.FirstSeenAt, g.LastSeenAt, [.. g.Samples.Select(s => s.TaskId).Distinct()]);
 
     /// <param name="g">The group.</param>
     /// <param name="redactor">What to hide.</param>

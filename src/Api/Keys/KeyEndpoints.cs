@@ -39,6 +39,7 @@ internal static class KeyEndpoints
                 "without authentication a key protects nothing: configure a first key with the scope admin (TaskQueue:Auth:ApiKeys), and "
                     + "issue others with it");
         var caller = context.Caller();
+        KeyRules.DemandPayloads(caller);
         var key = KeyMapping.ToRecord(body, caller, time);
         context.AuditTarget($"key/{key.Id}");
         KeyRules.DemandIssue(caller, key, limits.CurrentValue.Rate);
@@ -81,6 +82,7 @@ internal static class KeyEndpoints
         if (overlap is < 0 or > MaxOverlapSeconds)
             throw KeyMapping.Wrong($"overlap_seconds must be 0 to {MaxOverlapSeconds}");
         var key = await FindToChangeAsync(id, context, keys);
+        KeyRules.DemandPayloads(context.Caller());
         var text = KeyDigest.NewKey();
         DateTime? until = overlap == 0 ? null : Micros.Now(time).AddSeconds(overlap);
         if (!await keys.RotateAsync(key, KeyDigest.Of(text).ToHex(), until))

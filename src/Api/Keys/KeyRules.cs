@@ -13,6 +13,14 @@ internal static class KeyRules
     /// <summary>Whether the caller may see a key.</summary>
     public static bool CanSee(Caller caller, ApiKeyRecord key) => caller.IsOperator || key.Tenant == caller.Tenant;
 
+    /// <summary>Demands a caller that sees payloads: the secret of a key would show it all that its session hides.</summary>
+    /// <exception cref="ApiException">403.</exception>
+    public static void DemandPayloads(Caller caller)
+    {
+        if (caller.HidesPayloads)
+            throw Forbidden("this session hides payloads, and a key would show them; use an API key to issue or rotate keys");
+    }
+
     /// <summary>Demands that an issued key stays within the caller's rights. Sets inherited limits.</summary>
     /// <exception cref="ApiException">403.</exception>
     /// <param name="caller">The administrator.</param>

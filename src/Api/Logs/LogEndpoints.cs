@@ -15,8 +15,6 @@ namespace TaskQueue.Api.Logs;
 /// <summary>What workers logged while they ran a task.</summary>
 internal static class LogEndpoints
 {
-    private const int DefaultPage = 50, MaxPage = 200;
-
     public static void MapLogs(this WebApplication app) =>
         app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(ApiErrors.Problem)
             .MapGet("/{id}/logs", ListAsync).Needs(Scope.Read).Produces<TaskLog>().ProducesProblem(400).ProducesProblem(404)
@@ -26,9 +24,8 @@ internal static class LogEndpoints
     private static async Task<IResult> ListAsync(string id, HttpContext context, ITaskQueries queries, ITaskLogStore logs,
         Redaction redaction, CancellationToken cancellationToken)
     {
-        context.TakesOnly("limit", "cursor");
-        var limit = context.Limit(DefaultPage, MaxPage);
-        var after = After(context.Request.Query["cursor"].ToString());
+        var query = PageQuery.Read(context.Request);
+        var (limit, after) = (query.Limit, After(query.Cursor));
         var redactor = redaction.For(context.Caller());
         if (!Guid.TryParse(id, out var guid))
             throw NotFound(id);
@@ -39,12 +36,13 @@ internal static class LogEndpoints
         else if (!await queries.IsSeenAsync(guid, context.Access(), cancellationToken))
             throw NotFound(id);
         var lines = await logs.ReadAsync(guid, after, limit + 1, cancellationToken);
-        var entries = lines.Take(limit).Select(l => ToEntry(l, redactor, payload)).ToList();
-        if (lines.Count > 0 && lines[0].Number > after + 1)
-            entries.Insert(0, Dropped(lines[0], lines[0].Number - after - 1));
-        return Results.Json(
-            new TaskLog(entries, lines.Count > limit ? lines[limit - 1].Number.ToString(CultureInfo.InvariantCulture) : null),
-            LogJson.Instance.TaskLog);
+        var dropped = lines.Count > 0 ? lines[0].Number - after - 1 : 0;
+        var shown = dropped > 0 ? limit - 1 : limit; // the line about the dropped ones is one of the page
+        var entries = lines.Take(shown).Select(l => ToEntry(l, redactor, payload)).ToList();
+        if (dropped > 0)
+            entries.Insert(0, Dropped(lines[0], dropped));
+        var last = lines.Count <= shown ? null : (long?)(shown > 0 ? lines[shown - 1].Number : lines[0].Number - 1);
+        return Results.Json(new TaskLog(entries, last?.ToString(CultureInfo.InvariantCulture)), LogJson.Instance.TaskLog);
     }
 
     private static TaskLogItem ToEntry(TaskLogEntry entry, Redactor redactor, string? payload) =>
@@ -55,10 +53,10 @@ internal static class LogEndpoints
         new(next.Attempt, next.Line.At, TaskLogRules.Word(TaskLogLevel.Warning),
             $"{count} older lines were dropped: the newest {TaskLogRules.MaxLines} lines and {TaskLogRules.MaxBytes} bytes are kept");
 
-    private static long After(string cursor) =>
-        cursor.Length == 0 ? 0
+    private static long After(string? cursor) =>
+        cursor is null ? 0
         : long.TryParse(cursor, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number
-        : throw new ApiException(400, "invalid_request", "cursor must be next_cursor of the page before");
+        : throw PageQuery.WrongCursor();
 
     private static ApiException NotFound(string id) => new(404, "not_found", $"there is no task {id}");
 }

@@ -48,7 +48,7 @@ internal static class ScheduleEndpoints
 
     private static async Task<IResult> NextAsync(string queue, string name, HttpContext context, ScheduleService schedules)
     {
-        PageQuery.DemandKnown(context.Request, ["count"]);
+        PageQuery.DemandKnown(context.Request, "count");
         var count = PageQuery.Number(context.Request, "count", Upcoming, ScheduleLists.MaxTicks);
         var schedule = await schedules.FindAsync(queue, name, context.Access()) ?? throw NotFound(queue, name);
         return Results.Json(new ScheduleTicks(ScheduleService.Upcoming(schedule, count)), ScheduleJson.Instance.ScheduleTicks);

@@ -33,21 +33,19 @@ internal static class ScheduleLists
     private static async Task<IResult> ListAsync(HttpContext context, ScheduleService schedules, Redaction redaction)
     {
         var page = PageQuery.Read(context.Request);
-        var found = await schedules.ListAllAsync(context.Access(), page.Cursor is { } cursor ? Parse(cursor) : null, page.Limit + 1,
-            context.RequestAborted);
-        var shown = found.Take(page.Limit).ToList();
+        var found = await schedules.ListAllAsync(context.Access(), page.Cursor is { } cursor ? Parse(cursor) : null, page.Limit,
+            context.Memory().ReserveAnswerAsync, context.RequestAborted);
         var redactor = redaction.For(context.Caller());
-        return Results.Json(new SchedulePage(shown.ConvertAll(s => ScheduleEndpoints.ToDetails(s, redactor)),
-            found.Count > page.Limit ? ToText(shown[^1]) : null), ScheduleJson.Instance.SchedulePage);
+        return Results.Json(new SchedulePage([.. found.Schedules.Select(s => ScheduleEndpoints.ToDetails(s, redactor))],
+            found.Next is { } next ? ToText(next.Queue, next.Name) : null), ScheduleJson.Instance.SchedulePage);
     }
 
     private static IResult Preview(HttpContext context, ScheduleService schedules)
     {
-        PageQuery.DemandKnown(context.Request, ["cron", "time_zone", "count"]);
-        var query = context.Request.Query;
-        var cron = query["cron"].ToString() is { Length: > 0 and <= MaxCron } text ? text
+        PageQuery.DemandKnown(context.Request, "cron", "time_zone", "count");
+        var cron = PageQuery.Single(context.Request, "cron") is { Length: <= MaxCron } text ? text
             : throw new ApiException(400, "invalid_request", $"cron must be a cron expression of at most {MaxCron} characters");
-        var zone = query["time_zone"].ToString() is { Length: > 0 } name ? name : "UTC";
+        var zone = PageQuery.Single(context.Request, "time_zone") ?? "UTC";
         if (zone.Length > MaxZone)
             throw new ApiException(400, "invalid_request", "time_zone must be an IANA name such as Europe/Berlin");
         var count = PageQuery.Number(context.Request, "count", DefaultTicks, MaxTicks);
@@ -55,7 +53,7 @@ internal static class ScheduleLists
     }
 
     /// <summary>Names have no slash.</summary>
-    private static string ToText(ScheduleRecord last) => Base64Url.EncodeToString(Encoding.UTF8.GetBytes($"{last.Queue}/{last.Name}"));
+    private static string ToText(string queue, string name) => Base64Url.EncodeToString(Encoding.UTF8.GetBytes($"{queue}/{name}"));
 
     private static (string Queue, string Name) Parse(string cursor)
     {

@@ -52,7 +52,10 @@ internal sealed record ScheduleDetails(
 /// <summary>GET /queues/{queue}/schedules.</summary>
 internal sealed record ScheduleList(IReadOnlyList<ScheduleDetails> Schedules);
 
-/// <summary>GET /schedules: of all queues, by queue and name; pass <c>next_cursor</c> as <c>cursor</c> for the following page.</summary>
+/// <summary>
+/// GET /schedules: of all queues, by queue and name; pass <c>next_cursor</c> as <c>cursor</c> for the following page. A page may have fewer
+/// than asked for, and even none, although others follow.
+/// </summary>
 internal sealed record SchedulePage(IReadOnlyList<ScheduleDetails> Schedules, string? NextCursor);
 
 /// <summary>The next ticks of a schedule or of a cron expression; fewer than asked for if there are no more.</summary>

@@ -28,9 +28,9 @@ internal static class StatisticsEndpoints
 
     private static async Task<IResult> ReadAsync(HttpContext context, IStatisticsStore store, TimeProvider time)
     {
-        var query = context.Request.Query;
-        query.DemandKnown("queue", "from", "to", "step");
-        var (step, word, length, span) = query.Single("step") switch
+        var request = context.Request;
+        PageQuery.DemandKnown(request, "queue", "from", "to", "step");
+        var (step, word, length, span) = PageQuery.Single(request, "step") switch
         {
             null or "minute" => (StatisticsStep.Minute, "minute", TimeSpan.FromMinutes(1), TimeSpan.FromHours(1)),
             "hour" => (StatisticsStep.Hour, "hour", TimeSpan.FromHours(1), TimeSpan.FromDays(1)),
@@ -38,8 +38,8 @@ internal static class StatisticsEndpoints
             _ => throw Wrong("step must be minute, hour or day"),
         };
         var queues = Queues(context);
-        var to = Time(query, "to") ?? Micros.Now(time);
-        var from = Time(query, "from") ?? (to.Ticks > span.Ticks ? to - span : to);
+        var to = Time(request, "to") ?? Micros.Now(time);
+        var from = Time(request, "from") ?? (to.Ticks > span.Ticks ? to - span : to);
         from = new DateTime(from.Ticks - (from.Ticks % length.Ticks), DateTimeKind.Utc);
         if (from > to)
             throw Wrong("from must be before to");
@@ -72,8 +72,9 @@ internal static class StatisticsEndpoints
         return names;
     }
 
-    private static DateTime? Time(IQueryCollection query, string name) =>
-        query.Single(name) is not { } text ? null : PointInTime.Parse(text) ?? throw Wrong($"{name} must be {PointInTime.Rule}");
+    private static DateTime? Time(HttpRequest request, string name) =>
+        PageQuery.Single(request, name) is not { } text ? null
+        : PointInTime.Parse(text) ?? throw Wrong($"{name} must be {PointInTime.Rule}");
 
     private static ApiException Wrong(string message) => new(400, "invalid_request", message);
 }

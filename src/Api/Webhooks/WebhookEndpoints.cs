@@ -27,7 +27,7 @@ internal sealed partial class WebhookJson : JsonSerializerContext
 internal static class WebhookEndpoints
 {
     public static void MapWebhooks(this WebApplication app) =>
-        app.MapGet("/webhooks/secret", GetSecret).WithTags("webhooks").AnswerFaults(ApiErrors.Problem).Needs(Scope.Enqueue)
+        app.MapGet("/webhooks/secret", GetSecret).WithTags("webhooks").AnswerFaults(ApiErrors.Problem).Needs(Scope.Enqueue).ForKeysOnly()
             .Produces<WebhookSecretList>().ProducesProblem(400).ProducesProblem(403)
             .TakesQuery("owner", "Another owner, for operators; default: the caller's own tenant. Empty: no owner.")
             .WithSummary("List the secrets that sign the callbacks of the caller's tenant.");

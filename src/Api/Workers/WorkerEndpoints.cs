@@ -54,7 +54,7 @@ internal static class WorkerEndpoints
         context.Memory().ReleaseBody();
         using var counted = wait > 0 ? streams.Open(context.Access().Tenant) : null;
         var worker = workers.Seen(request.WorkerKey, request.Contact, request.Targets);
-        var tasks = worker is { IsDraining: true, IsFirstTold: false }
+        var tasks = worker is { IsDraining: true } && !worker.TellFirst()
             ? await RestAsync(TimeSpan.FromSeconds(wait), drain, context.RequestAborted)
             : await TakeAsync(claims, request, TimeSpan.FromSeconds(wait), drain, context);
         // A worker that disconnected in the meantime, for example because it stops, never receives them.

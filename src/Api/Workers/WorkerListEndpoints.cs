@@ -31,15 +31,14 @@ internal static class WorkerListEndpoints
 
     private static async Task<IResult> ListAsync(HttpContext context, IWorkerStore store)
     {
-        var query = context.Request.Query;
-        query.DemandKnown("limit", "cursor");
-        var limit = query.Limit();
-        var after = query.Single("cursor") is { } text ? Parse(text) ?? throw Wrong("cursor must be next_cursor of another page") : null;
-        var workers = await store.ListAsync(context.Access(), after, limit, context.RequestAborted);
+        var query = PageQuery.Read(context.Request);
+        var after = query.Cursor is { } text ? Parse(text) ?? throw PageQuery.WrongCursor() : null;
+        var found = await store.ListAsync(context.Access(), after, query.Limit + 1, context.RequestAborted);
+        var workers = found.Take(query.Limit).ToList();
         var running = await store.RunningAsync([.. workers.Select(w => w.Name).Distinct(StringComparer.Ordinal)], context.RequestAborted);
         var page = new WorkerPage(
-            [.. workers.Select(w => WorkerDetails.Of(w, running.GetValueOrDefault((w.Name, w.Credential))))],
-            workers.Count == limit ? ToText(workers[^1]) : null);
+            workers.ConvertAll(w => WorkerDetails.Of(w, running.GetValueOrDefault((w.Name, w.Credential)))),
+            found.Count > query.Limit ? ToText(workers[^1]) : null);
         return Results.Json(page, WorkerListJson.Instance.WorkerPage);
     }
 
@@ -89,6 +88,4 @@ internal static class WorkerListEndpoints
             && long.TryParse(micros, NumberStyles.None, CultureInfo.InvariantCulture, out var at)
             && at < Micros.FromTime(DateTime.MaxValue)
             ? new WorkerCursor(Micros.ToTime(at), id) : null;
-
-    private static ApiException Wrong(string message) => new(400, "invalid_request", message);
 }

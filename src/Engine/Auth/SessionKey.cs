@@ -16,7 +16,13 @@ public sealed class SessionKey
 /// <summary>The keys of session cookies. Synchronous, because ASP.NET Core reads them so: once a day, and at the first sign-in.</summary>
 public interface ISessionKeyStore
 {
-    /// <summary>All keys, oldest first; the text of a key that cannot be decrypted is empty.</summary>
+    /// <summary>
+    /// Whether keys are encrypted at rest. If not, they must not be stored: who reads the database or a backup could make the cookie of any
+    /// caller.
+    /// </summary>
+    bool IsEncrypted { get; }
+
+    /// <summary>All keys, oldest first; the text of a key that cannot be decrypted, or was stored in clear, is empty.</summary>
     IReadOnlyList<SessionKey> List();
 
     /// <summary>Adds a key, unless another process has added one with its number.</summary>

@@ -68,32 +68,65 @@ internal sealed class FailureCounts
 
     private const int MaxErrorChars = 4096;
 
+    /// <summary>Failures that wait to be grouped, and their characters; what comes beyond is counted in groups of other failures.</summary>
+    internal const int MaxWaiting = 20_000, MaxWaitingChars = 4 * 1024 * 1024;
+
     private const string CrashMessage = "the worker was lost: no heartbeat within the lease";
 
     private readonly Lock _lock = new();
     private Dictionary<FailureKey, PendingGroup> _groups = [];
     private Dictionary<string, int> _owners = new(StringComparer.Ordinal);
     private long _chars;
+    private List<(Failure Failure, bool IsSample)> _waiting = [];
+    private long _waitingChars;
 
-    /// <summary>Counts a failure.</summary>
+    /// <summary>Counts a failure; it is grouped later, because that takes time, and the caller holds up others.</summary>
     public void Add(Failure failure)
     {
-        var message = failure.Kind == FailureKind.Crash ? CrashMessage : FailureFingerprint.Normalise(failure.Sample.Error);
-        var key = new FailureKey(failure.Kind, failure.Owner, failure.Queue, failure.Name, failure.ErrorType, message);
         failure.Sample.Error = TextRules.Cut(failure.Sample.Error, MaxErrorChars);
         lock (_lock)
         {
-            var group = GroupOf(key);
-            group.Add(1, failure.Sample.At, failure.Sample.At);
-            KeepSample(group, failure.Sample);
+            var chars = CharsOf(failure.Sample);
+            var isSample = _waitingChars + chars <= MaxSampleChars;
+            if (!isSample)
+            {
+                failure.Sample.Error = TextRules.Cut(failure.Sample.Error, FailureFingerprint.MaxInput);
+                failure.Sample.Stack = null;
+                chars = CharsOf(failure.Sample);
+            }
+
+            if (_waiting.Count >= MaxWaiting || _waitingChars + chars > MaxWaitingChars)
+            {
+                GroupOf(FailureKey.Other(failure.Kind, failure.Owner)).Add(1, failure.Sample.At, failure.Sample.At);
+                return;
+            }
+
+            _waitingChars += chars;
+            _waiting.Add((failure, isSample));
         }
     }
 
-    /// <summary>Takes all groups, to be written.</summary>
+    /// <summary>Groups what waits and takes all groups, to be written.</summary>
     public IReadOnlyList<PendingGroup> Take()
     {
+        List<(Failure Failure, bool IsSample)> waiting;
         lock (_lock)
         {
+            (waiting, _waiting, _waitingChars) = (_waiting, [], 0);
+        }
+
+        var keys = waiting.ConvertAll(w => KeyOf(w.Failure)); // outside the lock
+        lock (_lock)
+        {
+            for (var i = 0; i < waiting.Count; i++)
+            {
+                var (failure, isSample) = waiting[i];
+                var group = GroupOf(keys[i]);
+                group.Add(1, failure.Sample.At, failure.Sample.At);
+                if (isSample)
+                    KeepSample(group, failure.Sample);
+            }
+
             if (_groups.Count == 0)
                 return [];
             IReadOnlyList<PendingGroup> taken = [.. _groups.Values];
@@ -116,6 +149,10 @@ internal sealed class FailureCounts
             }
         }
     }
+
+    private static FailureKey KeyOf(Failure failure) =>
+        new(failure.Kind, failure.Owner, failure.Queue, failure.Name, failure.ErrorType,
+            failure.Kind == FailureKind.Crash ? CrashMessage : FailureFingerprint.Normalise(failure.Sample.Error));
 
     private PendingGroup GroupOf(FailureKey key)
     {

@@ -8,7 +8,7 @@ namespace TaskQueue.Engine.Failures;
 internal static partial class FailureFingerprint
 {
     /// <summary>Characters of an error that are looked at.</summary>
-    private const int MaxInput = 2000;
+    public const int MaxInput = 2000;
 
     /// <summary>Characters of a normalised message.</summary>
     public const int MaxMessage = 500;

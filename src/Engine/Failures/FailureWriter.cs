@@ -7,16 +7,9 @@ namespace TaskQueue.Engine.Failures;
 internal sealed class FailureWriter(FailureCounts counts, IFailureCounter store, IOptions<FailureOptions> options, PollingServices services)
     : PollingService(services)
 {
-    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1), Patience = TimeSpan.FromSeconds(3);
 
     protected override TimeSpan AfterFault => Interval;
-
-    /// <inheritdoc />
-    public override async Task StopAsync(CancellationToken cancellationToken)
-    {
-        await base.StopAsync(cancellationToken);
-        await TryAsync(() => FlushAsync(CancellationToken.None), CancellationToken.None);
-    }
 
     /// <summary>Writes what is counted so far.</summary>
     public async Task FlushAsync(CancellationToken cancellationToken)
@@ -39,5 +32,12 @@ internal sealed class FailureWriter(FailureCounts counts, IFailureCounter store,
     {
         await FlushAsync(cancellationToken);
         return Interval;
+    }
+
+    /// <inheritdoc />
+    protected override async Task EndAsync()
+    {
+        using var patience = new CancellationTokenSource(Patience, Time);
+        await TryAsync(() => FlushAsync(patience.Token), patience.Token);
     }
 }

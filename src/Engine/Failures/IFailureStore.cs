@@ -35,6 +35,9 @@ public interface IFailureStore
     /// <returns>Its former state; null if there is none for the caller.</returns>
     Task<FailureState?> ChangeAsync(Guid id, FailureState state, DateTime now, Access access, CancellationToken cancellationToken);
 
+    /// <summary>Counts the groups of every owner in a state.</summary>
+    Task<int> CountAsync(FailureState state, CancellationToken cancellationToken);
+
     /// <summary>Removes groups without a failure since a time.</summary>
     /// <param name="state">Only groups in this state; null is any.</param>
     /// <param name="before">The time.</param>

@@ -1,4 +1,5 @@
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Schedules;
 
@@ -13,13 +14,17 @@ public interface IScheduleStore
     /// <exception cref="UnreadableDataException">One of them cannot be decrypted.</exception>
     Task<List<ScheduleRecord>> ListAsync(string queue, Access access);
 
-    /// <summary>A page of the schedules of all queues that the caller may see, by queue and name.</summary>
+    /// <summary>
+    /// A page of the schedules of all queues that the caller may see, by queue and name. It ends early, and may even be empty, after a
+    /// number of schedules of others or of bytes.
+    /// </summary>
     /// <param name="access">The caller's access.</param>
-    /// <param name="after">Queue and name of the last schedule of the page before; null reads the first page.</param>
+    /// <param name="after">Where the page before ended; null reads the first page.</param>
     /// <param name="max">Maximum number of schedules.</param>
+    /// <param name="reserve">Reserves memory for them before they are read.</param>
     /// <param name="cancellationToken">Cancels the read.</param>
     /// <exception cref="UnreadableDataException">One of them cannot be decrypted.</exception>
-    Task<List<ScheduleRecord>> ListAllAsync(Access access, (string Queue, string Name)? after, int max,
+    Task<FoundSchedules> ListAllAsync(Access access, (string Queue, string Name)? after, int max, ReserveAnswer reserve,
         CancellationToken cancellationToken);
 
     /// <summary>Adds a schedule in a transaction: its checks and counts stay valid until it commits.</summary>
@@ -52,6 +57,11 @@ public interface IScheduleStore
     /// <param name="skipped">Ids to exclude.</param>
     Task<DateTime?> NextAsync(IReadOnlyCollection<int> skipped);
 }
+
+/// <summary>A page of schedules.</summary>
+/// <param name="Schedules">The schedules.</param>
+/// <param name="Next">Queue and name after which the next page begins; null if there is none.</param>
+public sealed record FoundSchedules(IReadOnlyList<ScheduleRecord> Schedules, (string Queue, string Name)? Next);
 
 /// <summary>A schedule with a due tick.</summary>
 /// <param name="Schedule">The schedule.</param>

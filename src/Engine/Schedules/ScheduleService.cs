@@ -123,9 +123,11 @@ public sealed class ScheduleService(
     /// <summary>Lists the schedules of a queue that the caller may see, by name.</summary>
     public Task<List<ScheduleRecord>> ListAsync(string queue, Access access) => store.ListAsync(queue, access);
 
-    /// <summary>A page of the schedules of all queues that the caller may see, by queue and name.</summary>
-    public Task<List<ScheduleRecord>> ListAllAsync(Access access, (string Queue, string Name)? after, int max,
-        CancellationToken cancellationToken) => store.ListAllAsync(access, after, max, cancellationToken);
+    /// <summary>
+    /// A page of the schedules of all queues that the caller may see, by queue and name; it may end early, and even be empty.
+    /// </summary>
+    public Task<FoundSchedules> ListAllAsync(Access access, (string Queue, string Name)? after, int max, ReserveAnswer reserve,
+        CancellationToken cancellationToken) => store.ListAllAsync(access, after, max, reserve, cancellationToken);
 
     /// <summary>The next ticks of a cron expression, UTC.</summary>
     /// <exception cref="InvalidScheduleException">The cron expression or the time zone is invalid.</exception>

@@ -27,8 +27,12 @@ public interface IStatisticsStore
     /// <summary>Computes the rows of a longer period from those of the next shorter step. Idempotent.</summary>
     Task RollUpAsync(StatisticsStep step, DateTime from, DateTime to, CancellationToken cancellationToken);
 
-    /// <summary>Removes rows of a step before a time.</summary>
-    /// <returns>Number of rows removed, at most <paramref name="max"/>.</returns>
+    /// <summary>Removes rows of a step before a time, oldest first, and only all rows of a period at once.</summary>
+    /// <param name="step">The step.</param>
+    /// <param name="before">The time.</param>
+    /// <param name="max">About how many rows; the rows of the last period may exceed it.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
+    /// <returns>Number of rows removed.</returns>
     Task<int> RemoveAsync(StatisticsStep step, DateTime before, int max, CancellationToken cancellationToken);
 }
 

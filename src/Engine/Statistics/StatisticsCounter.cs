@@ -12,8 +12,12 @@ public sealed partial class StatisticsCounter(IOptions<StatisticsOptions> option
     /// <summary>Minutes that may wait for an unreachable database, as a multiple of the series of one; the oldest are dropped.</summary>
     private const int MaxMinutes = 10;
 
+    /// <summary>Queues of an owner that are counted apart in any case.</summary>
+    private const int MinOfOwner = 100;
+
     private readonly Lock _lock = new();
     private readonly HashSet<(string Queue, string Owner)> _pairs = [];
+    private readonly Dictionary<string, int> _owners = new(StringComparer.Ordinal); // pairs of each
     private readonly HashSet<string> _queues = new(StringComparer.Ordinal);
     private Dictionary<(string Queue, string Owner, long Minute), long[]> _counts = [];
     private long _minute; // ticks; of the names in _pairs and _queues
@@ -64,10 +68,13 @@ public sealed partial class StatisticsCounter(IOptions<StatisticsOptions> option
         {
             (_minute, _isFull) = (minute, false);
             _pairs.Clear();
+            _owners.Clear();
             _queues.Clear();
         }
 
-        if (!_pairs.Contains((queue, owner)) && !(_pairs.Count < options.Value.MaxSeries && _pairs.Add((queue, owner))))
+        if (!_pairs.Contains((queue, owner)) && owner.Length > 0 && queue.Length > 0 && _owners.GetValueOrDefault(owner) >= MaxOfOwner)
+            return Find("", owner, minute);
+        if (!TryName(queue, owner))
         {
             if (owner.Length > 0)
                 return Find(queue, "", minute);
@@ -81,6 +88,21 @@ public sealed partial class StatisticsCounter(IOptions<StatisticsOptions> option
         }
 
         return _counts[(queue, owner, minute)] = new long[StatisticsCounts.Length];
+    }
+
+    /// <summary>Queues of one owner that are counted apart, so that it does not take the room of the others.</summary>
+    private int MaxOfOwner => Math.Max(MinOfOwner, options.Value.MaxSeries / 10);
+
+    private bool TryName(string queue, string owner)
+    {
+        if (_pairs.Contains((queue, owner)))
+            return true;
+        if (_pairs.Count >= options.Value.MaxSeries)
+            return false;
+        _pairs.Add((queue, owner));
+        if (owner.Length > 0)
+            _owners[owner] = _owners.GetValueOrDefault(owner) + 1;
+        return true;
     }
 
     /// <summary>Counts of one commit. Tasks of a group are often of one queue, which is looked up once.</summary>

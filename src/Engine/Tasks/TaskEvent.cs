@@ -96,6 +96,9 @@ public sealed class TaskEvent
     /// <summary>The actual type if <see cref="Type"/> hides it from subscribers; not stored.</summary>
     internal TaskEventType Kind { get; set; }
 
+    /// <summary>Owner of the task, for counts; not stored.</summary>
+    internal string? Owner { get; set; }
+
     /// <summary>Duration of the attempt that ended; not stored.</summary>
     internal TimeSpan? Ran { get; set; }
 

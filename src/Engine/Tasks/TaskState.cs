@@ -211,6 +211,7 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
                 ? at - StartedAt : null,
             Queue = Queue,
             Tier = Tier,
+            Owner = Owner,
             Attempt = Attempt,
             Worker = Attempt == 0 ? null : Worker,
             Error = type is TaskEventType.Failed or TaskEventType.Retrying or TaskEventType.Expired ? Error : null,

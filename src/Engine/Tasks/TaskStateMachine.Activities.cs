@@ -91,6 +91,7 @@ public sealed partial class TaskStateMachine
     private static void Release(BehaviorContext<TaskState, SnoozeTask> c)
     {
         c.Saga.AttemptsLeft++;
+        c.Saga.Crashes = 0; // the worker survived it
         WaitAgain(c.Saga, c.Message, c.Message.At + c.Message.Wait, TaskEventType.Snoozed);
     }
 

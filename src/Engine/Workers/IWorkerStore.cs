@@ -11,7 +11,7 @@ public interface IWorkerStore
     /// </summary>
     Task WriteAsync(IReadOnlyList<WorkerSighting> sightings, CancellationToken cancellationToken);
 
-    /// <summary>Counts tasks whose leases expired.</summary>
+    /// <summary>Counts tasks whose leases expired, and notes when.</summary>
     Task AddLostAsync(IReadOnlyList<LostTasks> lost, CancellationToken cancellationToken);
 
     /// <summary>Ids of the workers that are asked to drain.</summary>
@@ -38,16 +38,20 @@ public interface IWorkerStore
     /// <summary>Removes workers.</summary>
     Task<int> RemoveAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken);
 
-    /// <summary>Active workers without contact since a time, at most that many.</summary>
+    /// <summary>Active workers without contact since a time and without a running task, at most that many.</summary>
     Task<IReadOnlyList<WorkerRecord>> SilentAsync(DateTime before, int max, CancellationToken cancellationToken);
 
     /// <summary>Ends active workers that are still without contact since a time.</summary>
     /// <returns>Number of them.</returns>
     Task<int> EndAsync(IReadOnlyCollection<string> ids, WorkerState state, DateTime before, CancellationToken cancellationToken);
 
-    /// <summary>Removes workers that ended and were last seen before a time, and the least recently seen of owners with too many.</summary>
+    /// <summary>Removes ended workers: those last seen before a time, and the least recently seen of owners with too many.</summary>
+    /// <param name="before">The time.</param>
+    /// <param name="maxOfOwner">Workers that a tenant may have.</param>
+    /// <param name="maxOfNone">Workers without an owner that there may be.</param>
+    /// <param name="cancellationToken">Cancels the removal.</param>
     /// <returns>Number of them.</returns>
-    Task<int> RemoveOldAsync(DateTime before, int maxOfOwner, CancellationToken cancellationToken);
+    Task<int> RemoveOldAsync(DateTime before, int maxOfOwner, int maxOfNone, CancellationToken cancellationToken);
 
     /// <summary>Counts workers by state.</summary>
     Task<IReadOnlyDictionary<WorkerState, int>> CountAsync(CancellationToken cancellationToken);

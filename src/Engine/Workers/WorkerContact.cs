@@ -33,8 +33,11 @@ public sealed record WorkerContact(string Transport, string? Owner)
     public string? Instance { get; init; }
 
     /// <summary>
-    /// Whether a worker that works contacts the engine all the time. A worker that does not may be silent without being lost: one that
-    /// polls now and then, or one on the bus without tasks.
+    /// Whether a worker that works contacts the engine all the time, as those of the packages do, which tell their instance. A worker that
+    /// does not may be silent without being lost: one that polls now and then, or one on the bus without tasks.
     /// </summary>
-    public static bool IsContinuous(string? transport) => transport is null or Http or InProcess;
+    /// <param name="transport">See <see cref="Transport"/>.</param>
+    /// <param name="instance">See <see cref="Instance"/>.</param>
+    public static bool IsContinuous(string? transport, string? instance) =>
+        transport is InProcess || (transport is Http && instance is not null);
 }

@@ -36,8 +36,9 @@ public sealed class WorkerEntry
 
     internal bool IsInProcess => Volatile.Read(ref _contact) is { Transport: WorkerContact.InProcess };
 
-    /// <summary>Whether this is the first answer of this process that tells the worker to drain.</summary>
-    public bool IsFirstTold => Interlocked.Exchange(ref _isTold, 1) == 0;
+    /// <summary>Notes that an answer of this process tells the worker to drain.</summary>
+    /// <returns>Whether it is the first one.</returns>
+    public bool TellFirst() => Interlocked.Exchange(ref _isTold, 1) == 0;
 
     internal void Touch(WorkerContact? contact, IReadOnlyList<QueueTier>? targets, DateTime now)
     {

@@ -28,8 +28,17 @@ internal sealed class WorkerFlush(
     /// <inheritdoc />
     protected override async Task<TimeSpan> PollAsync(CancellationToken cancellationToken)
     {
-        await WriteAsync(options.Value.LostAfter / Fractions, cancellationToken);
-        registry.Update((await store.DrainingAsync(cancellationToken)).ToHashSet(StringComparer.Ordinal));
+        try
+        {
+            await WriteAsync(options.Value.LostAfter / Fractions, cancellationToken);
+            registry.Update((await store.DrainingAsync(cancellationToken)).ToHashSet(StringComparer.Ordinal));
+        }
+        catch
+        {
+            registry.Restart();
+            throw;
+        }
+
         return Round;
     }
 
@@ -43,21 +52,37 @@ internal sealed class WorkerFlush(
 
     private async Task WriteAsync(TimeSpan interval, CancellationToken cancellationToken)
     {
-        foreach (var some in registry.TakeChanges(interval).Chunk(MaxRows))
+        var changes = registry.TakeChanges(interval);
+        var written = 0;
+        try
         {
-            try
+            foreach (var some in changes.Chunk(MaxRows))
             {
                 await store.WriteAsync([.. some.Select(s => s.Sighting)], cancellationToken);
-            }
-            catch
-            {
-                foreach (var (entry, _) in some)
-                    entry.Unwritten();
-                throw;
+                written += some.Length;
             }
         }
+        catch
+        {
+            foreach (var (entry, _) in changes.Skip(written))
+                entry.Unwritten();
+            throw;
+        }
 
-        foreach (var some in registry.TakeLost().Chunk(MaxRows))
-            await store.AddLostAsync(some, cancellationToken);
+        var lost = registry.TakeLost();
+        var counted = 0;
+        try
+        {
+            foreach (var some in lost.Chunk(MaxRows))
+            {
+                await store.AddLostAsync(some, cancellationToken);
+                counted += some.Length;
+            }
+        }
+        catch
+        {
+            registry.PutBack(lost.Skip(counted));
+            throw;
+        }
     }
 }

@@ -66,4 +66,7 @@ public sealed class WorkerRecord
 
     /// <summary>Same, without an attempt left.</summary>
     public int LostFailed { get; set; }
+
+    /// <summary>When the last of them was counted, UTC; null if none was since its start.</summary>
+    public DateTime? LostAt { get; set; }
 }

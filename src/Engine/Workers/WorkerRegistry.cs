@@ -20,10 +20,13 @@ public sealed class WorkerRegistry(IOptions<WorkerOptions> options, TimeProvider
     private int _count;
     private bool _isStopping;
 
-    private readonly long _since = time.GetTimestamp();
+    private long _since = time.GetTimestamp();
 
-    /// <summary>For how long this process has listened.</summary>
-    internal TimeSpan Age => time.GetElapsedTime(_since);
+    /// <summary>For how long this process has listened, and could write and read.</summary>
+    internal TimeSpan Age => time.GetElapsedTime(Volatile.Read(ref _since));
+
+    /// <summary>The database could not be reached: contacts with other processes may not have been written either.</summary>
+    internal void Restart() => Volatile.Write(ref _since, time.GetTimestamp());
 
     /// <summary>Records a contact.</summary>
     /// <param name="key">The worker.</param>
@@ -112,6 +115,19 @@ public sealed class WorkerRegistry(IOptions<WorkerOptions> options, TimeProvider
             var taken = _lost;
             _lost = [];
             return [.. taken.Select(l => new LostTasks(l.Key.Name, l.Key.Credential, l.Value.Retried, l.Value.Failed))];
+        }
+    }
+
+    /// <summary>Lost tasks that could not be counted after all.</summary>
+    internal void PutBack(IEnumerable<LostTasks> lost)
+    {
+        lock (_lock)
+        {
+            foreach (var (name, credential, retried, failed) in lost)
+            {
+                var (newRetried, newFailed) = _lost.GetValueOrDefault((name, credential));
+                _lost[(name, credential)] = (retried + newRetried, failed + newFailed);
+            }
         }
     }
 

@@ -31,11 +31,16 @@ internal sealed class ApiKeyStore : IDisposable
             ? entry.ExpiresAt <= _time.GetUtcNow() || !entry.IsStrong(token) ? null : entry.Caller
             : _issued.Find(digest);
 
-    /// <summary>Finds the caller of a key that was found before, by its digest; null if it has expired or is no longer valid.</summary>
-    public async ValueTask<Caller?> FindAgainAsync(KeyDigest digest, CancellationToken cancellationToken) =>
-        _entries.TryGetValue(digest, out var entry) ? entry.ExpiresAt <= _time.GetUtcNow() ? null : entry.Caller
-        // Another process may have issued it a moment ago.
-        : _issued.Find(digest) ?? await _issued.FindNewAsync(digest, cancellationToken);
+    /// <summary>Finds the caller of a key that was found before in memory; null if it is missing there or has expired.</summary>
+    public Caller? FindAgain(KeyDigest digest) =>
+        _entries.TryGetValue(digest, out var entry) ? entry.ExpiresAt <= _time.GetUtcNow() ? null : entry.Caller : _issued.Find(digest);
+
+    /// <summary>Whether a key is in memory, expired or not: the database knows no more about it.</summary>
+    public bool Knows(KeyDigest digest) => _entries.ContainsKey(digest) || _issued.Knows(digest);
+
+    /// <summary>Finds the caller of a key that was found before, and that another process may have issued a moment ago.</summary>
+    public ValueTask<Caller?> FindNewAsync(KeyDigest digest, CancellationToken cancellationToken) =>
+        _issued.FindNewAsync(digest, cancellationToken);
 
     /// <summary>Finds the caller of a key missing in memory, which another process may have just issued.</summary>
     public ValueTask<Caller?> FindNewAsync(string token, CancellationToken cancellationToken) =>

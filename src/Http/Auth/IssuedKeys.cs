@@ -38,13 +38,20 @@ internal sealed partial class IssuedKeys(IIssuedKeyStore store, TimeProvider tim
         return entry.Caller;
     }
 
+    /// <summary>Whether a key is in memory, expired or not.</summary>
+    public bool Knows(KeyDigest digest) => _snapshot.ByDigest.ContainsKey(digest);
+
     /// <summary>Finds the caller of a key that another process may have just issued.</summary>
     public async ValueTask<Caller?> FindNewAsync(KeyDigest digest, CancellationToken cancellationToken)
     {
+        if (Knows(digest))
+            return Find(digest);
         using var lease = _direct.AttemptAcquire();
-        if (!lease.IsAcquired || await store.FindAsync(digest.ToHex(), cancellationToken) is null)
+        if (!lease.IsAcquired || await store.FindAsync(digest.ToHex(), cancellationToken) is not { RevokedAt: null } key
+            || key.ExpiresAt <= time.GetUtcNow().UtcDateTime)
             return null;
-        await RefreshAsync(cancellationToken);
+        if (!_snapshot.Records.Any(known => IsSame(known, key)))
+            await RefreshAsync(cancellationToken);
         return Find(digest);
     }
 
@@ -110,9 +117,10 @@ internal sealed partial class IssuedKeys(IIssuedKeyStore store, TimeProvider tim
 
     /// <summary>Ignores the last use. Apart from it, only rotation and revocation change a key.</summary>
     private static bool IsSame(List<ApiKeyRecord> one, List<ApiKeyRecord> other) =>
-        one.Count == other.Count && one.Zip(other).All(pair =>
-            pair.First.Id == pair.Second.Id && pair.First.Hash == pair.Second.Hash && pair.First.PreviousUntil == pair.Second.PreviousUntil
-            && pair.First.RevokedAt == pair.Second.RevokedAt);
+        one.Count == other.Count && one.Zip(other).All(pair => IsSame(pair.First, pair.Second));
+
+    private static bool IsSame(ApiKeyRecord one, ApiKeyRecord other) =>
+        one.Id == other.Id && one.Hash == other.Hash && one.PreviousUntil == other.PreviousUntil && one.RevokedAt == other.RevokedAt;
 
     [LoggerMessage(LogLevel.Error, "The stored key {Id} cannot be read and is refused")]
     private partial void LogUnreadable(Guid id);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using TaskQueue.Engine;
 using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Http.Requests;
@@ -18,22 +19,39 @@ internal sealed record PageQuery(int Limit, string? Cursor)
     public static PageQuery Read(HttpRequest request, params IEnumerable<string> filters)
     {
         DemandKnown(request, [.. filters, "limit", "cursor"]);
-        var limit = Number(request, "limit", DefaultLimit, MaxLimit);
-        return new PageQuery(limit, request.Query["cursor"].ToString() is { Length: > 0 } cursor ? cursor : null);
+        return new PageQuery(Number(request, "limit", DefaultLimit, MaxLimit), Single(request, "cursor"));
     }
 
-    /// <summary>Demands that a query has no parameter that would be ignored.</summary>
+    /// <summary>
+    /// Demands that a query has no parameter that would be ignored (a mistyped filter must not answer with everything), and no text that
+    /// cannot be stored.
+    /// </summary>
     /// <exception cref="ApiException">400.</exception>
-    public static void DemandKnown(HttpRequest request, IReadOnlyCollection<string> known)
+    public static void DemandKnown(HttpRequest request, params IReadOnlyCollection<string> known)
     {
-        if (request.Query.Keys.FirstOrDefault(key => !known.Contains(key, StringComparer.Ordinal)) is { } unknown)
-            throw Wrong($"there is no query parameter {unknown}; there are {string.Join(", ", known)}");
+        foreach (var (name, values) in request.Query)
+        {
+            if (!known.Contains(name, StringComparer.Ordinal))
+                throw Wrong($"there is no query parameter '{name}'; there are {(known.Count == 0 ? "none" : string.Join(", ", known))}");
+            if (!values.All(TextRules.IsClean))
+                throw Wrong($"{name}: {TextRules.Rule}");
+        }
     }
+
+    /// <summary>The only value of a parameter, or null if it is missing.</summary>
+    /// <exception cref="ApiException">400.</exception>
+    public static string? Single(HttpRequest request, string name) =>
+        request.Query[name] switch
+        {
+            { Count: 0 } => null,
+            [{ Length: > 0 } value] => value,
+            _ => throw Wrong($"{name} must have one value"),
+        };
 
     /// <summary>A whole number from 1 to <paramref name="max"/>.</summary>
     /// <exception cref="ApiException">400.</exception>
     public static int Number(HttpRequest request, string name, int byDefault, int max) =>
-        request.Query[name].ToString() is not { Length: > 0 } text ? byDefault
+        Single(request, name) is not { } text ? byDefault
         : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= 1 && number <= max ? number
         : throw Wrong($"{name} must be 1 to {max}");
 

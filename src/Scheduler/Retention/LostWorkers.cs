@@ -18,15 +18,14 @@ internal sealed class LostWorkers(
         // After a start nobody has had the time to contact this process: silence before it says nothing.
         if (registry.Age >= limits.LostAfter)
             await EndAsync(now - limits.LostAfter, progress, cancellationToken);
-        return await store.RemoveOldAsync(now.AddHours(-limits.KeepHours), limits.MaxPerTenant, cancellationToken);
+        return await store.RemoveOldAsync(now.AddHours(-limits.KeepHours), limits.MaxPerTenant, limits.MaxWorkers, cancellationToken);
     }
 
     private async Task EndAsync(DateTime before, Action progress, CancellationToken cancellationToken)
     {
         while (await store.SilentAsync(before, Step, cancellationToken) is { Count: > 0 } silent)
         {
-            var running = await store.RunningAsync([.. silent.Select(w => w.Name).Distinct(StringComparer.Ordinal)], cancellationToken);
-            var lost = silent.ToLookup(w => IsLost(w, running.GetValueOrDefault((w.Name, w.Credential))), w => w.Id);
+            var lost = silent.ToLookup(IsLost, w => w.Id);
             var ended = await store.EndAsync([.. lost[true]], WorkerState.Lost, before, cancellationToken);
             metrics.Lost(ended);
             ended += await store.EndAsync([.. lost[false]], WorkerState.Stopped, before, cancellationToken);
@@ -36,8 +35,9 @@ internal sealed class LostWorkers(
         }
     }
 
-    /// <summary>A drained worker may be silent, and one that need not contact the engine without tasks.</summary>
-    private static bool IsLost(WorkerRecord worker, int running) =>
-        running > 0 || (!worker.Draining && WorkerContact.IsContinuous(worker.Transport))
-        || (!WorkerContact.IsContinuous(worker.Transport) && worker.LostRetried + worker.LostFailed > 0);
+    /// <summary>
+    /// A drained worker may be silent, and one that need not contact the engine without tasks; not if a lease expired in its hands since.
+    /// </summary>
+    private static bool IsLost(WorkerRecord worker) =>
+        (!worker.Draining && WorkerContact.IsContinuous(worker.Transport, worker.Instance)) || worker.LostAt > worker.LastSeenAt;
 }

@@ -47,10 +47,14 @@ internal sealed partial class LeaseSweep : SweepService
 
     private static readonly TimeSpan WhileSettling = TimeSpan.FromMilliseconds(200);
 
+    /// <summary>A longer outage of the database may have cost a lease its heartbeats.</summary>
+    private static readonly TimeSpan Outage = TimeSpan.FromSeconds(1);
+
     private readonly ITaskStore _store;
     private readonly DatabaseWatch _database;
     private int _followed;
     private long? _since; // timestamp of the break that is settling
+    private long? _away; // timestamp of the first question of an outage
 
     public LeaseSweep(
         ITaskStore store, TaskService taskService, TaskQuarantine quarantine, DatabaseWatch database, PollingServices services)
@@ -59,23 +63,35 @@ internal sealed partial class LeaseSweep : SweepService
 
     /// <summary>
     /// After a step of the clock every lease seems expired, or seems to last for hours, and new tasks seem due in the future. After a
-    /// failover the last heartbeats may be missing. No lease expires before all of them have started over: at once, and again
-    /// when the other processes, whose claims may still have had the old time, have noticed too.
+    /// failover the last heartbeats may be missing, and during an outage none arrived. No lease expires before all of them have started
+    /// over: at once, and again when the other processes, whose claims may still have had the old time, have noticed too.
     /// </summary>
     protected override async Task PrepareAsync(CancellationToken cancellationToken)
     {
-        await _database.MeasureAsync(cancellationToken);
+        var asked = Time.GetTimestamp();
+        try
+        {
+            await _database.MeasureAsync(cancellationToken);
+        }
+        catch
+        {
+            _away ??= asked;
+            throw;
+        }
+
         var breaks = _database.Breaks;
-        var isNew = breaks != _followed;
+        var isNew = breaks != _followed || (_away is { } away && Time.GetElapsedTime(away) > Outage);
+        if (!isNew)
+            _away = null;
         if (!isNew && !(_since is { } since && Time.GetElapsedTime(since) >= Settling))
             return;
         if (isNew)
             LogRestarting(Logger);
         await _store.FollowClockAsync(Micros.Now(Time));
-        (_followed, _since) = (breaks, isNew ? Time.GetTimestamp() : null);
+        (_followed, _since, _away) = (breaks, isNew ? Time.GetTimestamp() : null, null);
     }
 
-    protected override bool MustWait => _since is not null || _database.Breaks != _followed;
+    protected override bool MustWait => _since is not null || _away is not null || _database.Breaks != _followed;
 
     protected override TimeSpan Pause => MustWait ? WhileSettling : base.Pause;
 

@@ -382,11 +382,12 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     tier = table.Column<int>(type: "integer", nullable: false),
                     partition_id = table.Column<int>(type: "integer", nullable: false),
                     type = table.Column<int>(type: "integer", nullable: false),
+                    owner = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
                     count = table.Column<long>(type: "bigint", nullable: false)
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("PK_queue_counts", x => new { x.queue, x.tier, x.partition_id, x.type });
+                    table.PrimaryKey("PK_queue_counts", x => new { x.queue, x.tier, x.partition_id, x.type, x.owner });
                 });
 
             migrationBuilder.CreateTable(
@@ -706,7 +707,8 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     state = table.Column<int>(type: "integer", nullable: false),
                     draining = table.Column<bool>(type: "boolean", nullable: false),
                     lost_retried = table.Column<int>(type: "integer", nullable: false),
-                    lost_failed = table.Column<int>(type: "integer", nullable: false)
+                    lost_failed = table.Column<int>(type: "integer", nullable: false),
+                    lost_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true)
                 },
                 constraints: table =>
                 {
@@ -892,6 +894,11 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 table: "quarantine",
                 columns: new[] { "kind", "subject" },
                 unique: true);
+
+            migrationBuilder.CreateIndex(
+                name: "ix_queue_counts_owner",
+                table: "queue_counts",
+                columns: new[] { "owner", "queue" });
 
             migrationBuilder.CreateIndex(
                 name: "ix_queues_name",

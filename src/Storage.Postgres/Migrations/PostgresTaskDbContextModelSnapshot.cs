@@ -1090,6 +1090,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("last_seen_at");
 
+                    b.Property<DateTime?>("LostAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("lost_at");
+
                     b.Property<int>("LostFailed")
                         .HasColumnType("integer")
                         .HasColumnName("lost_failed");
@@ -1708,11 +1712,18 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("integer")
                         .HasColumnName("type");
 
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .HasColumnName("owner");
+
                     b.Property<long>("Count")
                         .HasColumnType("bigint")
                         .HasColumnName("count");
 
-                    b.HasKey("Queue", "Tier", "Partition", "Type");
+                    b.HasKey("Queue", "Tier", "Partition", "Type", "Owner");
+
+                    b.HasIndex(new[] { "Owner", "Queue" }, "ix_queue_counts_owner");
 
                     b.ToTable("queue_counts", (string)null);
                 });

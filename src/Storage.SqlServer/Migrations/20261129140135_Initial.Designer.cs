@@ -1154,6 +1154,10 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnType("datetime2(6)")
                         .HasColumnName("last_seen_at");
 
+                    b.Property<DateTime?>("LostAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("lost_at");
+
                     b.Property<int>("LostFailed")
                         .HasColumnType("int")
                         .HasColumnName("lost_failed");
@@ -1722,11 +1726,17 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnType("int")
                         .HasColumnName("type");
 
+                    b.Property<byte[]>("Owner")
+                        .HasColumnType("varbinary(800)")
+                        .HasColumnName("owner");
+
                     b.Property<long>("Count")
                         .HasColumnType("bigint")
                         .HasColumnName("count");
 
-                    b.HasKey("Queue", "Tier", "Partition", "Type");
+                    b.HasKey("Queue", "Tier", "Partition", "Type", "Owner");
+
+                    b.HasIndex(new[] { "Owner", "Queue" }, "ix_queue_counts_owner");
 
                     b.ToTable("queue_counts", (string)null);
                 });

@@ -353,11 +353,12 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     tier = table.Column<int>(type: "int", nullable: false),
                     partition_id = table.Column<int>(type: "int", nullable: false),
                     type = table.Column<int>(type: "int", nullable: false),
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: false),
                     count = table.Column<long>(type: "bigint", nullable: false)
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("PK_queue_counts", x => new { x.queue, x.tier, x.partition_id, x.type });
+                    table.PrimaryKey("PK_queue_counts", x => new { x.queue, x.tier, x.partition_id, x.type, x.owner });
                 });
 
             migrationBuilder.CreateTable(
@@ -677,7 +678,8 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     state = table.Column<int>(type: "int", nullable: false),
                     draining = table.Column<bool>(type: "bit", nullable: false),
                     lost_retried = table.Column<int>(type: "int", nullable: false),
-                    lost_failed = table.Column<int>(type: "int", nullable: false)
+                    lost_failed = table.Column<int>(type: "int", nullable: false),
+                    lost_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true)
                 },
                 constraints: table =>
                 {
@@ -859,6 +861,11 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 table: "quarantine",
                 columns: new[] { "kind", "subject" },
                 unique: true);
+
+            migrationBuilder.CreateIndex(
+                name: "ix_queue_counts_owner",
+                table: "queue_counts",
+                columns: new[] { "owner", "queue" });
 
             migrationBuilder.CreateIndex(
                 name: "ix_queues_name",

@@ -1075,6 +1075,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("last_seen_at");
 
+                    b.Property<long?>("LostAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("lost_at");
+
                     b.Property<int>("LostFailed")
                         .HasColumnType("INTEGER")
                         .HasColumnName("lost_failed");
@@ -1627,11 +1631,18 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("type");
 
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("owner");
+
                     b.Property<long>("Count")
                         .HasColumnType("INTEGER")
                         .HasColumnName("count");
 
-                    b.HasKey("Queue", "Tier", "Partition", "Type");
+                    b.HasKey("Queue", "Tier", "Partition", "Type", "Owner");
+
+                    b.HasIndex(new[] { "Owner", "Queue" }, "ix_queue_counts_owner");
 
                     b.ToTable("queue_counts", (string)null);
                 });

@@ -352,11 +352,12 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     tier = table.Column<int>(type: "INTEGER", nullable: false),
                     partition_id = table.Column<int>(type: "INTEGER", nullable: false),
                     type = table.Column<int>(type: "INTEGER", nullable: false),
+                    owner = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
                     count = table.Column<long>(type: "INTEGER", nullable: false)
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("PK_queue_counts", x => new { x.queue, x.tier, x.partition_id, x.type });
+                    table.PrimaryKey("PK_queue_counts", x => new { x.queue, x.tier, x.partition_id, x.type, x.owner });
                 });
 
             migrationBuilder.CreateTable(
@@ -675,7 +676,8 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     state = table.Column<int>(type: "INTEGER", nullable: false),
                     draining = table.Column<bool>(type: "INTEGER", nullable: false),
                     lost_retried = table.Column<int>(type: "INTEGER", nullable: false),
-                    lost_failed = table.Column<int>(type: "INTEGER", nullable: false)
+                    lost_failed = table.Column<int>(type: "INTEGER", nullable: false),
+                    lost_at = table.Column<long>(type: "INTEGER", nullable: true)
                 },
                 constraints: table =>
                 {
@@ -856,6 +858,11 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 table: "quarantine",
                 columns: new[] { "kind", "subject" },
                 unique: true);
+
+            migrationBuilder.CreateIndex(
+                name: "ix_queue_counts_owner",
+                table: "queue_counts",
+                columns: new[] { "owner", "queue" });
 
             migrationBuilder.CreateIndex(
                 name: "ix_queues_name",

@@ -1,13 +1,16 @@
 using Microsoft.EntityFrameworkCore;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Storage.Encryption;
 
 namespace TaskQueue.Storage.Auth;
 
 /// <summary>Table <c>session_keys</c> in EF Core.</summary>
-internal sealed class SessionKeyStore(IDbContextFactory<TaskDbContext> databases) : ISessionKeyStore
+internal sealed class SessionKeyStore(IDbContextFactory<TaskDbContext> databases, DataCipher cipher) : ISessionKeyStore
 {
+    public bool IsEncrypted => cipher.Active is not null;
+
     public IReadOnlyList<SessionKey> List()
     {
         using var db = databases.CreateDbContext();
@@ -16,7 +19,10 @@ internal sealed class SessionKeyStore(IDbContextFactory<TaskDbContext> databases
         {
             try
             {
-                db.Open(key);
+                if (DataCipher.IsMarked(key.Text))
+                    db.Open(key);
+                else
+                    key.Text = ""; // whoever has read it could forge sessions
             }
             catch (UnreadableDataException)
             {

@@ -24,7 +24,8 @@ internal sealed class FailureStore(IDbContextFactory<TaskDbContext> databases, T
             }
             catch (DbUpdateException) when (tries < MaxTries)
             {
-                // Another process has written a group since it was read: nothing of this is done.
+                // Another process has written a group since it was read: nothing of this is done. After a fault of the commit itself it
+                // is not known whether anything was done; that is not tried again here.
                 await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(1, 20 * tries)), time, cancellationToken);
             }
         }
@@ -76,6 +77,12 @@ internal sealed class FailureStore(IDbContextFactory<TaskDbContext> databases, T
         return group;
     }
 
+    public async Task<int> CountAsync(FailureState state, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await db.FailureGroups.CountAsync(g => g.State == state, cancellationToken);
+    }
+
     public async Task<FailureState?> ChangeAsync(
         Guid id, FailureState state, DateTime now, Access access, CancellationToken cancellationToken)
     {
@@ -96,7 +103,9 @@ internal sealed class FailureStore(IDbContextFactory<TaskDbContext> databases, T
             .Select(g => g.Id).Take(max).ToListAsync();
         if (ids.Count == 0)
             return 0;
-        var removed = await db.FailureGroups.Where(g => ids.Contains(g.Id) && g.LastSeenAt < before).ExecuteDeleteAsync();
+        var removed = 0;
+        foreach (var id in ids.Order()) // one row at a time: a write that locks several in its order never waits for us in a circle
+            removed += await db.FailureGroups.Where(g => g.Id == id && g.LastSeenAt < before).ExecuteDeleteAsync();
         await db.FailureSamples.Where(s => ids.Contains(s.GroupId) && !db.FailureGroups.Any(g => g.Id == s.GroupId)).ExecuteDeleteAsync();
         return removed;
     }

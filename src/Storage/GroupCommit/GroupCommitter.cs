@@ -241,11 +241,11 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
         Interlocked.Increment(ref _groups);
         IReadOnlyList<TaskState> written = [.. inserts, .. updates.Where(t => missed.Count == 0 || !missed.Contains(t.CorrelationId))];
         _metrics.Committed(group.Count, Stopwatch.GetElapsedTime(begun), written);
-        foreach (var entry in group.Where(e => e.HasExpired && !missed.Contains(e.TaskId)))
-            LeaseExpired(entry.Command, slots[entry.TaskId].Task!);
         later.UnionWith(group.Where(e => missed.Contains(e.TaskId)));
-        return new Written(written, later,
-            [.. group.Where(e => !missed.Contains(e.TaskId)).Select(e => e.FailureOf(slots[e.TaskId].Task!)).OfType<Failure>()]);
+        List<GroupEntry> done = [.. group.Where(e => !later.Contains(e))]; // the others may have the result of a run before
+        foreach (var entry in done.Where(e => e.HasExpired))
+            LeaseExpired(entry.Command, slots[entry.TaskId].Task!);
+        return new Written(written, later, [.. done.Select(e => e.FailureOf(slots[e.TaskId].Task!)).OfType<Failure>()]);
     }
 
     private void LeaseExpired(TaskCommand command, TaskState task)

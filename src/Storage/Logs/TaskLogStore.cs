@@ -75,17 +75,15 @@ internal sealed class TaskLogStore(IDbContextFactory<TaskDbContext> databases) :
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var ids = chunks.Select(c => c.TaskId).Distinct().ToList();
-        var known = await db.Submitted.Where(t => ids.Contains(t.CorrelationId)).Select(t => t.CorrelationId)
-            .ToListAsync(cancellationToken);
-        var ends = known.ToDictionary(id => id, _ => (Number: 1, Bytes: 0L));
-        foreach (var last in await db.TaskLogs.Where(r => ids.Contains(r.TaskId)).GroupBy(r => r.TaskId)
-            .Select(g => new { Id = g.Key, Number = g.Max(r => r.Number + r.Count), Bytes = g.Max(r => r.BytesBefore + r.Bytes) })
-            .ToListAsync(cancellationToken))
+        // The last row of a task has the totals: each is found at the end of the key, without reading the rows before.
+        var ends = await db.Submitted.Where(t => ids.Contains(t.CorrelationId)).Select(t => new
         {
-            if (ends.ContainsKey(last.Id))
-                ends[last.Id] = (last.Number, last.Bytes);
-        }
-
+            t.CorrelationId,
+            Number = db.TaskLogs.Where(r => r.TaskId == t.CorrelationId).OrderByDescending(r => r.Number)
+                .Select(r => (int?)(r.Number + r.Count)).FirstOrDefault(),
+            Bytes = db.TaskLogs.Where(r => r.TaskId == t.CorrelationId).OrderByDescending(r => r.Number)
+                .Select(r => (long?)(r.BytesBefore + r.Bytes)).FirstOrDefault(),
+        }).ToDictionaryAsync(t => t.CorrelationId, t => (Number: t.Number ?? 1, Bytes: t.Bytes ?? 0), cancellationToken);
         foreach (var chunk in chunks.Where(c => ends.ContainsKey(c.TaskId)))
         {
             var (number, before) = ends[chunk.TaskId];

@@ -6,6 +6,7 @@ using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Schedules;
+using TaskQueue.Engine.Tasks;
 using TaskQueue.Storage.Encryption;
 using TaskQueue.Storage.Queues;
 using TaskQueue.Storage.Quotas;
@@ -16,9 +17,6 @@ namespace TaskQueue.Storage.Schedules;
 internal sealed class ScheduleStore(IDbContextFactory<TaskDbContext> databases) : IScheduleStore
 {
     private const int MaxDue = 100;
-
-    /// <summary>Rows that a list of all queues reads at once.</summary>
-    private const int MaxRead = 500;
 
     public async Task<ScheduleRecord?> FindAsync(string queue, string name)
     {
@@ -33,22 +31,18 @@ internal sealed class ScheduleStore(IDbContextFactory<TaskDbContext> databases) 
             .FindAll(s => access.CanRead(s.Settings.Owner, s.Queue)));
     }
 
-    public async Task<List<ScheduleRecord>> ListAllAsync(Access access, (string Queue, string Name)? after, int max,
+    public async Task<FoundSchedules> ListAllAsync(Access access, (string Queue, string Name)? after, int max, ReserveAnswer reserve,
         CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var seen = new List<ScheduleRecord>();
-        while (true) // the owner is inside the settings, which the database does not read
-        {
-            var rows = db.Schedules.AsNoTracking();
-            if (after is var (queue, name))
-                rows = rows.Where(s => string.Compare(s.Queue, queue) > 0 || (s.Queue == queue && string.Compare(s.Name, name) > 0));
-            var page = await rows.OrderBy(s => s.Queue).ThenBy(s => s.Name).Take(MaxRead).ToListAsync(cancellationToken);
-            seen.AddRange(page.Where(s => access.CanRead(s.Settings.Owner, s.Queue)).Take(max - seen.Count));
-            if (page.Count < MaxRead || seen.Count == max)
-                return db.Open(seen);
-            after = (page[^1].Queue, page[^1].Name);
-        }
+        var page = new SchedulePage(access, after, max);
+        await page.FindAsync(db, cancellationToken);
+        if (page.Ids.Count == 0)
+            return new([], page.Next);
+        await reserve(page.Bytes, page.Ids.Count, cancellationToken);
+        var rows = await db.Schedules.AsNoTracking().Where(s => page.Ids.Contains(s.Id)).OrderBy(s => s.Queue).ThenBy(s => s.Name)
+            .ToListAsync(cancellationToken);
+        return new(db.Open(rows.FindAll(s => access.CanRead(s.Settings.Owner, s.Queue))), page.Next);
     }
 
     public async Task<ScheduleInsertResult> TryAddAsync(ScheduleRecord schedule, ScheduleQuota? quota, long? ownerLimit)

@@ -21,10 +21,10 @@ internal sealed record SearchRange(Guid? From, Guid? Before)
     {
         Guid?[] ends =
         [
-            cursor?.Before, search.CreatedTo is { } created ? FirstId(created + Ahead) : null,
-            search.FinishedTo is { } finished ? FirstId(finished + Ahead) : null,
+            cursor?.Before, search.CreatedTo is { } created ? FirstId(created, Ahead) : null,
+            search.FinishedTo is { } finished ? FirstId(finished, Ahead) : null,
         ];
-        return new SearchRange(search.CreatedFrom is { } from ? FirstId(from - Earlier) : null, ends.Where(id => id is not null).Min());
+        return new SearchRange(search.CreatedFrom is { } from ? FirstId(from, -Earlier) : null, ends.Where(id => id is not null).Min());
     }
 
     public IQueryable<Guid> Cut(IQueryable<Guid> ids)
@@ -44,10 +44,29 @@ internal sealed record SearchRange(Guid? From, Guid? Before)
         return BinaryPrimitives.ReadUInt64BigEndian(bytes) / 65536.0;
     }
 
-    /// <summary>The smallest id of a millisecond.</summary>
-    private static Guid FirstId(DateTime time)
+    /// <summary>
+    /// An id above another and below a limit that shows no more of it than that takes: of its time, if possible, and nothing else.
+    /// </summary>
+    public static Guid Above(Guid id, Guid? limit)
     {
-        var milliseconds = Math.Max(0, (long)Math.Ceiling((time - DateTime.UnixEpoch).TotalMilliseconds));
+        Span<byte> bytes = stackalloc byte[16];
+        id.TryWriteBytes(bytes, bigEndian: true, out _);
+        var number = BinaryPrimitives.ReadUInt128BigEndian(bytes);
+        for (var hidden = 80; hidden > 0; hidden -= 8) // the time is in the first 48 bits
+        {
+            BinaryPrimitives.WriteUInt128BigEndian(bytes, unchecked(((number >> hidden) + UInt128.One) << hidden));
+            var above = new Guid(bytes, bigEndian: true);
+            if (above > id && (limit is null || above < limit))
+                return above;
+        }
+
+        return id;
+    }
+
+    /// <summary>The smallest id of a millisecond; the sum of time and shift may be no date.</summary>
+    private static Guid FirstId(DateTime time, TimeSpan shift)
+    {
+        var milliseconds = Math.Max(0, (long)Math.Ceiling((time - DateTime.UnixEpoch + shift).TotalMilliseconds));
         Span<byte> bytes = stackalloc byte[16];
         bytes.Clear();
         BinaryPrimitives.WriteUInt64BigEndian(bytes, (ulong)milliseconds << 16);

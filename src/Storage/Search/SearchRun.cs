@@ -35,6 +35,9 @@ internal sealed class SearchRun(
     /// <summary>The last task that was looked at: before it the search has found everything.</summary>
     public Guid? Last => _last;
 
+    /// <summary>The page has ids before this one; null is the end.</summary>
+    public Guid? Before => range.Before;
+
     /// <param name="max">Tasks of the page.</param>
     /// <param name="counts">Hits that are enough.</param>
     /// <param name="estimates">Whether to estimate their number if they were not all found.</param>

@@ -27,7 +27,7 @@ internal sealed class TaskSearches(
             await reserve(bytes, hits.Count, cancellationToken);
         var total = TotalOf(run, page.From);
         return new TaskSearchPage(
-            await ReadAsync(db, hits, page.Payloads, cancellationToken), NextOf(run, hits, total), total);
+            await ReadAsync(db, hits, page.Payloads, cancellationToken), NextOf(run, hits, total, access), total);
     }
 
     public async Task<TaskSearchIds> FindIdsAsync(
@@ -36,7 +36,7 @@ internal sealed class TaskSearches(
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var run = await RunAsync(db, search, from, max, access, cancellationToken);
         var total = TotalOf(run, from);
-        return new TaskSearchIds(run.Page.ConvertAll(h => h.Id), NextOf(run, run.Page, total), total);
+        return new TaskSearchIds(run.Page.ConvertAll(h => h.Id), NextOf(run, run.Page, total, access), total);
     }
 
     /// <summary>Which indexes a search may be answered from, for tests.</summary>
@@ -84,10 +84,19 @@ internal sealed class TaskSearches(
         from is not null ? from.Total
         : new SearchTotal(run.IsAtEnd ? run.Hits : Math.Max(run.Hits, run.Estimate), Exact: run.IsAtEnd);
 
-    private static SearchCursor? NextOf(SearchRun run, List<Hit> shown, SearchTotal total) =>
+    private static SearchCursor? NextOf(SearchRun run, List<Hit> shown, SearchTotal total, Access access) =>
         shown.Count < run.Hits ? new SearchCursor(shown[^1].Id, total)
         : run.IsAtEnd ? null
-        : run.Last is { } last ? new SearchCursor(last, total) : null;
+        : run.Last is { } last ? new SearchCursor(access.Others.IsAll ? last : After(last, shown, run.Before), total) : null;
+
+    /// <summary>
+    /// The last task may be another tenant's, so its id is not shown. Some of its millisecond are looked at again, but none that was found.
+    /// </summary>
+    private static Guid After(Guid last, List<Hit> shown, Guid? before)
+    {
+        var above = SearchRange.Above(last, before);
+        return shown.Count > 0 && shown[^1].Id < above ? shown[^1].Id : above;
+    }
 
     private static async Task<List<FoundTask>> ReadAsync(
         TaskDbContext db, List<Hit> hits, bool payloads, CancellationToken cancellationToken)

@@ -12,23 +12,20 @@ internal sealed partial class TaskQueries
     public async Task<List<TierStats>> TierStatsAsync(QueueTier? only, Access access, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var (waiting, running, ended) = (access.Filter(db.Ready.AsNoTracking()), access.Filter(db.Running.AsNoTracking()),
-            access.Filter(db.Outcomes.AsNoTracking()));
-        var counts = db.Set<QueueCount>().AsNoTracking();
+        var (waiting, running) = (access.Filter(db.Ready.AsNoTracking()), access.Filter(db.Running.AsNoTracking()));
+        var counts = access.Filter(db.Set<QueueCount>().AsNoTracking());
         if (only is { } tier)
         {
             waiting = waiting.Where(t => t.Queue == tier.Queue && t.Tier == tier.Tier);
             running = running.Where(t => t.Queue == tier.Queue && t.Tier == tier.Tier);
-            ended = ended.Where(t => t.Queue == tier.Queue && t.Tier == tier.Tier);
             counts = counts.Where(c => c.Queue == tier.Queue && c.Tier == tier.Tier);
         }
 
         var claimable = await CountAsync(TaskLists.Claimable(waiting), cancellationToken);
         var blocked = await CountAsync(TaskLists.Blocked(waiting), cancellationToken);
         var runs = await CountAsync(running, cancellationToken);
-        var completed = access.SeesAllTenants ? await SumAsync(counts.Where(c => c.Type == TaskEventType.Completed), cancellationToken)
-            : await CountAsync(ended.Where(t => t.State == TaskStates.Completed), cancellationToken);
-        var ends = access.SeesAllTenants ? await SumAsync(counts, cancellationToken) : await CountAsync(ended, cancellationToken);
+        var completed = await SumAsync(counts.Where(c => c.Type == TaskEventType.Completed), cancellationToken);
+        var ends = await SumAsync(counts, cancellationToken);
         return
         [
             .. claimable.Keys.Concat(blocked.Keys).Concat(runs.Keys).Concat(ends.Keys).Distinct().Select(at => new TierStats(
@@ -43,15 +40,17 @@ internal sealed partial class TaskQueries
         var now = Micros.Now(time);
         var waiting = access.Filter(db.Ready.AsNoTracking()).Where(t => t.Queue == queue);
         var claimable = TaskLists.Claimable(waiting);
-        var ended = access.Filter(db.Outcomes.AsNoTracking())
-            .Where(t => t.Queue == queue && (t.DeleteAt == null || t.DeleteAt > now));
+        var dead = access.Filter(db.Outcomes.AsNoTracking())
+            .Where(t => t.Queue == queue && t.Dead && (t.DeleteAt == null || t.DeleteAt > now));
+        // Counters, not rows: finished tasks are kept, and may be many.
+        var ended = access.Filter(db.Set<QueueCount>().AsNoTracking()).Where(c => c.Queue == queue);
         return new QueueStats(
             await claimable.LongCountAsync(cancellationToken)
                 + await TaskLists.Blocked(waiting).LongCountAsync(cancellationToken),
             await access.Filter(db.Running.AsNoTracking()).LongCountAsync(t => t.Queue == queue, cancellationToken),
-            await ended.LongCountAsync(t => t.Dead, cancellationToken),
-            await ended.LongCountAsync(t => t.State == TaskStates.Completed, cancellationToken),
-            await ended.LongCountAsync(t => t.State == TaskStates.Expired, cancellationToken),
+            await dead.LongCountAsync(cancellationToken),
+            await ended.Where(c => c.Type == TaskEventType.Completed).SumAsync(c => c.Count, cancellationToken),
+            await ended.Where(c => c.Type == TaskEventType.Expired).SumAsync(c => c.Count, cancellationToken),
             await claimable.Where(t => t.DueAt <= now && (t.ExpiresAt == null || t.ExpiresAt > now))
                 .MinAsync(t => (DateTime?)t.DueAt, cancellationToken));
     }

@@ -27,7 +27,8 @@ internal static class ConsoleRegistration
         services.TryAddSingleton<IConsoleBundle, EmbeddedBundle>();
         services.AddSingleton<ConsoleFiles>().AddSingleton<SessionCookies>().AddSingleton<CallerSessions>()
             .AddSingleton<ICallerSessions>(sp => sp.GetRequiredService<CallerSessions>());
-        services.AddSingleton<OverviewHealthReader>().AddSingleton<OverviewFeed>();
+        services.AddSingleton<OverviewHealthReader>().AddSingleton<OverviewCounts>().AddSingleton<OverviewFeed>()
+            .AddSingleton<OverviewStreams>();
         AddSessionKeys(services);
         var oidc = Read(configuration).Oidc;
         if (!oidc.IsOn || oidc.Problem is not null)
@@ -59,11 +60,12 @@ internal static class ConsoleRegistration
     private static void AddSessionKeys(IServiceCollection services)
     {
         services.AddDataProtection().SetApplicationName("taskqueue");
-        services.AddOptions<KeyManagementOptions>().Configure<ISessionKeyStore, TimeProvider>((options, store, time) =>
-        {
-            options.XmlRepository = new SessionKeys(store, time);
-            options.XmlEncryptor = new StorageEncrypts();
-        });
+        services.AddOptions<KeyManagementOptions>()
+            .Configure<ISessionKeyStore, TimeProvider, ILogger<SessionKeys>>((options, store, time, logger) =>
+            {
+                options.XmlRepository = new SessionKeys(store, time, logger);
+                options.XmlEncryptor = new StorageEncrypts();
+            });
         // It would read the keys at each start; the first session does.
         foreach (var preload in services.Where(s => s.ImplementationType?.Name == "DataProtectionHostedService").ToList())
             services.Remove(preload);

@@ -4,7 +4,6 @@ using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Quotas;
 using TaskQueue.Http.Auth;
 using TaskQueue.Http.Errors;
-using TaskQueue.WebConsole.Sessions;
 
 namespace TaskQueue.WebConsole.Overview;
 
@@ -25,26 +24,27 @@ internal static class OverviewEndpoints
     private static async Task<IResult> GetAsync(HttpContext context, OverviewFeed feed) =>
         Results.Json(Filter(await feed.ReadAsync(), context), OverviewJson.Instance.OverviewDetails);
 
-    private static async Task<IResult> WatchAsync(HttpContext context, OverviewFeed feed, StreamQuota streams, Drain drain,
-        ICallerSessions sessions, TimeProvider time)
+    private static async Task<IResult> WatchAsync(HttpContext context, OverviewFeed feed, StreamQuota quota, OverviewStreams streams,
+        Drain drain, TimeProvider time)
     {
-        using var counted = streams.Open(context.Access().Tenant);
+        using var opened = streams.Open(context.Access().Tenant);
+        using var counted = quota.Open(context.Access().Tenant);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, drain.Begun);
         var response = context.Response;
         (response.ContentType, response.Headers.CacheControl) = ("text/event-stream", "no-cache");
         response.Headers["X-Accel-Buffering"] = "no"; // disables buffering in nginx and similar proxies
-        var isSession = context.Request.Headers.Authorization.Count == 0 && SessionCookies.Has(context);
         OverviewDetails? last = null;
         try
         {
             while (!stop.IsCancellationRequested)
             {
                 // A session ends with its key, also while it watches.
-                if (last is not null && isSession && context.Caller().Name is not null && await sessions.FindAsync(context) is null)
+                if (last is not null
+                    && (!await context.IsSessionValidAsync() || context.Caller().ExpiresAt <= time.GetUtcNow().UtcDateTime))
                     return Results.Empty;
                 var overview = await feed.ReadAsync().WaitAsync(stop.Token);
                 if (!ReferenceEquals(overview, last))
-                    await WriteAsync(response, Frame(Filter(last = overview, context)), context.RequestAborted); // whole, in a drain too
+                    await WriteAsync(response, FrameOf(last = overview, context, streams), context.RequestAborted); // whole, in a drain too
                 await Task.Delay(OverviewFeed.Interval, time, stop.Token);
             }
         }
@@ -66,6 +66,9 @@ internal static class OverviewEndpoints
         await response.Body.FlushAsync(cancellationToken);
     }
 
+    private static byte[] FrameOf(OverviewDetails overview, HttpContext context, OverviewStreams streams) =>
+        context.Caller().IsOperator ? streams.FrameOf(overview, all => Frame(Filter(all, context))) : Frame(Filter(overview, context));
+
     private static byte[] Frame(OverviewDetails overview) =>
     [
         .. "event: overview\ndata: "u8,
@@ -73,12 +76,15 @@ internal static class OverviewEndpoints
         .. "\n\n"u8,
     ];
 
-    /// <summary>What a caller sees: an operator everything, others their own queues.</summary>
+    /// <summary>
+    /// What a caller sees: an operator everything, others the queues that they administer for all tenants or that their tenant owns. In any
+    /// other queue the numbers count the tasks of others.
+    /// </summary>
     private static OverviewDetails Filter(OverviewDetails all, HttpContext context)
     {
         var (caller, access) = (context.Caller(), context.Access());
         var seen = caller.IsOperator ? all.Queues
-            : [.. all.Queues.Where(q => Callers.SeesCounts(access, caller, q.Queue, q.Owner))];
+            : [.. all.Queues.Where(q => access.CanChangeQueue(q.Owner, q.Queue))];
         var shown = seen.Count <= MaxQueues ? seen : [.. seen.Take(MaxQueues)];
         return caller.IsOperator
             ? all with { Queues = shown, QueuesLeftOut = seen.Count - shown.Count }

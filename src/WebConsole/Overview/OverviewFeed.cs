@@ -10,14 +10,14 @@ namespace TaskQueue.WebConsole.Overview;
 /// nobody looks.
 /// </summary>
 internal sealed partial class OverviewFeed(
-    BacklogWatch backlog, QueueScaling scaling, QueueCatalog catalog, OverviewHealthReader health, IOverviewSource source,
-    DependencyHealth dependencies, TimeProvider time, ILogger<OverviewFeed> logger)
+    BacklogWatch backlog, QueueScaling scaling, QueueCatalog catalog, OverviewHealthReader health, OverviewCounts counts,
+    IOverviewSource source, DependencyHealth dependencies, TimeProvider time, ILogger<OverviewFeed> logger)
 {
     /// <summary>Time between two reads.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long maintenance jobs are remembered, which run every few minutes.</summary>
-    private static readonly TimeSpan JobsInterval = TimeSpan.FromSeconds(10);
+    /// <summary>How long maintenance jobs and slow numbers are remembered.</summary>
+    private static readonly TimeSpan SlowInterval = TimeSpan.FromSeconds(10);
 
     /// <summary>How long a read may take before the previous values are shown.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
@@ -28,7 +28,7 @@ internal sealed partial class OverviewFeed(
     private long _begun;
     private IReadOnlyDictionary<string, QueueRecord> _declared = new Dictionary<string, QueueRecord>();
     private IReadOnlyList<OverviewJob> _jobs = [];
-    private long? _jobsAt;
+    private long? _slowAt;
 
     /// <summary>The current overview with everything in it; the same object for all who ask within a second.</summary>
     public Task<OverviewDetails> ReadAsync()
@@ -46,9 +46,10 @@ internal sealed partial class OverviewFeed(
         using var patience = new CancellationTokenSource(Patience, time);
         await TryAsync(async () => _declared = await catalog.AllAsync(), patience.Token);
         await TryAsync(() => backlog.RefreshAsync(0.9 * Interval), patience.Token);
-        if (_jobsAt is null || time.GetElapsedTime(_jobsAt.Value) >= JobsInterval)
+        if (_slowAt is null || time.GetElapsedTime(_slowAt.Value) >= SlowInterval)
         {
-            _jobsAt = time.GetTimestamp();
+            _slowAt = time.GetTimestamp();
+            await TryAsync(() => counts.ReadAsync(patience.Token), patience.Token);
             await TryAsync(async () => _jobs = await source.JobsAsync(patience.Token), patience.Token);
         }
 
@@ -56,7 +57,7 @@ internal sealed partial class OverviewFeed(
             .OrderByDescending(q => q.Waiting).ThenBy(q => q.Queue, StringComparer.Ordinal).ToList();
         var (outbox, state) = (backlog.Outbox, await health.ReadAsync(patience.Token));
         return new OverviewDetails(
-            Micros.Now(time), state.Health, _sparks.Add(queues), 0, null, null,
+            Micros.Now(time), state.Health, _sparks.Add(queues), 0, counts.LostWorkers, counts.OpenFailures,
             outbox is { } events ? new OverviewOutbox(events.Rows, events.AgeSeconds) : null, state.Dependencies, _jobs);
     }
 
@@ -67,7 +68,7 @@ internal sealed partial class OverviewFeed(
         var waiting = demand is null ? 0 : demand.Due + demand.Later + demand.Blocked;
         return new OverviewQueue(
             queue, record?.Owner, record is not null, waiting, demand?.Running ?? 0, demand?.OldestAgeSeconds ?? 0,
-            demand?.ArrivedPerSecond, demand?.FinishedPerSecond, null,
+            demand?.ArrivedPerSecond, demand?.FinishedPerSecond, counts.FailedIn(queue),
             demand is null ? null : DrainOf(demand.Due, demand.ArrivedPerSecond, demand.FinishedPerSecond),
             record?.Settings.Paused ?? false, []);
     }

@@ -7,7 +7,8 @@ namespace TaskQueue.WebConsole.Sessions;
 
 /// <summary>Finds the caller of a session anew with each request, so that a session ends with its key.</summary>
 internal sealed class CallerSessions(
-    SessionCookies cookies, ApiKeyStore keys, IOptionsMonitor<AuthOptions> auth, IOptions<ConsoleOptions> options) : ICallerSessions
+    SessionCookies cookies, ApiKeyStore keys, AuthFailures failures, IOptionsMonitor<AuthOptions> auth, IOptions<ConsoleOptions> options)
+    : ICallerSessions
 {
     /// <summary>The header that every change of the console has. A page of another site cannot send it.</summary>
     public const string Header = "X-TaskQueue-Console";
@@ -20,7 +21,7 @@ internal sealed class CallerSessions(
     public async ValueTask<Caller?> FindAsync(HttpContext context)
     {
         if (context.GetEndpoint()?.Metadata.GetMetadata<KeysOnlyRoute>() is not null
-            || cookies.Read(context) is not { } ticket || await CallerOfAsync(ticket, context.RequestAborted) is not { } caller)
+            || cookies.Read(context) is not { } ticket || await CallerOfAsync(ticket, context) is not { } caller)
             return null;
         context.Features.Set(caller); // for the audit of a refusal
         if (IsChange(context.Request))
@@ -35,20 +36,57 @@ internal sealed class CallerSessions(
     }
 
     /// <summary>The caller of a session; null if its key or its rights have ended.</summary>
-    public async ValueTask<Caller?> CallerOfAsync(SessionTicket ticket, CancellationToken cancellationToken)
+    /// <exception cref="ApiException">429: too many guesses from the address.</exception>
+    public async ValueTask<Caller?> CallerOfAsync(SessionTicket ticket, HttpContext context)
     {
         if (ticket.Key is { } digest)
-            return await keys.FindAgainAsync(KeyDigest.FromHex(digest), cancellationToken) is { } caller
-                ? Shown(caller, options.Value.ShowPayloads) : null;
-        return ticket.Claims is { } claims && options.Value.Oidc.IsOn ? OfClaims(new TokenClaims(claims)) : null;
+            return await OfKeyAsync(KeyDigest.FromHex(digest), context) is { } caller ? Shown(caller, options.Value.ShowPayloads) : null;
+        return options.Value.Oidc.IsOn ? OfClaims(ticket) : null;
     }
 
-    /// <summary>The caller that an identity's claims name, by the rules of tokens; null if they give no access.</summary>
-    public Caller? OfClaims(TokenClaims claims)
+    /// <summary>Looks for a key that is not in memory; if there is none, that costs a token of the address.</summary>
+    /// <exception cref="ApiException">429.</exception>
+    public async ValueTask<Caller?> FindNewAsync(HttpContext context, Func<ValueTask<Caller?>> find)
     {
-        var jwt = auth.CurrentValue.Jwt;
+        var address = context.Connection.RemoteIpAddress;
+        if (failures.Take(address) is { } wait)
+        {
+            failures.Count("throttled");
+            throw new ApiException(AuthMiddleware.Throttled with { RetryAfter = wait });
+        }
+
+        var isGuess = true;
+        try
+        {
+            var caller = await find();
+            isGuess = caller is null;
+            return caller;
+        }
+        catch (Exception) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            isGuess = false; // it was not checked
+            throw;
+        }
+        finally
+        {
+            if (isGuess)
+                failures.Count("invalid");
+            else
+                failures.Refund(address);
+        }
+    }
+
+    /// <summary>
+    /// The caller that an identity's claims name, by the rules of tokens, until its session ends; null if they give no access.
+    /// </summary>
+    public Caller? OfClaims(SessionTicket ticket)
+    {
+        if (ticket.Claims is not { } json)
+            return null;
+        var (claims, jwt) = (new TokenClaims(json), auth.CurrentValue.Jwt);
         return Tokens.ToCaller(claims, jwt) is { Scopes: not Scope.None } caller
-            ? Shown(caller, options.Value.ShowPayloads || Tokens.Words(claims, jwt).Contains(PayloadScope, StringComparer.Ordinal)) : null;
+            ? Shown(caller with { ExpiresAt = DateTimeOffset.FromUnixTimeSeconds(ticket.Ends).UtcDateTime },
+                options.Value.ShowPayloads || Tokens.Words(claims, jwt).Contains(PayloadScope, StringComparer.Ordinal)) : null;
     }
 
     /// <summary>Demands the header that only pages of this server can send.</summary>
@@ -58,6 +96,10 @@ internal sealed class CallerSessions(
         if (request.Headers[Header] is not ["1"])
             throw new ApiException(403, "console_header_missing", $"changes by a session of the console need the header {Header}: 1");
     }
+
+    private async ValueTask<Caller?> OfKeyAsync(KeyDigest digest, HttpContext context) =>
+        keys.Knows(digest) ? keys.FindAgain(digest)
+            : await FindNewAsync(context, () => keys.FindNewAsync(digest, context.RequestAborted));
 
     private void DemandChange(HttpRequest request)
     {

@@ -34,74 +34,43 @@ internal static class SessionEndpoints
         if (!keys.IsOn)
             return Answer(context, Caller.Anyone, null);
         var ticket = cookies.Read(context);
-        var caller = ticket is null ? null : await sessions.CallerOfAsync(ticket, context.RequestAborted);
+        var caller = ticket is null ? null : await sessions.CallerOfAsync(ticket, context);
         if (caller is null && SessionCookies.Has(context))
             SessionCookies.Remove(context);
         return Answer(context, caller, ticket);
     }
 
-    private static async Task<IResult> SignInAsync(HttpContext context, ApiKeyStore keys, AuthFailures failures, SessionCookies cookies,
+    private static async Task<IResult> SignInAsync(HttpContext context, ApiKeyStore keys, SessionCookies cookies,
         CallerSessions sessions)
     {
         CallerSessions.DemandHeader(context.Request);
         context.AuditTarget(Target);
         var body = await RequestJson.ReadAsync(context, SessionJson.Instance.SignInBody, MaxBody);
-        if (string.IsNullOrEmpty(body.Key))
+        if (body.Key is not { Length: > 0 } key)
             throw new ApiException(400, "invalid_request", "the body must be {\"key\": \"…\"} with an API key");
         if (!keys.IsOn)
             throw new ApiException(409, "authentication_off", "this server has no keys: nobody needs to sign in");
-        var digest = KeyDigest.Of(body.Key);
-        if ((keys.Find(body.Key, digest) ?? await FindNewAsync(context, body.Key, keys, failures)) is null)
+        var digest = KeyDigest.Of(key);
+        if ((keys.Find(key, digest) ?? await sessions.FindNewAsync(context, () => keys.FindNewAsync(key, context.RequestAborted))) is null)
             throw new ApiException(401, AuthMiddleware.Unauthorized.Code, "this is not a valid API key");
         var ticket = new SessionTicket(cookies.End.ToUnixTimeSeconds(), digest.ToHex(), null);
-        var caller = await sessions.CallerOfAsync(ticket, context.RequestAborted)
+        var caller = await sessions.CallerOfAsync(ticket, context)
             ?? throw new ApiException(401, AuthMiddleware.Unauthorized.Code, "this key has just ended");
         context.Features.Set(caller);
         cookies.Write(context, ticket);
         return Answer(context, caller, ticket);
     }
 
-    /// <summary>Looks for a key that is not in memory; a guess costs a token of the address.</summary>
-    private static async Task<Caller?> FindNewAsync(HttpContext context, string key, ApiKeyStore keys, AuthFailures failures)
-    {
-        var address = context.Connection.RemoteIpAddress;
-        if (failures.Take(address) is { } wait)
-        {
-            failures.Count("throttled");
-            throw new ApiException(AuthMiddleware.Throttled with { RetryAfter = wait });
-        }
-
-        var isGuess = true;
-        try
-        {
-            var caller = await keys.FindNewAsync(key, context.RequestAborted);
-            isGuess = caller is null;
-            return caller;
-        }
-        catch (Exception) when (!context.RequestAborted.IsCancellationRequested)
-        {
-            isGuess = false; // it was not checked
-            throw;
-        }
-        finally
-        {
-            if (isGuess)
-                failures.Count("invalid");
-            else
-                failures.Refund(address);
-        }
-    }
-
     private static async Task<IResult> SignOutAsync(HttpContext context, SessionCookies cookies, CallerSessions sessions)
     {
         CallerSessions.DemandHeader(context.Request);
-        if (cookies.Read(context) is { } ticket && await sessions.CallerOfAsync(ticket, context.RequestAborted) is { } caller)
+        SessionCookies.Remove(context);
+        if (cookies.Read(context) is { } ticket && await sessions.CallerOfAsync(ticket, context) is { } caller)
         {
             context.Features.Set(caller);
             context.AuditTarget(Target);
         }
 
-        SessionCookies.Remove(context);
         return Results.NoContent();
     }
 

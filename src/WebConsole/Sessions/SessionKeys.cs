@@ -6,13 +6,21 @@ using TaskQueue.Engine.Auth;
 
 namespace TaskQueue.WebConsole.Sessions;
 
-/// <summary>The keys of ASP.NET Core's data protection in the database, so that every process reads the cookies of the others.</summary>
-internal sealed class SessionKeys(ISessionKeyStore store, TimeProvider time) : IXmlRepository
+/// <summary>
+/// The keys of ASP.NET Core's data protection: with encryption at rest in the database, so that every process reads the cookies of the
+/// others; otherwise in the memory of this process, because with a stored key whoever reads a backup could make an operator's cookie.
+/// </summary>
+internal sealed partial class SessionKeys(ISessionKeyStore store, TimeProvider time, ILogger<SessionKeys> logger) : IXmlRepository
 {
+    private readonly Lock _lock = new();
+    private readonly List<XElement> _kept = [];
+    private bool _isLogged;
     private int _last;
 
     public IReadOnlyCollection<XElement> GetAllElements()
     {
+        if (!store.IsEncrypted)
+            return Kept();
         var keys = store.List();
         _last = keys.Count == 0 ? 0 : keys[^1].Number;
         return [.. keys.Where(key => key.Text.Length > 0).Select(key => XElement.Parse(key.Text))];
@@ -21,11 +29,35 @@ internal sealed class SessionKeys(ISessionKeyStore store, TimeProvider time) : I
     /// <summary>
     /// Adds a key unless another process was faster: data protection then reads again, and all processes protect with the same key.
     /// </summary>
-    public void StoreElement(XElement element, string friendlyName) =>
-        store.TryAdd(new SessionKey
+    public void StoreElement(XElement element, string friendlyName)
+    {
+        if (store.IsEncrypted)
         {
-            Number = _last + 1, Text = element.ToString(SaveOptions.DisableFormatting), CreatedAt = Micros.Now(time),
-        });
+            store.TryAdd(new SessionKey
+            {
+                Number = _last + 1, Text = element.ToString(SaveOptions.DisableFormatting), CreatedAt = Micros.Now(time),
+            });
+            return;
+        }
+
+        lock (_lock)
+            _kept.Add(new XElement(element));
+    }
+
+    private List<XElement> Kept()
+    {
+        lock (_lock)
+        {
+            if (!_isLogged)
+                LogInMemory();
+            _isLogged = true;
+            return _kept.ConvertAll(element => new XElement(element));
+        }
+    }
+
+    [LoggerMessage(LogLevel.Information, "Without TaskQueue:Encryption the keys of console sessions stay in memory: sessions end with this "
+        + "process, and other processes do not accept them")]
+    private partial void LogInMemory();
 }
 
 /// <summary>Leaves the encryption of keys at rest to the storage.</summary>

@@ -94,7 +94,8 @@ internal static partial class OidcSignIn
             OnAccessDenied = context => EndWith(context, "denied"),
             OnRemoteFailure = context =>
             {
-                LogFailed(Logger(context.HttpContext), context.Failure!);
+                // Anybody may send a callback that this server did not begin: one line, without a stack.
+                LogRefused(Logger(context.HttpContext), context.Failure?.Message);
                 return EndWith(context, "failed");
             },
         };
@@ -106,17 +107,18 @@ internal static partial class OidcSignIn
         var services = context.RequestServices;
         var jwt = services.GetRequiredService<IOptionsMonitor<AuthOptions>>().CurrentValue.Jwt;
         var claims = Needed(JsonElement.Parse(Base64Url.DecodeFromChars((string)context.Items[ClaimsItem]!)), jwt);
-        if (services.GetRequiredService<CallerSessions>().OfClaims(new TokenClaims(claims)) is not { } caller)
+        var cookies = services.GetRequiredService<SessionCookies>();
+        var ticket = new SessionTicket(cookies.End.ToUnixTimeSeconds(), null, claims);
+        if (services.GetRequiredService<CallerSessions>().OfClaims(ticket) is not { } caller)
         {
             await EndWith(received, "no_access");
             return;
         }
 
         context.Features.Set(caller);
-        var cookies = services.GetRequiredService<SessionCookies>();
         try
         {
-            cookies.Write(context, new SessionTicket(cookies.End.ToUnixTimeSeconds(), null, claims));
+            cookies.Write(context, ticket);
         }
         catch (ApiException fault)
         {
@@ -156,6 +158,9 @@ internal static partial class OidcSignIn
 
     [LoggerMessage(LogLevel.Warning, "A sign-in through the OpenID Connect provider failed")]
     private static partial void LogFailed(ILogger logger, Exception fault);
+
+    [LoggerMessage(LogLevel.Warning, "A sign-in through the OpenID Connect provider is refused: {Problem}")]
+    private static partial void LogRefused(ILogger logger, string? problem);
 
     /// <summary>Settings come from section TaskQueue:Console alone.</summary>
     private sealed class NoConfiguration : IAuthenticationConfigurationProvider

@@ -46,7 +46,7 @@ internal sealed record KnownStatement(string Name, string Purpose, string Mark)
         new("Next expired", "When the sweep will find one.", "select expires_at from ready"),
         new("Redispatch all", "After a start with the in-process bus.", "greatest(due_at, $1) where dispatch_at is not null"),
         new("Remove", "Retention: a batch of tasks that are gone.", "with unpublished as ("),
-        new("Count expired", "Dead letters past their retention count as expired.", "unnest($2, $3) as u(queue, count)"),
+        new("Count expired", "Dead letters past their retention count as expired.", "as u(queue, owner, count)"),
         new("Remove published", "Retention of published events.", "delete from outbox"),
         new("Read events", "The dispatcher: what follows the offsets of all partitions.", "o.partition_id = s.n - 1"),
         new("Read for dispatch", "The dispatcher: the tasks that it sends to bus workers.", "from ready where id = any($1)) as s"),

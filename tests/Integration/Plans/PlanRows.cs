@@ -105,8 +105,8 @@ internal static class PlanRows
     private static readonly string InsertQueues =
         $"""
         insert into queue_limits (queue, bucket_base) select 'q' || n, 0 from generate_series(0, 99) as n;
-        insert into queue_counts (queue, tier, partition_id, type, count)
-        select 'q' || n, 0, s, 3, 10 from generate_series(0, {Queues - 1}) as n cross join generate_series(0, 3) as s;
+        insert into queue_counts (queue, tier, partition_id, type, owner, count)
+        select 'q' || n, 0, s, 3, '', 10 from generate_series(0, {Queues - 1}) as n cross join generate_series(0, 3) as s;
         """;
 
     // No other job gathers statistics while plans are read, and ours cover all rows instead of a random sample.

@@ -60,8 +60,8 @@ public sealed class ProvidersTests
             "PurgeSql AppendSql"),
         ("Reset", "FillBucketSql ForgetCountsSql", "FillBucketSql ForgetCountsSql", "FillBucketSql ForgetCountsSql"),
         ("Stats", "StatsSql", "StatsSql", "StatsSql"),
-        ("RemoveDeleted", "RemoveSql CountExpiredSql", "RemoveSql RemoveTagSql RemoveHistorySql RemoveOutcomeSql RemoveTaskSql CountSql",
-            "RemoveSql CountSql"),
+        ("RemoveDeleted", "RemoveSql CountExpiredSql",
+            "RemoveSql RemoveTagSql RemoveHistorySql RemoveLogsSql RemoveOutcomeSql RemoveTaskSql CountSql", "RemoveSql CountSql"),
         ("FollowClock", "FollowLeasesSql FollowDuesSql", "FollowLeasesSql FollowDuesSql", "FollowLeasesSql FollowDuesSql"),
         ("RedispatchAll", "RedispatchSql", "RedispatchSql", "RedispatchSql"),
         ("LoadOffsets", "LoadOffsetsSql", "LoadOffsetsSql", "LoadOffsetsSql"),
@@ -102,8 +102,8 @@ public sealed class ProvidersTests
         [("SQL Server", "SaveOffsets")] = ["- name holder", "- name lease_epoch"],
         [("SQLite", "SaveOffsets")] = ["- name holder", "- name lease_epoch"],
         // Counts are locked in the order in which transactions count.
-        [("SQL Server", "Reset")] = ["- name tier", "- name type"],
-        [("SQLite", "Reset")] = ["- name tier", "- name type"],
+        [("SQL Server", "Reset")] = ["- name owner", "- name tier", "- name type"],
+        [("SQLite", "Reset")] = ["- name owner", "- name tier", "- name type"],
         // The lock of an ordering key is no row.
         [("SQL Server", "Promote")] = OrderingKeyRows,
         [("SQLite", "Promote")] = OrderingKeyRows,

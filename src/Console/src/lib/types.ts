@@ -138,7 +138,7 @@ export interface FailureGroup {
     count: number;
     first_seen_at: string;
     last_seen_at: string;
-    versions: string[];
+    owner: string | null;
     sample_task_ids: string[];
     regressed?: boolean;
     samples?: { task_id: string; attempt: number; at: string; worker: string | null; error: string | null; stack: string | null }[];

@@ -132,7 +132,6 @@ export function FailurePage({ id }: { id: string }): JSX.Element {
                                 ['Count', count(f.count)],
                                 ['First seen', <When at={f.first_seen_at} />],
                                 ['Last seen', <When at={f.last_seen_at} />],
-                                ['Versions', f.versions.join(', ') || '–'],
                                 ...(has('search')
                                     ? [
                                           [
