@@ -142,7 +142,7 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
     /// <returns>The commands of tasks that another transaction holds or has changed: nothing of them is done.</returns>
     private async Task<List<GroupEntry>> CommitGroupAsync(List<GroupEntry> group, int races = 0)
     {
-        Written written;
+        WrittenGroup written;
         try
         {
             written = await WriteGroupAsync(group);
@@ -197,7 +197,7 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
     }
 
     /// <summary>A commit stands, whatever goes wrong here; and the partition must continue.</summary>
-    private void Tell(Written written)
+    private void Tell(WrittenGroup written)
     {
         try
         {
@@ -214,10 +214,10 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
         }
     }
 
-    private async Task<Written> WriteGroupAsync(List<GroupEntry> group)
+    private async Task<WrittenGroup> WriteGroupAsync(List<GroupEntry> group)
     {
         if (group.Count == 0)
-            return Written.Nothing;
+            return WrittenGroup.Nothing;
         var begun = Stopwatch.GetTimestamp();
         var queues = await _queues.AllAsync();
         await using var session = await _store.BeginAsync();
@@ -236,16 +236,23 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
         var inserts = slots.Values.Where(s => s is { IsChanged: true, IsNew: true }).Select(s => s.Task!).ToList();
         var updates = slots.Values.Where(s => s is { IsChanged: true, IsNew: false }).Select(s => s.Task!).ToList();
         if (inserts.Count + updates.Count == 0)
-            return new Written([], later, []);
+            return new WrittenGroup([], later, []);
         var missed = await session.SaveAsync(inserts, updates);
         Interlocked.Increment(ref _groups);
         IReadOnlyList<TaskState> written = [.. inserts, .. updates.Where(t => missed.Count == 0 || !missed.Contains(t.CorrelationId))];
         _metrics.Committed(group.Count, Stopwatch.GetElapsedTime(begun), written);
         later.UnionWith(group.Where(e => missed.Contains(e.TaskId)));
-        List<GroupEntry> done = [.. group.Where(e => !later.Contains(e))]; // the others may have the result of a run before
-        foreach (var entry in done.Where(e => e.HasExpired))
-            LeaseExpired(entry.Command, slots[entry.TaskId].Task!);
-        return new Written(written, later, [.. done.Select(e => e.FailureOf(slots[e.TaskId].Task!)).OfType<Failure>()]);
+        List<Failure>? failures = null;
+        foreach (var entry in group.Where(e => !later.Contains(e))) // the others may have the result of a run before
+        {
+            var task = slots[entry.TaskId].Task!;
+            if (entry.HasExpired)
+                LeaseExpired(entry.Command, task);
+            if (entry.FailureOf(task) is { } failure)
+                (failures ??= []).Add(failure);
+        }
+
+        return new WrittenGroup(written, later, failures ?? []);
     }
 
     private void LeaseExpired(TaskCommand command, TaskState task)
@@ -277,14 +284,6 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
         }
 
         return slots;
-    }
-
-    /// <param name="Tasks">The written tasks.</param>
-    /// <param name="Missed">Commands that were not, and must run again.</param>
-    /// <param name="Failures">Attempts that failed.</param>
-    private sealed record Written(IReadOnlyList<TaskState> Tasks, IReadOnlySet<GroupEntry> Missed, IReadOnlyList<Failure> Failures)
-    {
-        public static readonly Written Nothing = new([], new HashSet<GroupEntry>(), []);
     }
 
     [LoggerMessage(LogLevel.Error, "Notifying of committed tasks failed; waiters find them by polling")]
