@@ -115,6 +115,8 @@ public abstract class NativeListsTests(Stack stack)
         var path = $"/tasks/{id}/callbacks/{callback.Text("id")}/resend";
         var resent = await Http.PostAsync(path, "");
         (resent.Status, resent.Json.Text("state")).ShouldBe((202, "waiting"), resent.Text);
+        (await Http.ReadAsync($"/audit?action=callback.resend&target=task/{id}/callback/{callback.Text("id")}")).Json
+            .GetProperty("records")[0].Text("result").ShouldBe("done");
         var delivered = await Http.CallbackAsync(id, c => c.Text("state") == "delivered");
         delivered.GetProperty("log").GetArrayLength().ShouldBe(2);
         receiver.All.Select(r => r.Body).Distinct().Count().ShouldBe(1);

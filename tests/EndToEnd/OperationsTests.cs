@@ -19,7 +19,8 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
         "health-watch", "database-watch", "quota-service", "group-committer", "outbox-dispatcher", "lost-reply-watch", "completion-watch",
         "event-feed", "dispatch-sweep", "lease-sweep", "expiry-sweep",
         "schedule-firing", "task-retention", "callback-retention", "abandoned-files", "audit-retention", "refused-message-retention",
-        "failure-retention", "orphaned-logs", "failure-writer", "stale-usage",
+        "failure-retention", "orphaned-logs", "failure-writer", "worker-flush", "statistics-flush", "lost-workers", "statistics-sample",
+        "statistics-roll-up", "stale-usage",
         "maintenance-watch", "audit-writer", "batch-processor", "callback-service", "action-runner", "upstream-service",
         "agent-service", "api-key-refresh",
     ];

@@ -58,6 +58,7 @@ public abstract class WorkerListTests(Stack stack)
         var reply = await stack.OtherHttp.PostAsync($"/workers/{worker.Text("id")}/drain", "");
         reply.Status.ShouldBe(202);
         reply.Json.ToString().ShouldBe($$"""{"id":"{{worker.Text("id")}}","state":"draining"}""");
+        (await AuditedAsync("worker.drain", worker)).ShouldBeTrue();
         // The waiting tasks are released, and stay so.
         var listed = await ListedAsync(stack.Http, w => w.Whole("running") == 1 && w.Text("state") == "draining");
         listed.Whole("slots").ShouldBe(1);
@@ -70,6 +71,11 @@ public abstract class WorkerListTests(Stack stack)
         Problems.Expect(await stack.Http.PostAsync($"/workers/{worker.Text("id")}/drain", ""), 409, "not_active");
         (await stack.Http.RemoveAsync($"/workers/{worker.Text("id")}")).Status.ShouldBe(204);
         Problems.Expect(await stack.Http.RemoveAsync($"/workers/{worker.Text("id")}"), 404, "not_found");
+        (await AuditedAsync("worker.delete", worker)).ShouldBeTrue();
+
+        async Task<bool> AuditedAsync(string action, JsonElement target) =>
+            (await stack.Http.ReadAsync($"/audit?action={action}&target=worker/{target.Text("id")}&result=done")).Json
+                .GetProperty("records").GetArrayLength() == 1;
     }
 
     [Fact]

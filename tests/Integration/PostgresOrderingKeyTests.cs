@@ -39,13 +39,14 @@ public sealed class PostgresOrderingKeyTests : IAsyncLifetime
             with submitted as (
                 insert into tasks (id, queue, tier, priority, push, ordering_key, payload, max_attempts, default_lease_ms, created_at,
                     due_at)
-                select $2, queue, tier, priority, push, ordering_key, payload, 4, default_lease_ms, created_at, due_at
+                select $2, queue, tier, priority, push, ordering_key, payload, 4, default_lease_ms, now() + interval '1 minute', due_at
                 from tasks where id = $1)
             insert into ready (id, state, queue, tier, priority, push, ordering_key, blocked, attempt, attempts_left, max_attempts,
                 default_lease_ms, lease_ms, created_at, due_at, octets)
-            select $2, 3, queue, tier, priority, push, ordering_key, true, 0, 4, 4, default_lease_ms, 0, created_at, due_at, octets
+            select $2, 3, queue, tier, priority, push, ordering_key, true, 0, 4, 4, default_lease_ms, 0, now() + interval '1 minute', due_at,
+                octets
             from ready where id = $1
-            """, first, late);
+            """, first, late); // accepted after the purge began
 
         var purge = _engine.Queues.PurgeAsync("q");
         await other.UntilItBlocksAsync(purge);

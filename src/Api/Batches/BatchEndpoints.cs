@@ -1,3 +1,4 @@
+using System.Text.Json;
 using TaskQueue.Api.Queues;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
@@ -8,7 +9,6 @@ using TaskQueue.Http.Answers;
 using TaskQueue.Http.Audit;
 using TaskQueue.Http.Auth;
 using TaskQueue.Http.Errors;
-using TaskQueue.Http.Json;
 using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Batches;
@@ -83,7 +83,8 @@ internal static class BatchEndpoints
     private static BatchDetails ToDetails(BatchState b, BatchProgress progress, Redactor redactor) => new(
         BatchId.Format(b.CorrelationId), b.Queue, b.Tier, b.Endpoint, Word(b.State), b.Owner, b.Submitter, progress.Total,
         progress.Completed, progress.Failed, progress.Completed + progress.Failed, b.CreatedAt, b.DeadlineAt, b.InProgressAt, b.FinishedAt,
-        b.InputFileId, b.OutputFileId, b.ErrorFileId, b.Metadata is { } metadata ? new RawJson(redactor.Json(metadata)) : null);
+        b.InputFileId, b.OutputFileId, b.ErrorFileId, b.Metadata is null ? null
+            : redactor.Texts(JsonSerializer.Deserialize(b.Metadata, BatchJson.Instance.DictionaryStringString)!));
 
     private static string Word(int state) => state switch
     {

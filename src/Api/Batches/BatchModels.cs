@@ -23,17 +23,18 @@ namespace TaskQueue.Api.Batches;
 /// <param name="InputFileId">File with its items.</param>
 /// <param name="OutputFileId">File with its results.</param>
 /// <param name="ErrorFileId">File with its errors.</param>
-/// <param name="Metadata">What its submitter noted.</param>
+/// <param name="Metadata">Texts that its submitter noted.</param>
 internal sealed record BatchDetails(
     string Id, string Queue, int Tier, string Endpoint, string State, string? Owner, string? Submitter, int Total, int Completed,
     int Failed, int Done, DateTime CreatedAt, DateTime DeadlineAt, DateTime? InProgressAt, DateTime? FinishedAt, string InputFileId,
-    string? OutputFileId, string? ErrorFileId, RawJson? Metadata);
+    string? OutputFileId, string? ErrorFileId, IReadOnlyDictionary<string, string>? Metadata);
 
 /// <summary>GET /batches: newest first; pass <c>next_cursor</c> as <c>cursor</c> for the following page.</summary>
 internal sealed record BatchList(IReadOnlyList<BatchDetails> Batches, string? NextCursor);
 
 [JsonSerializable(typeof(BatchDetails))]
 [JsonSerializable(typeof(BatchList))]
+[JsonSerializable(typeof(Dictionary<string, string>))]
 internal sealed partial class BatchJson : JsonSerializerContext
 {
     /// <summary>The context with <see cref="JsonStyle"/>'s options.</summary>

@@ -45,6 +45,10 @@ internal sealed class Redactor(IEnumerable<string> members)
     /// <summary>Redacts a free-text field: hidden by its name, else without member values that occur in it.</summary>
     public string Text(string field, string text) => !IsOn || text.Length == 0 ? text : Hides(field) ? Hidden : Text(text);
 
+    /// <summary>Redacts free-text fields, each by its name.</summary>
+    public IReadOnlyDictionary<string, string> Texts(IReadOnlyDictionary<string, string> fields) =>
+        IsOn ? fields.ToDictionary(f => f.Key, f => Text(f.Key, f.Value)) : fields;
+
     /// <summary>
     /// Redacts an error: removes hidden member values that occur in the text, and hidden values of the payload, which errors tend to
     /// quote.

@@ -7,14 +7,11 @@ internal static class RedactedBatches
 {
     public static BellaBatch Of(BellaBatch batch, Redactor redactor) =>
         redactor.IsOn
-            ? batch with { Metadata = batch.Metadata is { } metadata ? Of(metadata, redactor) : null, Errors = Of(batch.Errors, redactor) }
+            ? batch with { Metadata = batch.Metadata is { } metadata ? redactor.Texts(metadata) : null, Errors = Of(batch.Errors, redactor) }
             : batch;
 
     public static OpenAIBatch Of(OpenAIBatch batch, Redactor redactor) =>
-        redactor.IsOn ? batch with { Metadata = Of(batch.Metadata, redactor), Errors = Of(batch.Errors, redactor) } : batch;
-
-    private static Dictionary<string, string> Of(IReadOnlyDictionary<string, string> metadata, Redactor redactor) =>
-        metadata.ToDictionary(m => m.Key, m => redactor.Text(m.Key, m.Value));
+        redactor.IsOn ? batch with { Metadata = redactor.Texts(batch.Metadata), Errors = Of(batch.Errors, redactor) } : batch;
 
     private static BatchErrors? Of(BatchErrors? errors, Redactor redactor) =>
         errors is null ? null
