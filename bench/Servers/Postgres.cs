@@ -72,8 +72,8 @@ internal sealed class PostgresDatabase(Postgres postgres, NpgsqlConnectionString
     private static readonly string Payload = $$"""'{{Bodies.Plain[..^1]}},"id":"' || {{Id}} || '","created_at":1700000000}'""";
 
     private static readonly RowSql Row = new(Id, "'noop'", Payload, $"octet_length({Payload})",
-        "now() - interval '1 day' + n * interval '1 microsecond'", "now() + interval '7 days'", $"'{TaskRow.Owner}'", "false",
-        "true");
+        "now() - interval '1 day' + n * interval '1 microsecond'", "clock_timestamp()", "now() + interval '7 days'",
+        $"'{TaskRow.Owner}'", "false", "true");
 
     private int _server;
 

@@ -60,7 +60,7 @@ internal sealed class SqlServerDatabase(SqlServer server, SqlConnectionStringBui
         $$"""'{{Bodies.Plain[..^1]}},"id":"' + convert(varchar(32), {{Id}}, 2) + '","created_at":1700000000}'""";
 
     private static readonly RowSql Row = new(Id, "cast(N'noop' as varbinary(512))", Payload, $"datalength({Payload})", Created,
-        "dateadd(day, 7, @now)", $"cast(N'{TaskRow.Owner}' as varbinary(800))", "cast(0 as bit)", "cast(1 as bit)");
+        "sysutcdatetime()", "dateadd(day, 7, @now)", $"cast(N'{TaskRow.Owner}' as varbinary(800))", "cast(0 as bit)", "cast(1 as bit)");
 
     public override string Tool => "SqlClient";
 

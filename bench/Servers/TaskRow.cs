@@ -5,7 +5,7 @@ namespace TaskQueue.Bench.Servers;
 /// <param name="Queues">Number of queues, if their names end in a number.</param>
 /// <param name="Tier">Tier of the task.</param>
 /// <param name="MaxAttempts">Maximum number of attempts.</param>
-/// <param name="IsFinished">Whether it completed long ago; otherwise it waits and has long been due.</param>
+/// <param name="IsFinished">Whether it completed long ago; otherwise it waits since now.</param>
 /// <param name="IsMixed">
 /// Whether every seventh task has the owner <see cref="Owner"/>, and of 1,000 finished tasks one each failed, was cancelled and
 /// has expired; every tenth that failed is a dead letter.
@@ -23,10 +23,11 @@ internal sealed record TaskRow(string Queue, int Queues = 0, int Tier = 0, int M
     public string Inserts(RowSql sql, string numbers)
     {
         var queue = Queues > 0 ? $"concat('{Queue}', n % {Queues})" : $"'{Queue}'";
+        var created = IsFinished ? sql.Created : sql.Now;
         var submitted =
             $"""
             insert into tasks (id, queue, tier, priority, push, name, payload, max_attempts, default_lease_ms, created_at, due_at, owner)
-            select {sql.Id}, {queue}, {Tier}, 2, {sql.False}, {sql.Name}, {sql.Payload}, {MaxAttempts}, 15000, {sql.Created}, {sql.Created},
+            select {sql.Id}, {queue}, {Tier}, 2, {sql.False}, {sql.Name}, {sql.Payload}, {MaxAttempts}, 15000, {created}, {created},
                 {OwnerOf(sql)}
             from {numbers};
             """;
@@ -38,7 +39,7 @@ internal sealed record TaskRow(string Queue, int Queues = 0, int Tier = 0, int M
         insert into ready (id, state, queue, tier, priority, push, name, blocked, attempt, attempts_left, max_attempts, default_lease_ms,
             lease_ms, created_at, due_at, octets, owner)
         select {sql.Id}, 3, {queue}, {Tier}, 2, {sql.False}, {sql.Name}, {sql.False}, 0, {MaxAttempts}, {MaxAttempts}, 15000,
-            0, {sql.Created}, {sql.Created}, {sql.Octets}, {OwnerOf(sql)}
+            0, {sql.Now}, {sql.Now}, {sql.Octets}, {OwnerOf(sql)}
         from {numbers};
         """;
 
@@ -59,10 +60,11 @@ internal sealed record TaskRow(string Queue, int Queues = 0, int Tier = 0, int M
 /// <param name="Name">The name of the processor.</param>
 /// <param name="Payload">The payload.</param>
 /// <param name="Octets">Its length in bytes of UTF-8.</param>
-/// <param name="Created">When the task was accepted, and due.</param>
+/// <param name="Created">When a finished task was accepted, and due.</param>
+/// <param name="Now">The time, of each row where the database can tell: claims search from the time up to which they have claimed.</param>
 /// <param name="DeleteAt">When a finished task is to be removed.</param>
 /// <param name="Owner"><see cref="TaskRow.Owner"/>.</param>
 /// <param name="False">False.</param>
 /// <param name="True">True.</param>
-internal sealed record RowSql(string Id, string Name, string Payload, string Octets, string Created, string DeleteAt, string Owner,
-    string False, string True);
+internal sealed record RowSql(string Id, string Name, string Payload, string Octets, string Created, string Now, string DeleteAt,
+    string Owner, string False, string True);

@@ -19,7 +19,8 @@ public sealed class DependencyHealth(TimeProvider time, ILogger<DependencyHealth
     public bool TryHandle(Exception fault)
     {
         var covered = StorageFaults.IsTransient(fault);
-        if (covered && fault is not OverloadedException)
+        var answers = fault is OverloadedException || StorageFaults.IsRace(fault.GetBaseException());
+        if (covered && !answers)
             Database.ReportFailure(fault.GetBaseException().Message);
         return covered;
     }

@@ -14,6 +14,8 @@ internal sealed class MaintenanceStates(JobStorage storage, IOptions<Maintenance
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
+    private const int MaxTries = 20;
+
     private readonly string _process = $"{Environment.MachineName}:{Environment.ProcessId}";
 
     private TimeSpan Length => options.Value.TakeOverAfter;
@@ -43,7 +45,7 @@ internal sealed class MaintenanceStates(JobStorage storage, IOptions<Maintenance
                 Holder = Guid.NewGuid().ToString("N"), JobId = jobId, HeldUntil = now + Length, Process = _process, StartedAt = now,
                 Outcome = MaintenanceOutcomes.Running, Error = null, IsTransient = false, DurationMs = null, Removed = null,
             };
-            connection.SetRangeInHash(KeyOf(job), begun.ToHash());
+            Save(connection, job, begun);
             return new MaintenanceRun(this, job, begun, state.Holder is null ? null : state.Process, Length, time);
         }
         catch (DistributedLockTimeoutException)
@@ -74,12 +76,28 @@ internal sealed class MaintenanceStates(JobStorage storage, IOptions<Maintenance
         var state = Read(connection, job);
         if (state.Holder != begun.Holder)
             return false;
-        connection.SetRangeInHash(KeyOf(job), change(state, Micros.Now(time)).ToHash());
+        Save(connection, job, change(state, Micros.Now(time)));
         return true;
     }
 
     private static MaintenanceState Read(IStorageConnection connection, string job) =>
         MaintenanceState.Read(connection.GetAllEntriesFromHash(KeyOf(job)));
+
+    /// <summary>Hangfire writes a hash in a serializable transaction, which PostgreSQL may refuse because of those of other jobs.</summary>
+    private static void Save(IStorageConnection connection, string job, MaintenanceState state)
+    {
+        for (var tries = 1; ; tries++)
+        {
+            try
+            {
+                connection.SetRangeInHash(KeyOf(job), state.ToHash());
+                return;
+            }
+            catch (Exception fault) when (tries < MaxTries && StorageFaults.IsRace(fault))
+            {
+            }
+        }
+    }
 
     private static string KeyOf(string job) => $"maintenance:{job}";
 }
