@@ -49,7 +49,8 @@ public static class BusRegistration
         services.AddSingleton<EventPublisher>().AddSingleton<IEventPublisher>(sp => sp.GetRequiredService<EventPublisher>())
             .AddSingleton<IsolatingPublisher>().AddSingleton<DispatchAhead>().AddSingleton<DispatcherWake>();
         services.AddSingleton<MessageLimits>().AddSingleton<WorkerChannels>().AddSingleton<AcceptedSizes>().AddSingleton<EndedNotices>()
-            .AddSingleton<TaskSender>().AddSingleton<HeldQueues>().AddSingleton<TaskDispatcher>();
+            .AddSingleton<TaskSender>().AddSingleton<HeldQueues>().AddSingleton<TaskDispatcher>()
+            .AddSingleton<IPushQueues, PushQueues>();
         services.AddSingleton<IReplySender, ReplySender>().AddSingleton<ConsumerLiveness>();
         if (address.RabbitMq is not null)
         {

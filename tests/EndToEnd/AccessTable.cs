@@ -36,6 +36,7 @@ public static class AccessTable
             ["GET /tasks/{id}"] = (Readers, async s => new("GET", $"/tasks/{await s.TaskAsync()}")),
             ["GET /tasks/{id}/callbacks"] = (Readers, async s => new("GET", $"/tasks/{await s.TaskAsync()}/callbacks")),
             ["GET /tasks/{id}/logs"] = (Readers, async s => new("GET", $"/tasks/{await s.TaskAsync()}/logs")),
+            ["GET /tasks/{id}/why"] = (Readers, async s => new("GET", $"/tasks/{await s.TaskAsync()}/why")),
             ["GET /failures"] = (Readers, async s => new("GET", "/failures?limit=200&queue=a-1", Marker: $"{await s.FailureAsync()}")),
             ["GET /failures/{id}"] = (Readers, async s => new("GET", $"/failures/{await s.FailureAsync()}")),
             ["POST /failures/{id}/resolve"] = (TenantAdmins, async s => new("POST", $"/failures/{await s.FailureAsync()}/resolve")),

@@ -55,6 +55,9 @@ public sealed class RefusingQueueTests : IAsyncLifetime
         }
 
         await HeldAsync();
+        var gate = (await _host.Http.ReadAsync($"/tasks/{waiting[^1]}/why")).Json.GetProperty("gates").EnumerateArray().Single();
+        gate.Text("gate").ShouldBe("push_backlog");
+        gate.Text("message")!.ShouldContain("(its queue takes no more)");
         for (var i = 0; i < 10; i++)
             await RunsAsync(Prompt);
         (await DepthAsync(Bad)).ShouldBeLessThan(5);

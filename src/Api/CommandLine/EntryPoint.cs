@@ -54,7 +54,7 @@ internal static class EntryPoint
     private static Command[] ClientCommands() =>
     [
         QueueCommands.Queues(), EnqueueCommand.Create(), TailCommand.Create(), StatsCommand.Create(), TaskCommands.Show(),
-        TaskCommands.Retry(), TaskCommands.Cancel(), LogsCommand.Create(), FailureCommands.Create(),
+        TaskCommands.Retry(), TaskCommands.Cancel(), WhyCommand.Create(), LogsCommand.Create(), FailureCommands.Create(),
         QueueCommands.Pause(), QueueCommands.Resume(), QueueCommands.Purge(), QuarantineCommands.Create(), MaintenanceCommands.Create(),
         QuotaCommand.Create(),
         KeyCommands.Keys(), AuditCommand.Create(), SearchCommand.Create(), WorkerCommands.Create(), StatisticsCommand.Create(),

@@ -147,6 +147,7 @@ internal static partial class Server
     private static void MapApis(WebApplication app)
     {
         app.MapTasks();
+        app.MapWhy();
         app.MapLogs();
         app.MapFailures();
         app.MapWorkers();

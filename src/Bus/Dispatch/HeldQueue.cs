@@ -14,6 +14,9 @@ internal sealed class HeldQueue(string name, long since)
 
     public long Since => since;
 
+    /// <summary>Why it took nothing.</summary>
+    public string Reason { get; init; } = "";
+
     /// <summary>The tasks, in no order.</summary>
     public IReadOnlyCollection<Guid> Tasks => _known;
 

@@ -63,10 +63,11 @@ internal sealed partial class HeldQueues : IAsyncDisposable
     /// <summary>Holds a queue, and retries its tasks until it takes them.</summary>
     public void Hold(string queue, string reason, IEnumerable<Guid> tasks)
     {
+        reason = reason.ReplaceLineEndings(" ");
         lock (_lock)
         {
             var isNew = !_held.TryGetValue(queue, out var held);
-            held = isNew ? (new HeldQueue(queue, _time.GetTimestamp()), Task.CompletedTask) : held;
+            held = isNew ? (new HeldQueue(queue, _time.GetTimestamp()) { Reason = reason }, Task.CompletedTask) : held;
             foreach (var task in tasks)
                 Add(held.Queue, task);
             if (!isNew)
@@ -74,7 +75,17 @@ internal sealed partial class HeldQueues : IAsyncDisposable
             _held[queue] = (held.Queue, Task.Run(() => RetryAsync(held.Queue, _stop.Token)));
         }
 
-        LogHeld(queue, reason.ReplaceLineEndings(" "));
+        LogHeld(queue, reason);
+    }
+
+    /// <summary>Since when a queue is held, and why; null if it is not.</summary>
+    public (DateTime Since, string Reason)? Find(string queue)
+    {
+        lock (_lock)
+        {
+            return _held.TryGetValue(queue, out var held)
+                ? (Micros.Now(_time) - _time.GetElapsedTime(held.Queue.Since), held.Queue.Reason) : null;
+        }
     }
 
     public async ValueTask DisposeAsync()

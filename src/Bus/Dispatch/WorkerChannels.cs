@@ -67,11 +67,28 @@ internal sealed class WorkerChannels(BusAddress address, TimeProvider time) : IA
         }
     }
 
+    /// <summary>Counts the messages that wait in a queue, and its consumers; null if the broker does not tell at once.</summary>
+    public async Task<QueueDeclareOk?> CountAsync(string queue)
+    {
+        var counting = CountNowAsync(queue);
+        await ((Task)counting).WaitAsync(Farewell, time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (counting.IsCompletedSuccessfully)
+            return await counting;
+        _ = counting.ContinueWith(static c => _ = c.Exception, TaskScheduler.Default); // a queue without leader answers late
+        return null;
+    }
+
     public async ValueTask DisposeAsync()
     {
         _channels.Dispose();
         _connecting.Dispose();
         await AbandonAsync(_connection).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private async Task<QueueDeclareOk> CountNowAsync(string queue)
+    {
+        await using var channel = await (await ConnectAsync()).CreateChannelAsync();
+        return await channel.QueueDeclarePassiveAsync(queue);
     }
 
     private async Task<SendResult> SendAsync(ExchangeChannel own, string exchange, BusMessage message, bool demandQueue)

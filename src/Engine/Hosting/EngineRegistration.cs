@@ -28,6 +28,7 @@ using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Statistics;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Telemetry;
+using TaskQueue.Engine.Why;
 using TaskQueue.Engine.Workers;
 
 namespace TaskQueue.Engine.Hosting;
@@ -83,7 +84,7 @@ public static class EngineRegistration
             cfg.StateMachineSaga(context.GetRequiredService<BatchStateMachine>(),
                 new SagaRepository<BatchState>(context.GetRequiredService<ISagaRepositoryContextFactory<BatchState>>()));
         }));
-        services.AddSingleton<InFlightLimiter>();
+        services.AddSingleton<InFlightLimiter>().AddSingleton<WhyService>();
         services.AddHostedService<LostReplyWatch>().AddLoopHealth<LostReplyWatch>();
         services.AddSingleton<CompletionWaiters>().AddHostedService<CompletionWatch>().AddLoopHealth<CompletionWatch>();
         services.AddSingleton<EventFeed>().AddHostedService(sp => sp.GetRequiredService<EventFeed>()).AddLoopHealth<EventFeed>();

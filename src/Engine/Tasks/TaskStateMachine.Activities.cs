@@ -25,7 +25,7 @@ public sealed partial class TaskStateMachine
         c.Saga.Settings.CrashLimit is > 0 and var limit && c.Saga.Crashes >= limit && !(c.Saga.ExpiresAt <= c.Message.At);
 
     private static string CrashError(BehaviorContext<TaskState, ExpireLease> c) =>
-        IsToQuarantine(c) ? $"quarantined: {c.Saga.Crashes} workers were lost while they ran it" : LeaseExpiredError(c.Saga);
+        IsToQuarantine(c) ? QuarantineError.Of(c.Saga.Crashes) : LeaseExpiredError(c.Saga);
 
     private static void Accept(BehaviorContext<TaskState, SubmitTask> c)
     {

@@ -7,7 +7,8 @@ namespace TaskQueue.Engine.Workers;
 /// <summary>A worker as this process knows it.</summary>
 public sealed class WorkerEntry
 {
-    private const int MaxQueues = 100;
+    /// <summary>Queues of a worker that are written.</summary>
+    internal const int MaxQueues = 100;
 
     private readonly Lock _lock = new();
     private readonly WorkerKey _key;
@@ -73,6 +74,12 @@ public sealed class WorkerEntry
             if (known.Count < MaxQueues && known.All(t => t.Queue != queue))
                 (_targets, _isChanged) = ([.. known, new QueueTier(queue, 0)], true);
         }
+    }
+
+    internal bool ClaimsFrom(QueueTier target)
+    {
+        lock (_lock)
+            return !_hasStopped && !IsDraining && _targets?.Contains(target) == true;
     }
 
     internal void Stop()

@@ -48,6 +48,10 @@ public sealed class WorkerRegistry(IOptions<WorkerOptions> options, TimeProvider
     /// <summary>Whether a worker was asked to drain, as far as this process knows.</summary>
     public bool IsDraining(WorkerKey key) => _entries.TryGetValue(key, out var entry) && entry.IsDraining;
 
+    /// <summary>Whether a worker that contacted this process since a time claims from a queue and tier.</summary>
+    internal bool IsServed(QueueTier target, DateTime since) =>
+        _entries.Any(e => e.Value.SeenAt >= since && e.Value.ClaimsFrom(target));
+
     /// <summary>A worker of any process was asked to drain: tell it at once if it is connected here.</summary>
     public void Drain(string id)
     {

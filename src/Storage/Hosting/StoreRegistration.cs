@@ -16,6 +16,7 @@ using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Search;
 using TaskQueue.Engine.Statistics;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Why;
 using TaskQueue.Engine.Workers;
 using TaskQueue.Storage.Audit;
 using TaskQueue.Storage.Auth;
@@ -31,6 +32,7 @@ using TaskQueue.Storage.Schedules;
 using TaskQueue.Storage.Search;
 using TaskQueue.Storage.Statistics;
 using TaskQueue.Storage.Tasks;
+using TaskQueue.Storage.Why;
 using TaskQueue.Storage.Workers;
 
 namespace TaskQueue.Storage.Hosting;
@@ -50,7 +52,7 @@ internal static class StoreRegistration
         services.AddSingleton<ITaskQueries, TaskQueries>().AddSingleton<ITaskLogStore, TaskLogStore>()
             .AddSingleton<FailureStore>().AddSingleton<IFailureStore>(sp => sp.GetRequiredService<FailureStore>())
             .AddSingleton<IFailureCounter>(sp => sp.GetRequiredService<FailureStore>());
-        services.AddSingleton(new SearchLimits()).AddSingleton<ITaskSearch, TaskSearches>();
+        services.AddSingleton(new SearchLimits()).AddSingleton<ITaskSearch, TaskSearches>().AddSingleton<IWhyQueries, WhyQueries>();
         services.AddSingleton<IBatchQueries, BatchQueries>().AddSingleton<IBatchStore, BatchStore>();
         services.AddSingleton<ISagaRepositoryContextFactory<BatchState>, BatchRepository>();
         services.AddSingleton<IWebhookStore, WebhookStore>().AddSingleton<ICallbackRepeats, CallbackRepeats>();
