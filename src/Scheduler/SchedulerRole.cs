@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using TaskQueue.Engine.Health;
 using TaskQueue.Scheduler.Batches;
+using TaskQueue.Scheduler.Bulk;
 using TaskQueue.Scheduler.Callbacks;
 using TaskQueue.Scheduler.Maintenance;
 using TaskQueue.Scheduler.Schedules;
@@ -23,6 +24,7 @@ public static class SchedulerRole
         services.AddMaintenanceServer();
         services.AddSingleton<BatchExpander>().AddSingleton<BatchFinalizer>().AddSingleton<BatchFileWriter>();
         services.AddHostedService<BatchProcessor>().AddLoopHealth<BatchProcessor>();
+        services.AddHostedService<BulkOperationRunner>().AddLoopHealth<BulkOperationRunner>();
         services.TryAddSingleton<ResolveHost>(Dns.GetHostAddressesAsync);
         services.AddSingleton<CallbackEvents>().AddSingleton<ReceiverClient>().AddSingleton<ReceiverVerifier>()
             .AddSingleton<CallbackSender>();

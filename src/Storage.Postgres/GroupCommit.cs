@@ -56,7 +56,10 @@ internal sealed partial class PostgresTaskStore
         foreach (var task in tasks)
         {
             if (task.OrderingKey is not null)
+            {
                 queues.Add(task.Queue);
+                queues.Add(task.StoredQueue);
+            }
             else if (task.State is TaskStates.Pending or TaskStates.Retrying)
                 _marks.Lower(task);
         }
@@ -85,6 +88,17 @@ internal sealed partial class PostgresTaskStore
             return tasks;
         }
 
+        public async Task<Dictionary<Guid, string>> LoadPayloadsAsync(IReadOnlyList<Guid> ids)
+        {
+            await using var command = source.CreateCommand(PayloadsSql);
+            command.Parameters.Add(Value(ids.ToArray()));
+            await using var reader = await command.ExecuteReaderAsync();
+            var payloads = new Dictionary<Guid, string>(ids.Count);
+            while (await reader.ReadAsync())
+                payloads[reader.GetGuid(0)] = reader.GetString(1);
+            return payloads;
+        }
+
         public async Task<IReadOnlySet<Guid>> SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates)
         {
             try
@@ -109,7 +123,7 @@ internal sealed partial class PostgresTaskStore
             List<TaskState> full = [.. TaskChanges.FullQueues(updates)];
             var moves = TaskMove.Of(updates).ToLookup(Moves.TakesKeys);
             var partition = PickPartition();
-            var isLong = orderingKeys.Count + full.Count > 0 || moves[true].Any();
+            var isLong = orderingKeys.Count + full.Count > 0 || moves[true].Any() || updates.Any(TaskChanges.IsChanged);
             int? appendTo = isLong ? null : partition;
             // In the order of locks. The rows of other moves are not waited for.
             List<NpgsqlBatchCommand> commands = [.. moves[true].Select(move => Moves.Write(move, appendTo))];
@@ -123,6 +137,7 @@ internal sealed partial class PostgresTaskStore
                 return Missed(updates, await RunAsync(connection, null, commands));
             await using var transaction = await connection.BeginTransactionAsync();
             var written = await RunAsync(connection, transaction, commands);
+            await ExecuteAsync(connection, transaction, Changes([.. updates.Where(t => written.Contains(t.CorrelationId))]));
             if (orderingKeys.Count > 0)
                 await PromoteAsync(connection, transaction, orderingKeys);
             List<NpgsqlBatchCommand> last = [];

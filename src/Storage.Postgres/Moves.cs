@@ -63,10 +63,11 @@ internal static class Moves
             .ThenBy(t => t.DedupeKey, StringComparer.Ordinal)];
         if (keyed.Count == 0)
             return;
-        var keys = $"unnest({parameters.Each(NpgsqlDbType.Text, keyed, t => t.Queue)}, "
+        var ends = move.To == TaskTable.Outcomes;
+        var keys = $"unnest({parameters.Each(NpgsqlDbType.Text, keyed, t => ends ? t.StoredQueue : t.Queue)}, "
             + $"{parameters.Each(NpgsqlDbType.Text, keyed, t => t.DedupeKey!)}, "
             + $"{parameters.Each(NpgsqlDbType.Uuid, keyed, t => t.CorrelationId)}) with ordinality as k(queue, dedupe_key, id, n)";
-        parts.Add(move.To == TaskTable.Outcomes
+        parts.Add(ends
             ? $"freed as (delete from dedupe_keys where ctid = any(array(select d.place from {keys} cross join lateral ("
                 + "select d.ctid as place from dedupe_keys d where d.queue = k.queue and d.dedupe_key = k.dedupe_key and d.task_id = k.id "
                 + "offset 0) as d where k.id in (select id from found))))"

@@ -154,6 +154,10 @@ internal sealed partial class SqlServerTaskStore
                 r => TaskMove.Loaded(TaskColumn.ReadRow(TaskColumn.Loaded, r), isPartial: r.GetBoolean(TaskColumn.Loaded.Length)),
                 Rows.Json(ids.Distinct()), TaskMove.MaxErrorBytes(ids.Count))).ToDictionary(t => t.CorrelationId);
 
+        public async Task<Dictionary<Guid, string>> LoadPayloadsAsync(IReadOnlyList<Guid> ids) =>
+            (await ReadAsync(connection, transaction, PayloadsSql, r => (Id: StoredValue.Id(r, 0), Payload: r.GetString(1)),
+                Rows.Json(ids))).ToDictionary(t => t.Id, t => t.Payload);
+
         /// <remarks>The rows have been locked since they were loaded, so all of them are written.</remarks>
         public async Task<IReadOnlySet<Guid>> SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates)
         {
@@ -182,6 +186,7 @@ internal sealed partial class SqlServerTaskStore
                 await ExecuteAsync(connection, transaction, InsertNewSql, NewRows(inserts));
             foreach (var move in TaskMove.Of(updates))
                 await MoveAsync(connection, transaction, move);
+            await ChangeAsync(connection, transaction, updates);
             await AddHistoryAsync(connection, transaction, updates);
             var dueCallbacks = TaskChanges.DueCallbacks(updates);
             if (dueCallbacks.Count > 0)

@@ -140,7 +140,11 @@ internal sealed partial class SqlServerTaskStore
             return;
         List<TaskState> keyed = [.. move.Tasks.Where(t => t.DedupeKey is not null)];
         if (keyed.Count > 0)
-            await ExecuteAsync(connection, transaction, move.To == TaskTable.Outcomes ? ReleaseKeysSql : HoldKeysSql, DedupeKeys(keyed));
+        {
+            var ends = move.To == TaskTable.Outcomes;
+            await ExecuteAsync(connection, transaction, ends ? ReleaseKeysSql : HoldKeysSql,
+                Rows.Json(keyed.Select(t => (object?[])[ends ? t.StoredQueue : t.Queue, t.DedupeKey, t.CorrelationId])));
+        }
     }
 
     private static async Task AddHistoryAsync(SqlConnection connection, SqlTransaction transaction, IEnumerable<TaskState> tasks)
@@ -152,9 +156,6 @@ internal sealed partial class SqlServerTaskStore
                 [a.TaskId, a.Attempt, (int)a.End, a.StartedAt, a.EndedAt, a.DueAt, a.ResumedAt, a.Worker, a.Error, ord])));
         }
     }
-
-    private static string DedupeKeys(IEnumerable<TaskState> tasks) =>
-        Rows.Json(tasks.Select(t => (object?[])[t.Queue, t.DedupeKey, t.CorrelationId]));
 
     private static Statement UpdateIn(TaskTable table) => table switch
     {

@@ -71,6 +71,10 @@ internal sealed partial class SqliteTaskStore
                     r => TaskMove.Loaded(TaskColumn.ReadRow(TaskColumn.Loaded, r), isPartial: r.GetBoolean(TaskColumn.Loaded.Length)),
                     ("@ids", Json(ids)), ("@max_error", TaskMove.MaxErrorBytes(ids.Count))).ToDictionary(t => t.CorrelationId));
 
+        public Task<Dictionary<Guid, string>> LoadPayloadsAsync(IReadOnlyList<Guid> ids) =>
+            Task.FromResult(store.Query(PayloadsSql, r => (Id: r.GetGuid(0), Payload: r.GetString(1)), ("@ids", Json(ids)))
+                .ToDictionary(t => t.Id, t => t.Payload));
+
         public Task<IReadOnlySet<Guid>> SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates)
         {
             foreach (var task in inserts) // they have neither dedupe nor ordering keys
@@ -80,6 +84,7 @@ internal sealed partial class SqliteTaskStore
             }
 
             TaskMove.Of(updates).ForEach(store.Write);
+            store.WriteChanges(updates);
             store.WriteHistory(updates);
             foreach (var callback in TaskChanges.DueCallbacks(updates))
             {

@@ -40,7 +40,7 @@ internal sealed partial class SqliteTaskStore
                 continue;
             // A dedupe key is held by a task that waits or runs.
             if (move.To == TaskTable.Outcomes)
-                ReleaseKey(task.Queue, task.DedupeKey, task.CorrelationId);
+                ReleaseKey(task.StoredQueue, task.DedupeKey, task.CorrelationId);
             else if (move.From == TaskTable.Outcomes && !TakeKey(task))
                 throw new DedupeKeyTakenException(new InvalidOperationException("Another task of the queue holds the dedupe key."));
         }

@@ -15,9 +15,34 @@ internal static class TaskChanges
             || (t.Blocked && t.Events.Any(e => e.Type == TaskEventType.Submitted))
             || (t.Row is { } row && TaskMove.TableOf(row.State) == TaskTable.Ready)));
 
-    /// <summary>The ordering keys of tasks, each once.</summary>
-    public static List<OrderingKey> OrderingKeysOf(IEnumerable<TaskState> tasks) =>
-        [.. tasks.Where(t => t.OrderingKey is not null).Select(t => new OrderingKey(t.Queue, t.OrderingKey!)).Distinct()];
+    /// <summary>The ordering keys of tasks, each once; of a task that moves to another queue in both.</summary>
+    public static List<OrderingKey> OrderingKeysOf(IEnumerable<TaskState> tasks) => [.. Each(tasks).Distinct()];
+
+    private static IEnumerable<OrderingKey> Each(IEnumerable<TaskState> tasks)
+    {
+        foreach (var task in tasks)
+        {
+            if (task.OrderingKey is not { } key)
+                continue;
+            yield return new OrderingKey(task.Queue, key);
+            if (task.MovedFrom is { } former)
+                yield return new OrderingKey(former, key);
+        }
+    }
+
+    /// <summary>Tasks with a new payload.</summary>
+    public static List<TaskState> Edited(IEnumerable<TaskState> updates) => [.. updates.Where(t => t.IsEdited)];
+
+    /// <summary>Tasks that move to another queue.</summary>
+    public static List<TaskState> Moved(IEnumerable<TaskState> updates) => [.. updates.Where(t => t.MovedFrom is not null)];
+
+    /// <summary>Those that take their dedupe key along; one that waits again, or ends, takes or releases it by itself.</summary>
+    public static List<TaskState> MovedKeys(IEnumerable<TaskState> moved) =>
+        [.. moved.Where(t => t.DedupeKey is not null && t.Row is { } row && TaskMove.TableOf(row.State) == TaskTable.Ready
+            && TaskMove.TableOf(t.State) == TaskTable.Ready)];
+
+    /// <summary>Whether a command has changed more of a task than its state.</summary>
+    public static bool IsChanged(TaskState task) => task.IsEdited || task.MovedFrom is not null;
 
     /// <summary>The ordering keys of tasks of one queue, each once.</summary>
     public static List<OrderingKey> OrderingKeysOf(string queue, IEnumerable<string?> keys) =>

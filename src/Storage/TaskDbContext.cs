@@ -4,6 +4,7 @@ using Microsoft.EntityFrameworkCore.Metadata.Builders;
 using TaskQueue.Engine.Audit;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
+using TaskQueue.Engine.Bulk;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Failures;
 using TaskQueue.Engine.Files;
@@ -108,6 +109,12 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
     /// <summary>Table <c>workers</c>.</summary>
     public DbSet<WorkerRecord> Workers => Set<WorkerRecord>();
 
+    /// <summary>Table <c>operations</c>.</summary>
+    public DbSet<BulkOperation> Operations => Set<BulkOperation>();
+
+    /// <summary>Table <c>operation_tasks</c>.</summary>
+    public DbSet<BulkOperationTask> OperationTasks => Set<BulkOperationTask>();
+
     /// <inheritdoc />
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
@@ -126,6 +133,7 @@ public abstract class TaskDbContext(DbContextOptions options) : DbContext(option
         AccessTables.Map(modelBuilder);
         LogTables.Map(modelBuilder);
         WorkerTables.Map(modelBuilder);
+        BulkTables.Map(modelBuilder);
         StatisticsTables.Map(modelBuilder);
         TextSize.Map(modelBuilder, Database.ProviderName);
         modelBuilder.Entity<QueueCount>(e =>

@@ -3,6 +3,8 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Bulk;
 using TaskQueue.Engine.Failures;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Workers;
@@ -110,6 +112,22 @@ public sealed class AccessServer : IAsyncLifetime
         db.FailureGroups.Add(group);
         await db.SaveChangesAsync();
         return group.Id;
+    }
+
+    /// <summary>An operation of a on its tasks in queue a-1, whose next step is not due.</summary>
+    internal async Task<Guid> OperationAsync(BulkState state = BulkState.Running)
+    {
+        var operation = new BulkOperation
+        {
+            Id = TaskQueue.Contracts.TaskId.New(TimeProvider.System), Owner = "a", Queue = "a-1", State = state, Action = BulkAction.Cancel,
+            Access = BulkAccess.ToText(Access.Of("a")), Selection = new BulkSelection { Ids = [Guid.NewGuid()] }.ToText(), Kept = 1,
+            CreatedAt = TestTasks.T0, DueAt = TestTasks.T0.AddYears(100),
+            FinishedAt = state == BulkState.Completed ? TestTasks.T0 : null,
+        };
+        await using var db = Database.CreateContext();
+        db.Operations.Add(operation);
+        await db.SaveChangesAsync();
+        return operation.Id;
     }
 
     internal async Task<string> CancelledTaskAsync()

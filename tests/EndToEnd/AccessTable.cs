@@ -1,3 +1,4 @@
+using TaskQueue.Engine.Bulk;
 using TaskQueue.Engine.Workers;
 
 namespace TaskQueue.Tests.EndToEnd;
@@ -42,6 +43,17 @@ public static class AccessTable
             ["POST /failures/{id}/resolve"] = (TenantAdmins, async s => new("POST", $"/failures/{await s.FailureAsync()}/resolve")),
             ["POST /failures/{id}/ignore"] = (TenantAdmins, async s => new("POST", $"/failures/{await s.FailureAsync()}/ignore")),
             ["POST /failures/{id}/reopen"] = (TenantAdmins, async s => new("POST", $"/failures/{await s.FailureAsync()}/reopen")),
+            ["POST /operations"] = (Readers, async s => await s.TaskAsync() is var id
+                ? new("POST", "/operations", new { action = "cancel", selection = new { ids = new[] { id } }, dry_run = true }, id)
+                : null!),
+            ["GET /operations"] = (Readers, async s => new("GET", "/operations?limit=200", Marker: $"{await s.OperationAsync()}")),
+            ["GET /operations/{id}"] = (Readers, async s => new("GET", $"/operations/{await s.OperationAsync()}")),
+            ["POST /operations/{id}/pause"] = (Readers, async s => new("POST", $"/operations/{await s.OperationAsync()}/pause")),
+            ["POST /operations/{id}/resume"] = (Readers, async s =>
+                new("POST", $"/operations/{await s.OperationAsync(BulkState.Paused)}/resume")),
+            ["POST /operations/{id}/cancel"] = (Readers, async s => new("POST", $"/operations/{await s.OperationAsync()}/cancel")),
+            ["POST /operations/{id}/undo"] = (Readers, async s =>
+                new("POST", $"/operations/{await s.OperationAsync(BulkState.Completed)}/undo")),
             ["POST /tasks/{id}/cancel"] = (Readers, async s => new("POST", $"/tasks/{await s.TaskAsync()}/cancel")),
             ["DELETE /tasks/{id}"] = (Readers, async s => new("DELETE", $"/tasks/{await s.TaskAsync()}")),
             ["POST /tasks/{id}/retry"] = (Readers, async s => new("POST", $"/tasks/{await s.CancelledTaskAsync()}/retry")),

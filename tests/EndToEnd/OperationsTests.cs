@@ -20,7 +20,7 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
         "event-feed", "dispatch-sweep", "lease-sweep", "expiry-sweep",
         "schedule-firing", "task-retention", "callback-retention", "abandoned-files", "audit-retention", "refused-message-retention",
         "failure-retention", "orphaned-logs", "failure-writer", "worker-flush", "statistics-flush", "lost-workers", "statistics-sample",
-        "statistics-roll-up", "stale-usage",
+        "statistics-roll-up", "stale-usage", "bulk-operation-runner", "bulk-operation-retention",
         "maintenance-watch", "audit-writer", "batch-processor", "callback-service", "action-runner", "upstream-service",
         "agent-service", "api-key-refresh",
     ];

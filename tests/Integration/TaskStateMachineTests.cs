@@ -25,6 +25,7 @@ public sealed class TaskStateMachineTests(StateMachineFixture fixture) : IClassF
     Cancel      NotFound        Applied>Cancelled Applied>Cancelled Finished   Finished        Applied>Cancelled Duplicate       Finished
     Delete      NotFound        Applied>Cancelled Applied>Cancelled Applied    Applied         Applied>Cancelled Applied         Applied
     Retry       NotFound        NotAllowed        NotAllowed        NotAllowed Applied>Pending NotAllowed        Applied>Pending NotAllowed
+    Change      NotFound        Applied           NotAllowed        Finished   Finished        Applied           Finished        Finished
     """;
 
     public static TheoryData<string, string, string> Pairs()
@@ -51,7 +52,7 @@ public sealed class TaskStateMachineTests(StateMachineFixture fixture) : IClassF
         pairs.Select(p => p.Event).Distinct().Order()
             .ShouldBe(machine.Events.Select(e => e.Name).Where(n => n.IndexOf('.', StringComparison.Ordinal) < 0)
                 .Append("FailForGood").Order());
-        pairs.Count.ShouldBe(8 * 13);
+        pairs.Count.ShouldBe(8 * 14);
     }
 
     [Theory]
@@ -103,6 +104,7 @@ public sealed class TaskStateMachineTests(StateMachineFixture fixture) : IClassF
             "Expire" => new ExpireTask(id, T0.AddHours(1)),
             "Cancel" => new CancelTask(id, at),
             "Retry" => new RetryTask(id, at),
+            "Change" => new ChangeTask(id, at, new TaskChange { Payload = payload => $"[{payload}]" }),
             _ => throw new ArgumentOutOfRangeException(nameof(@event)),
         };
     }

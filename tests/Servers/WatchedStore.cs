@@ -102,6 +102,8 @@ internal sealed class WatchedStore(ITaskStore inner) : ITaskStore, IAsyncDisposa
     {
         public Task<Dictionary<Guid, TaskState>> LoadAsync(IReadOnlyList<Guid> ids) => session.LoadAsync(ids);
 
+        public Task<Dictionary<Guid, string>> LoadPayloadsAsync(IReadOnlyList<Guid> ids) => session.LoadPayloadsAsync(ids);
+
         public async Task<IReadOnlySet<Guid>> SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates)
         {
             store.Tries++;

@@ -53,7 +53,7 @@ public sealed class MaintenanceTests
         var options = new MaintenanceOptions();
         options.Validate(new ValidationContext(options)).ShouldBeEmpty();
         MaintenanceService.Names.ShouldBe(["task-retention", "callback-retention", "audit-retention", "refused-message-retention",
-            "abandoned-files", "failure-retention", "orphaned-logs", "stale-usage",
+            "abandoned-files", "failure-retention", "orphaned-logs", "bulk-operation-retention", "stale-usage",
             "lost-workers", "statistics-sample", "statistics-roll-up"]);
     }
 

@@ -34,9 +34,14 @@ internal static class SearchCommand
     };
     private static readonly Option<string?> Cursor = new("--cursor") { Description = "next_cursor of an earlier answer; see --json." };
 
+    /// <summary>The options that are filters.</summary>
+    public static IReadOnlyList<Option> FilterOptions { get; } =
+    [
+        Queue, State, Name, Tag, OrderingKey, Worker, Batch, Schedule, Owner, Error, CreatedFrom, CreatedTo, FinishedFrom, FinishedTo,
+    ];
+
     public static Command Create() =>
-        Session.Command("search", "Finds tasks, newest first.", RunAsync, Queue, State, Name, Tag, OrderingKey, Worker, Batch, Schedule,
-            Owner, Error, CreatedFrom, CreatedTo, FinishedFrom, FinishedTo, Limit, Cursor);
+        Session.Command("search", "Finds tasks, newest first.", RunAsync, [.. FilterOptions, Limit, Cursor]);
 
     private static Option<string?> Time(string name, string description) =>
         new(name) { Description = description, HelpName = "TIME|DURATION" };
@@ -87,7 +92,8 @@ internal static class SearchCommand
                 + $"continue with --cursor {cursor}");
     }
 
-    private static IEnumerable<(string Name, string Value)> Filters(ParseResult parsed)
+    /// <summary>The filters that were given, by their names on the server.</summary>
+    public static IEnumerable<(string Name, string Value)> Filters(ParseResult parsed)
     {
         (string Name, string? Value)[] single =
         [

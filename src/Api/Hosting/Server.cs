@@ -10,6 +10,7 @@ using TaskQueue.Adapters.OpenAI.Batches;
 using TaskQueue.Adapters.OpenAI.Files;
 using TaskQueue.Api.Audit;
 using TaskQueue.Api.Batches;
+using TaskQueue.Api.Bulk;
 using TaskQueue.Api.Events;
 using TaskQueue.Api.Failures;
 using TaskQueue.Api.Keys;
@@ -150,6 +151,7 @@ internal static partial class Server
         app.MapWhy();
         app.MapLogs();
         app.MapFailures();
+        app.MapBulkOperations();
         app.MapWorkers();
         app.MapQueues();
         app.MapSchedules();

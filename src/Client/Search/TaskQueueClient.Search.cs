@@ -36,13 +36,18 @@ public sealed partial class TaskQueueClient
 
     private static IEnumerable<(string Name, string Value)> Parameters(TaskSearch search, string? cursor)
     {
+        var paging = Filters(search).Append(("limit", search.PageSize.ToString(CultureInfo.InvariantCulture)));
+        return cursor is null ? paging : paging.Append(("cursor", cursor));
+    }
+
+    private static IEnumerable<(string Name, string Value)> Filters(TaskSearch search)
+    {
         (string Name, string? Value)[] single =
         [
             ("id", search.Id?.ToString()), ("queue", search.Queue), ("name", search.Name), ("ordering_key", search.OrderingKey),
             ("worker", search.Worker), ("batch", search.Batch), ("schedule", search.Schedule), ("owner", search.Owner),
             ("error", search.Error), ("created_from", Text(search.CreatedFrom)), ("created_to", Text(search.CreatedTo)),
             ("finished_from", Text(search.FinishedFrom)), ("finished_to", Text(search.FinishedTo)),
-            ("limit", search.PageSize.ToString(CultureInfo.InvariantCulture)), ("cursor", cursor),
         ];
         return search.Statuses.Select(status => ("state", status.ToString().ToLowerInvariant()))
             .Concat(search.Tags.Select(tag => ("tag", tag)))

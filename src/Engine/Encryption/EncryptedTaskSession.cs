@@ -28,6 +28,9 @@ internal sealed class EncryptedTaskSession(ITaskSession inner, TaskCipher cipher
         return tasks;
     }
 
+    public async Task<Dictionary<Guid, string>> LoadPayloadsAsync(IReadOnlyList<Guid> ids) =>
+        (await inner.LoadPayloadsAsync(ids)).ToDictionary(p => p.Key, p => cipher.OpenPayload(p.Key, p.Value));
+
     public Task<IReadOnlySet<Guid>> SaveAsync(IReadOnlyList<TaskState> inserts, IReadOnlyList<TaskState> updates) =>
         inner.SaveAsync(Each(inserts, task => cipher.Seal(task, TaskCipher.All)), Each(updates, Update));
 
@@ -42,9 +45,10 @@ internal sealed class EncryptedTaskSession(ITaskSession inner, TaskCipher cipher
                 unchanged.Add((text, known.Stored));
         }
 
+        var texts = task.IsEdited ? TaskCipher.Edited : TaskCipher.Changing;
         if (unchanged.Count == 0)
-            return cipher.Seal(task, TaskCipher.Changing);
-        var stored = cipher.Seal(task, [.. TaskCipher.Changing.Where(text => !unchanged.Exists(u => u.Text == text))]);
+            return cipher.Seal(task, texts);
+        var stored = cipher.Seal(task, [.. texts.Where(text => !unchanged.Exists(u => u.Text == text))]);
         if (ReferenceEquals(stored, task))
             stored = task.Copy();
         foreach (var (text, value) in unchanged)

@@ -16,4 +16,7 @@ internal readonly record struct Place(string Field, Guid Id, string Name = "")
 
     /// <summary>The place of an error, stored with its task and in the timeline.</summary>
     public static Place Error(Guid id) => new("tasks.error", id);
+
+    /// <summary>The place of the last error of an operation on many tasks.</summary>
+    public static Place OperationError(Guid id) => new("operations.last_error", id);
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using TaskQueue.Engine.Batches;
+using TaskQueue.Engine.Bulk;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Failures;
 using TaskQueue.Engine.Logs;
@@ -30,6 +31,16 @@ internal sealed record StoredText(string Property, Place Place, string? Value, A
                 var id = batch.CorrelationId;
                 yield return new(nameof(BatchState.Metadata), new("batches.metadata", id), batch.Metadata, v => batch.Metadata = v);
                 yield return new(nameof(BatchState.Errors), new("batches.errors", id), batch.Errors, v => batch.Errors = v);
+                break;
+            case BulkOperation operation:
+                yield return new(nameof(BulkOperation.Patch), new("operations.patch", operation.Id), operation.Patch,
+                    v => operation.Patch = v);
+                yield return new(nameof(BulkOperation.Error), Place.OperationError(operation.Id), operation.Error,
+                    v => operation.Error = v);
+                break;
+            case BulkOperationTask task:
+                yield return new(nameof(BulkOperationTask.FormerPayload), new("operation_tasks.former_payload", task.OperationId,
+                    $"{task.TaskId:N}"), task.FormerPayload, v => task.FormerPayload = v);
                 break;
             case FailureGroup group:
                 yield return new(nameof(FailureGroup.Message), new("failure_groups.message", group.Id), group.Message,

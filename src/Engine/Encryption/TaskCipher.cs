@@ -22,6 +22,9 @@ internal sealed class TaskCipher(DataCipher cipher)
         .. Changing,
     ];
 
+    /// <summary>The texts that a transition may change if it changes the payload too.</summary>
+    public static readonly TaskText[] Edited = [All[0], .. Changing];
+
     private readonly DataCipher _cipher = cipher;
 
     /// <summary>Decrypts all texts in place.</summary>
@@ -81,6 +84,10 @@ internal sealed class TaskCipher(DataCipher cipher)
 
     /// <summary>Encrypts a payload for storage with the existing task that has the same dedupe key.</summary>
     public string SealPayload(Guid id, string payload) => _cipher.Seal(All[0].At(id), payload);
+
+    /// <summary>Decrypts a payload.</summary>
+    /// <exception cref="UnreadableDataException">It cannot be decrypted.</exception>
+    public string OpenPayload(Guid id, string stored) => _cipher.Open(All[0].At(id), stored);
 
     /// <summary>The decrypted text, or why it cannot be decrypted.</summary>
     public string? Explain(TaskText text, TaskState task) => _cipher.OpenOrExplain(text.At(task), text.Get(task), text.IsJson);

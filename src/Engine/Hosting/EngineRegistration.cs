@@ -7,6 +7,7 @@ using TaskQueue.Engine.Administration;
 using TaskQueue.Engine.Audit;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
+using TaskQueue.Engine.Bulk;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Clocks;
 using TaskQueue.Engine.Draining;
@@ -69,6 +70,7 @@ public static class EngineRegistration
         services.AddTaskQueueQuotas();
         services.AddTaskQueueWorkers();
         services.AddTaskQueueStatistics();
+        services.AddTaskQueueBulkOperations();
         services.AddTaskQueueQuarantine();
         services.AddOptions<RoutingOptions>().BindConfiguration("TaskQueue:Routing");
         services.AddOptions<FailureOptions>().BindConfiguration("TaskQueue:Failures").ValidateDataAnnotations().ValidateOnStart();

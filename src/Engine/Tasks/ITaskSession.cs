@@ -9,6 +9,11 @@ public interface ITaskSession : IAsyncDisposable
     /// </summary>
     Task<Dictionary<Guid, TaskState>> LoadAsync(IReadOnlyList<Guid> ids);
 
+    /// <summary>
+    /// Loads payloads of tasks that were loaded before: the save finds out whether somebody has changed them since.
+    /// </summary>
+    Task<Dictionary<Guid, string>> LoadPayloadsAsync(IReadOnlyList<Guid> ids);
+
     /// <summary>Writes the group and commits.</summary>
     /// <returns>
     /// Ids of updates that were not written, because another transaction holds the task or has changed it: their commands must run again.

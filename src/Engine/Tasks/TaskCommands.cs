@@ -55,6 +55,9 @@ public abstract class TaskCommand(Guid taskId, DateTime at) : CorrelatedBy<Guid>
     /// <summary>Characters of its texts that may be large.</summary>
     internal virtual int Chars => 0;
 
+    /// <summary>What it changes of a task beside its state; null is nothing.</summary>
+    internal virtual TaskChange? Change => null;
+
     /// <summary>The worker of the task before the command; set by the committer.</summary>
     internal string? Holder { get; set; }
 
@@ -163,10 +166,26 @@ public sealed class DispatchTask(Guid taskId, DateTime at) : TaskCommand(taskId,
 public sealed class ExpireTask(Guid taskId, DateTime at) : TaskCommand(taskId, at);
 
 /// <summary>Cancels the task.</summary>
-public sealed class CancelTask(Guid taskId, DateTime at) : TaskCommand(taskId, at);
+public sealed class CancelTask(Guid taskId, DateTime at) : TaskCommand(taskId, at)
+{
+    /// <summary>Whether a running task is left alone.</summary>
+    public bool OnlyWaiting { get; init; }
+}
 
 /// <summary>Deletes the task, whatever its state.</summary>
-public sealed class DeleteTask(Guid taskId, DateTime at) : TaskCommand(taskId, at);
+public sealed class DeleteTask(Guid taskId, DateTime at) : TaskCommand(taskId, at)
+{
+    /// <summary>Whether a task that waits or runs is left alone.</summary>
+    public bool OnlyEnded { get; init; }
+}
+
+/// <summary>Changes the payload of a waiting task, or moves it to another queue.</summary>
+public sealed class ChangeTask(Guid taskId, DateTime at, TaskChange change) : TaskCommand(taskId, at)
+{
+    internal override TaskChange? Change { get; } = change;
+
+    internal override int Chars => Change!.Chars;
+}
 
 /// <summary>Retries a Failed or Cancelled task.</summary>
 public sealed class RetryTask(Guid taskId, DateTime at, DateTime? dueAt = null, DateTime? expiresAt = null) : TaskCommand(taskId, at)
@@ -176,4 +195,11 @@ public sealed class RetryTask(Guid taskId, DateTime at, DateTime? dueAt = null, 
 
     /// <summary>Must start before this time; null is the default of the queue.</summary>
     public DateTime? ExpiresAt { get; } = expiresAt;
+
+    /// <summary>What is changed of the task before it waits; only a failed one can be changed.</summary>
+    public TaskChange? With { get; init; }
+
+    internal override TaskChange? Change => With;
+
+    internal override int Chars => With?.Chars ?? 0;
 }

@@ -149,6 +149,15 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
     /// <summary>Whether it was loaded without its error, which is long: no transition may start from it. Not stored.</summary>
     internal bool IsPartial { get; set; }
 
+    /// <summary>The queue in which its rows are stored, if a command moves it to another; null if it stays. Not stored.</summary>
+    internal string? MovedFrom { get; set; }
+
+    /// <summary>Whether a command has changed the payload. Not stored.</summary>
+    internal bool IsEdited { get; set; }
+
+    /// <summary>The queue in which its rows are stored.</summary>
+    internal string StoredQueue => MovedFrom ?? Queue;
+
     /// <summary>The current settings of its queue; not stored.</summary>
     internal QueueSettings Settings { get; set; } = QueueSettings.Default;
 

@@ -167,6 +167,7 @@ public sealed partial class TaskStateMachine
     private static void RunAgain(BehaviorContext<TaskState, RetryTask> c)
     {
         var task = c.Saga;
+        Apply(task, c.Message.With);
         task.AttemptsLeft = task.MaxAttempts;
         task.Crashes = 0;
         task.Result = null;

@@ -90,6 +90,9 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
     /// <summary>See <see cref="RetryTask"/>.</summary>
     public Event<RetryTask> Retry { get; private set; } = null!;
 
+    /// <summary>See <see cref="ChangeTask"/>.</summary>
+    public Event<ChangeTask> Change { get; private set; } = null!;
+
     /// <summary>
     /// When the scheduler dispatches a new task: never if it is pulled; at its due time; or, if it is dispatched on acceptance, when no
     /// worker has started it for a long time.
@@ -105,7 +108,8 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
                 .IfElse(c => c.Saga.ExpiresAt <= c.Message.At, then => then.TransitionTo(Expired).Then(End), refused =>
                     refused.Answer(CommandResult.NotAllowed)),
             When(Cancel).TransitionTo(Cancelled).Then(End),
-            When(Delete).TransitionTo(Cancelled).Then(Forget),
+            When(Delete).IfElse(IsWanted, then => then.TransitionTo(Cancelled).Then(Forget), Refuse),
+            When(Change).IfElse(CanChange, then => then.Then(ApplyChange), Refuse),
             When(Renew).Answer(CommandResult.StaleAttempt),
             When(Complete).Answer(CommandResult.StaleAttempt),
             When(Fail).Answer(CommandResult.StaleAttempt),
@@ -130,8 +134,9 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
                     ends => ends.TransitionTo(Completed).Then(KeepLeaseExpiryResult),
                     fails => AfterFailure(fails, c => !IsToQuarantine(c), CrashError)),
                 refused => refused.Answer(CommandResult.NotAllowed)),
-            When(Cancel).TransitionTo(Cancelled).Then(End),
-            When(Delete).TransitionTo(Cancelled).Then(Forget),
+            When(Cancel).IfElse(c => !c.Message.OnlyWaiting, then => then.TransitionTo(Cancelled).Then(End), Refuse),
+            When(Delete).IfElse(IsWanted, then => then.TransitionTo(Cancelled).Then(Forget), Refuse),
+            When(Change).Answer(CommandResult.NotAllowed),
             When(Start)
                 .Then(c => c.Message.CommandResult = c.Message.Attempt == c.Saga.Attempt && c.Message.Worker == c.Saga.Worker
                     ? CommandResult.Duplicate : CommandResult.StaleAttempt),
@@ -160,7 +165,8 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
             When(Snooze).Answer(CommandResult.Finished),
             When(LeaseExpiry).Answer(CommandResult.Finished),
             When(Dispatch).Answer(CommandResult.Finished),
-            When(Expire).Answer(CommandResult.Finished));
+            When(Expire).Answer(CommandResult.Finished),
+            When(Change).Answer(CommandResult.Finished));
         During([Failed, Cancelled, Expired], When(Complete).Answer(CommandResult.Finished));
         During([Completed, Cancelled, Expired], When(Fail).Answer(CommandResult.Finished));
         During([Completed, Failed, Expired], When(Cancel).Answer(CommandResult.Finished));
@@ -169,9 +175,15 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
         During(Failed, When(Fail).Then(AnswerAgain));
         During(Cancelled, When(Cancel).Answer(CommandResult.Duplicate));
         // A batch item is already counted.
-        During([Failed, Cancelled], When(Retry).IfElse(c => c.Saga.BatchId is null,
-            then => then.TransitionTo(Pending).Then(RunAgain), refused => refused.Answer(CommandResult.NotAllowed)));
+        During(Failed, When(Retry).IfElse(c => c.Saga.BatchId is null && c.Message.With?.CanApply(c.Saga) != false,
+            then => then.TransitionTo(Pending).Then(RunAgain), Refuse));
+        During(Cancelled, When(Retry).IfElse(c => c.Saga.BatchId is null && c.Message.With is null,
+            then => then.TransitionTo(Pending).Then(RunAgain), Refuse));
     }
+
+    private static EventActivityBinder<TaskState, T> Refuse<T>(EventActivityBinder<TaskState, T> refused)
+        where T : TaskCommand =>
+        refused.Answer(CommandResult.NotAllowed);
 
     /// <summary>A task that has ended keeps its state; it only becomes invisible now.</summary>
     private void WhenDeleted() =>

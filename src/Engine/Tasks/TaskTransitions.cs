@@ -23,6 +23,7 @@ internal sealed class TaskTransitions(TaskStateMachine machine)
         CancelTask cancel => RaiseAsync(machine.Cancel, task, cancel),
         DeleteTask delete => RaiseAsync(machine.Delete, task, delete),
         RetryTask retry => RaiseAsync(machine.Retry, task, retry),
+        ChangeTask change => RaiseAsync(machine.Change, task, change),
         _ => throw new ArgumentOutOfRangeException(nameof(command), command, "the machine has no event for it"),
     };
 

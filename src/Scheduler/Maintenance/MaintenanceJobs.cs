@@ -40,6 +40,9 @@ internal static class MaintenanceJobs
             typeof(OrphanedLogs), "Removes log lines of tasks that were removed while the lines were written.",
             o => o.OrphanedLogsInterval),
         new(
+            typeof(BulkOperationRetention), "Removes operations on many tasks that ended long ago, and the oldest of tenants with many.",
+            o => o.BulkOperationRetentionInterval),
+        new(
             typeof(StaleUsage), "Removes quota counts left behind by stopped processes.",
             o => o.StaleUsageInterval),
         new(

@@ -35,6 +35,10 @@ public sealed class MaintenanceOptions : IValidatableObject
     /// <value>1 hour.</value>
     public TimeSpan OrphanedLogsInterval { get; set; } = TimeSpan.FromHours(1);
 
+    /// <summary>Interval of <c>bulk-operation-retention</c>.</summary>
+    /// <value>1 hour.</value>
+    public TimeSpan BulkOperationRetentionInterval { get; set; } = TimeSpan.FromHours(1);
+
     /// <summary>Interval of <c>stale-usage</c>.</summary>
     /// <value>5 minutes.</value>
     public TimeSpan StaleUsageInterval { get; set; } = TimeSpan.FromMinutes(5);

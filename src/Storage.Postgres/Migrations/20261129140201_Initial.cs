@@ -259,6 +259,65 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "operation_tasks",
+                columns: table => new
+                {
+                    operation_id = table.Column<Guid>(type: "uuid", nullable: false),
+                    task_id = table.Column<Guid>(type: "uuid", nullable: false),
+                    former_state = table.Column<int>(type: "integer", nullable: false),
+                    former_queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
+                    former_payload = table.Column<string>(type: "text", nullable: true),
+                    is_done = table.Column<bool>(type: "boolean", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_operation_tasks", x => new { x.operation_id, x.task_id });
+                });
+
+            migrationBuilder.CreateTable(
+                name: "operations",
+                columns: table => new
+                {
+                    id = table.Column<Guid>(type: "uuid", nullable: false),
+                    owner = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: true),
+                    queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
+                    created_by = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: true),
+                    credential = table.Column<string>(type: "character varying(300)", maxLength: 300, nullable: true),
+                    access = table.Column<string>(type: "text", nullable: false),
+                    action = table.Column<int>(type: "integer", nullable: false),
+                    selection = table.Column<string>(type: "text", nullable: false),
+                    target_queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: true),
+                    patch = table.Column<string>(type: "text", nullable: true),
+                    rate_per_second = table.Column<double>(type: "double precision", nullable: true),
+                    state = table.Column<int>(type: "integer", nullable: false),
+                    total = table.Column<long>(type: "bigint", nullable: false),
+                    total_is_exact = table.Column<bool>(type: "boolean", nullable: false),
+                    tasks_done = table.Column<long>(type: "bigint", nullable: false),
+                    tasks_skipped = table.Column<long>(type: "bigint", nullable: false),
+                    tasks_failed = table.Column<long>(type: "bigint", nullable: false),
+                    tasks_undone = table.Column<long>(type: "bigint", nullable: false),
+                    last_error = table.Column<string>(type: "text", nullable: true),
+                    next_before = table.Column<Guid>(type: "uuid", nullable: true),
+                    next_position = table.Column<int>(type: "integer", nullable: false),
+                    is_selected = table.Column<bool>(type: "boolean", nullable: false),
+                    is_in_step = table.Column<bool>(type: "boolean", nullable: false),
+                    is_undo = table.Column<bool>(type: "boolean", nullable: false),
+                    kept = table.Column<int>(type: "integer", nullable: false),
+                    kept_chars = table.Column<long>(type: "bigint", nullable: false),
+                    is_beyond_undo = table.Column<bool>(type: "boolean", nullable: false),
+                    faults = table.Column<int>(type: "integer", nullable: false),
+                    created_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
+                    started_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
+                    finished_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
+                    due_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
+                    worked_until = table.Column<DateTime>(type: "timestamp with time zone", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_operations", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "ordering_keys",
                 columns: table => new
                 {
@@ -866,6 +925,16 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 columns: new[] { "created_at", "id" });
 
             migrationBuilder.CreateIndex(
+                name: "ix_operations_finished",
+                table: "operations",
+                column: "finished_at");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_operations_owner",
+                table: "operations",
+                columns: new[] { "owner", "id" });
+
+            migrationBuilder.CreateIndex(
                 name: "ix_outcomes_dead",
                 table: "outcomes",
                 columns: new[] { "queue", "finished_at", "id" },
@@ -1151,6 +1220,12 @@ namespace TaskQueue.Storage.Postgres.Migrations
 
             migrationBuilder.DropTable(
                 name: "files");
+
+            migrationBuilder.DropTable(
+                name: "operation_tasks");
+
+            migrationBuilder.DropTable(
+                name: "operations");
 
             migrationBuilder.DropTable(
                 name: "ordering_keys");

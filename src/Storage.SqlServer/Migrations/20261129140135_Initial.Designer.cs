@@ -409,6 +409,199 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     b.ToTable("batch_bad_lines", (string)null);
                 });
 
+            modelBuilder.Entity("TaskQueue.Engine.Bulk.BulkOperation", b =>
+                {
+                    b.Property<byte[]>("Id")
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("id");
+
+                    b.Property<string>("Access")
+                        .IsRequired()
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("access")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<int>("Action")
+                        .HasColumnType("int")
+                        .HasColumnName("action");
+
+                    b.Property<byte[]>("Before")
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("next_before");
+
+                    b.Property<DateTime>("CreatedAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("created_at");
+
+                    b.Property<string>("CreatedBy")
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("created_by")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Credential")
+                        .HasMaxLength(300)
+                        .HasColumnType("nvarchar(300)")
+                        .HasColumnName("credential")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<long>("Done")
+                        .HasColumnType("bigint")
+                        .HasColumnName("tasks_done");
+
+                    b.Property<DateTime>("DueAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("due_at");
+
+                    b.Property<string>("Error")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("last_error")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<long>("Failed")
+                        .HasColumnType("bigint")
+                        .HasColumnName("tasks_failed");
+
+                    b.Property<int>("Faults")
+                        .HasColumnType("int")
+                        .HasColumnName("faults");
+
+                    b.Property<DateTime?>("FinishedAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("finished_at");
+
+                    b.Property<bool>("IsBeyondUndo")
+                        .HasColumnType("bit")
+                        .HasColumnName("is_beyond_undo");
+
+                    b.Property<bool>("IsInStep")
+                        .HasColumnType("bit")
+                        .HasColumnName("is_in_step");
+
+                    b.Property<bool>("IsSelected")
+                        .HasColumnType("bit")
+                        .HasColumnName("is_selected");
+
+                    b.Property<bool>("IsUndo")
+                        .HasColumnType("bit")
+                        .HasColumnName("is_undo");
+
+                    b.Property<int>("Kept")
+                        .HasColumnType("int")
+                        .HasColumnName("kept");
+
+                    b.Property<long>("KeptChars")
+                        .HasColumnType("bigint")
+                        .HasColumnName("kept_chars");
+
+                    b.Property<byte[]>("Owner")
+                        .HasColumnType("varbinary(800)")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Patch")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("patch")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<int>("Position")
+                        .HasColumnType("int")
+                        .HasColumnName("next_position");
+
+                    b.Property<string>("Queue")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("queue")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<double?>("Rate")
+                        .HasColumnType("float")
+                        .HasColumnName("rate_per_second");
+
+                    b.Property<string>("Selection")
+                        .IsRequired()
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("selection")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<long>("Skipped")
+                        .HasColumnType("bigint")
+                        .HasColumnName("tasks_skipped");
+
+                    b.Property<DateTime?>("StartedAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("started_at");
+
+                    b.Property<int>("State")
+                        .HasColumnType("int")
+                        .HasColumnName("state");
+
+                    b.Property<string>("TargetQueue")
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("target_queue")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<long>("Total")
+                        .HasColumnType("bigint")
+                        .HasColumnName("total");
+
+                    b.Property<bool>("TotalIsExact")
+                        .HasColumnType("bit")
+                        .HasColumnName("total_is_exact");
+
+                    b.Property<long>("Undone")
+                        .HasColumnType("bigint")
+                        .HasColumnName("tasks_undone");
+
+                    b.Property<DateTime?>("WorkedUntil")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("worked_until");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "FinishedAt" }, "ix_operations_finished");
+
+                    b.HasIndex(new[] { "Owner", "Id" }, "ix_operations_owner");
+
+                    b.ToTable("operations", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Bulk.BulkOperationTask", b =>
+                {
+                    b.Property<byte[]>("OperationId")
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("operation_id");
+
+                    b.Property<byte[]>("TaskId")
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("task_id");
+
+                    b.Property<string>("FormerPayload")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("former_payload")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("FormerQueue")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("nvarchar(128)")
+                        .HasColumnName("former_queue")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<int>("FormerState")
+                        .HasColumnType("int")
+                        .HasColumnName("former_state");
+
+                    b.Property<bool>("IsDone")
+                        .HasColumnType("bit")
+                        .HasColumnName("is_done");
+
+                    b.HasKey("OperationId", "TaskId");
+
+                    b.ToTable("operation_tasks", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Engine.Callbacks.Callback", b =>
                 {
                     b.Property<long>("Id")

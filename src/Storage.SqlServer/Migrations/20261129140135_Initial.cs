@@ -259,6 +259,65 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "operation_tasks",
+                columns: table => new
+                {
+                    operation_id = table.Column<byte[]>(type: "binary(16)", nullable: false),
+                    task_id = table.Column<byte[]>(type: "binary(16)", nullable: false),
+                    former_state = table.Column<int>(type: "int", nullable: false),
+                    former_queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    former_payload = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    is_done = table.Column<bool>(type: "bit", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_operation_tasks", x => new { x.operation_id, x.task_id });
+                });
+
+            migrationBuilder.CreateTable(
+                name: "operations",
+                columns: table => new
+                {
+                    id = table.Column<byte[]>(type: "binary(16)", nullable: false),
+                    owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
+                    queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    created_by = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    credential = table.Column<string>(type: "nvarchar(300)", maxLength: 300, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    access = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
+                    action = table.Column<int>(type: "int", nullable: false),
+                    selection = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
+                    target_queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    patch = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    rate_per_second = table.Column<double>(type: "float", nullable: true),
+                    state = table.Column<int>(type: "int", nullable: false),
+                    total = table.Column<long>(type: "bigint", nullable: false),
+                    total_is_exact = table.Column<bool>(type: "bit", nullable: false),
+                    tasks_done = table.Column<long>(type: "bigint", nullable: false),
+                    tasks_skipped = table.Column<long>(type: "bigint", nullable: false),
+                    tasks_failed = table.Column<long>(type: "bigint", nullable: false),
+                    tasks_undone = table.Column<long>(type: "bigint", nullable: false),
+                    last_error = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    next_before = table.Column<byte[]>(type: "binary(16)", nullable: true),
+                    next_position = table.Column<int>(type: "int", nullable: false),
+                    is_selected = table.Column<bool>(type: "bit", nullable: false),
+                    is_in_step = table.Column<bool>(type: "bit", nullable: false),
+                    is_undo = table.Column<bool>(type: "bit", nullable: false),
+                    kept = table.Column<int>(type: "int", nullable: false),
+                    kept_chars = table.Column<long>(type: "bigint", nullable: false),
+                    is_beyond_undo = table.Column<bool>(type: "bit", nullable: false),
+                    faults = table.Column<int>(type: "int", nullable: false),
+                    created_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    started_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    finished_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    due_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    worked_until = table.Column<DateTime>(type: "datetime2(6)", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_operations", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "outbox",
                 columns: table => new
                 {
@@ -832,6 +891,16 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 columns: new[] { "created_at", "id" });
 
             migrationBuilder.CreateIndex(
+                name: "ix_operations_finished",
+                table: "operations",
+                column: "finished_at");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_operations_owner",
+                table: "operations",
+                columns: new[] { "owner", "id" });
+
+            migrationBuilder.CreateIndex(
                 name: "ix_outcomes_dead",
                 table: "outcomes",
                 columns: new[] { "queue", "finished_at", "id" },
@@ -1113,6 +1182,12 @@ namespace TaskQueue.Storage.SqlServer.Migrations
 
             migrationBuilder.DropTable(
                 name: "files");
+
+            migrationBuilder.DropTable(
+                name: "operation_tasks");
+
+            migrationBuilder.DropTable(
+                name: "operations");
 
             migrationBuilder.DropTable(
                 name: "outbox");

@@ -372,6 +372,190 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.ToTable("batch_bad_lines", (string)null);
                 });
 
+            modelBuilder.Entity("TaskQueue.Engine.Bulk.BulkOperation", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("id");
+
+                    b.Property<string>("Access")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("access");
+
+                    b.Property<int>("Action")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("action");
+
+                    b.Property<Guid?>("Before")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("next_before");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("created_at");
+
+                    b.Property<string>("CreatedBy")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("created_by");
+
+                    b.Property<string>("Credential")
+                        .HasMaxLength(300)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("credential");
+
+                    b.Property<long>("Done")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("tasks_done");
+
+                    b.Property<long>("DueAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("due_at");
+
+                    b.Property<string>("Error")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("last_error");
+
+                    b.Property<long>("Failed")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("tasks_failed");
+
+                    b.Property<int>("Faults")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("faults");
+
+                    b.Property<long?>("FinishedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("finished_at");
+
+                    b.Property<bool>("IsBeyondUndo")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("is_beyond_undo");
+
+                    b.Property<bool>("IsInStep")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("is_in_step");
+
+                    b.Property<bool>("IsSelected")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("is_selected");
+
+                    b.Property<bool>("IsUndo")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("is_undo");
+
+                    b.Property<int>("Kept")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("kept");
+
+                    b.Property<long>("KeptChars")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("kept_chars");
+
+                    b.Property<string>("Owner")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("owner");
+
+                    b.Property<string>("Patch")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("patch");
+
+                    b.Property<int>("Position")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("next_position");
+
+                    b.Property<string>("Queue")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("queue");
+
+                    b.Property<double?>("Rate")
+                        .HasColumnType("REAL")
+                        .HasColumnName("rate_per_second");
+
+                    b.Property<string>("Selection")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("selection");
+
+                    b.Property<long>("Skipped")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("tasks_skipped");
+
+                    b.Property<long?>("StartedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("started_at");
+
+                    b.Property<int>("State")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("state");
+
+                    b.Property<string>("TargetQueue")
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("target_queue");
+
+                    b.Property<long>("Total")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("total");
+
+                    b.Property<bool>("TotalIsExact")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("total_is_exact");
+
+                    b.Property<long>("Undone")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("tasks_undone");
+
+                    b.Property<long?>("WorkedUntil")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("worked_until");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex(new[] { "FinishedAt" }, "ix_operations_finished");
+
+                    b.HasIndex(new[] { "Owner", "Id" }, "ix_operations_owner");
+
+                    b.ToTable("operations", (string)null);
+                });
+
+            modelBuilder.Entity("TaskQueue.Engine.Bulk.BulkOperationTask", b =>
+                {
+                    b.Property<Guid>("OperationId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("operation_id");
+
+                    b.Property<Guid>("TaskId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("task_id");
+
+                    b.Property<string>("FormerPayload")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("former_payload");
+
+                    b.Property<string>("FormerQueue")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("former_queue");
+
+                    b.Property<int>("FormerState")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("former_state");
+
+                    b.Property<bool>("IsDone")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("is_done");
+
+                    b.HasKey("OperationId", "TaskId");
+
+                    b.ToTable("operation_tasks", (string)null);
+                });
+
             modelBuilder.Entity("TaskQueue.Engine.Callbacks.Callback", b =>
                 {
                     b.Property<long>("Id")

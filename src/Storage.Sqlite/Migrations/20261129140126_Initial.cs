@@ -258,6 +258,65 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "operation_tasks",
+                columns: table => new
+                {
+                    operation_id = table.Column<Guid>(type: "TEXT", nullable: false),
+                    task_id = table.Column<Guid>(type: "TEXT", nullable: false),
+                    former_state = table.Column<int>(type: "INTEGER", nullable: false),
+                    former_queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
+                    former_payload = table.Column<string>(type: "TEXT", nullable: true),
+                    is_done = table.Column<bool>(type: "INTEGER", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_operation_tasks", x => new { x.operation_id, x.task_id });
+                });
+
+            migrationBuilder.CreateTable(
+                name: "operations",
+                columns: table => new
+                {
+                    id = table.Column<Guid>(type: "TEXT", nullable: false),
+                    owner = table.Column<string>(type: "TEXT", maxLength: 128, nullable: true),
+                    queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
+                    created_by = table.Column<string>(type: "TEXT", maxLength: 128, nullable: true),
+                    credential = table.Column<string>(type: "TEXT", maxLength: 300, nullable: true),
+                    access = table.Column<string>(type: "TEXT", nullable: false),
+                    action = table.Column<int>(type: "INTEGER", nullable: false),
+                    selection = table.Column<string>(type: "TEXT", nullable: false),
+                    target_queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: true),
+                    patch = table.Column<string>(type: "TEXT", nullable: true),
+                    rate_per_second = table.Column<double>(type: "REAL", nullable: true),
+                    state = table.Column<int>(type: "INTEGER", nullable: false),
+                    total = table.Column<long>(type: "INTEGER", nullable: false),
+                    total_is_exact = table.Column<bool>(type: "INTEGER", nullable: false),
+                    tasks_done = table.Column<long>(type: "INTEGER", nullable: false),
+                    tasks_skipped = table.Column<long>(type: "INTEGER", nullable: false),
+                    tasks_failed = table.Column<long>(type: "INTEGER", nullable: false),
+                    tasks_undone = table.Column<long>(type: "INTEGER", nullable: false),
+                    last_error = table.Column<string>(type: "TEXT", nullable: true),
+                    next_before = table.Column<Guid>(type: "TEXT", nullable: true),
+                    next_position = table.Column<int>(type: "INTEGER", nullable: false),
+                    is_selected = table.Column<bool>(type: "INTEGER", nullable: false),
+                    is_in_step = table.Column<bool>(type: "INTEGER", nullable: false),
+                    is_undo = table.Column<bool>(type: "INTEGER", nullable: false),
+                    kept = table.Column<int>(type: "INTEGER", nullable: false),
+                    kept_chars = table.Column<long>(type: "INTEGER", nullable: false),
+                    is_beyond_undo = table.Column<bool>(type: "INTEGER", nullable: false),
+                    faults = table.Column<int>(type: "INTEGER", nullable: false),
+                    created_at = table.Column<long>(type: "INTEGER", nullable: false),
+                    started_at = table.Column<long>(type: "INTEGER", nullable: true),
+                    finished_at = table.Column<long>(type: "INTEGER", nullable: true),
+                    due_at = table.Column<long>(type: "INTEGER", nullable: false),
+                    worked_until = table.Column<long>(type: "INTEGER", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_operations", x => x.id);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "outbox",
                 columns: table => new
                 {
@@ -830,6 +889,16 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 columns: new[] { "created_at", "id" });
 
             migrationBuilder.CreateIndex(
+                name: "ix_operations_finished",
+                table: "operations",
+                column: "finished_at");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_operations_owner",
+                table: "operations",
+                columns: new[] { "owner", "id" });
+
+            migrationBuilder.CreateIndex(
                 name: "ix_outcomes_dead",
                 table: "outcomes",
                 columns: new[] { "queue", "finished_at", "id" },
@@ -1102,6 +1171,12 @@ namespace TaskQueue.Storage.Sqlite.Migrations
 
             migrationBuilder.DropTable(
                 name: "files");
+
+            migrationBuilder.DropTable(
+                name: "operation_tasks");
+
+            migrationBuilder.DropTable(
+                name: "operations");
 
             migrationBuilder.DropTable(
                 name: "outbox");

@@ -3,6 +3,7 @@ using Microsoft.EntityFrameworkCore.Infrastructure;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
+using TaskQueue.Engine.Bulk;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Failures;
@@ -47,7 +48,8 @@ public static class EncryptedReads
             case InvalidBatchItem line when DataCipher.IsMarked(line.Message) || DataCipher.IsMarked(line.CustomId):
                 BadLineCipher.Open(db.GetService<DataCipher>(), line);
                 break;
-            case Callback or ScheduleRecord or BatchState or TaskLogRow or FailureGroup or FailureSample:
+            case Callback or ScheduleRecord or BatchState or TaskLogRow or FailureGroup or FailureSample or BulkOperation
+                or BulkOperationTask:
                 OpenTexts(db, entity);
                 break;
         }

@@ -267,8 +267,11 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
     {
         var slots = new Dictionary<Guid, GroupSlot>(group.Count);
         var ids = new List<Guid>();
+        HashSet<Guid>? edited = null;
         foreach (var entry in group)
         {
+            if (entry.Command.Change?.Payload is not null)
+                (edited ??= []).Add(entry.TaskId);
             // Only the first command of a task decides whether its row must be read.
             if (slots.TryAdd(entry.TaskId, new GroupSlot()) && !entry.InsertsBlindly)
                 ids.Add(entry.TaskId);
@@ -283,7 +286,18 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
             }
         }
 
+        if (edited is not null)
+            await LoadPayloadsAsync(session, slots, edited);
         return slots;
+    }
+
+    private static async Task LoadPayloadsAsync(ITaskSession session, Dictionary<Guid, GroupSlot> slots, HashSet<Guid> edited)
+    {
+        List<Guid> found = [.. edited.Where(id => slots[id].Task is not null)];
+        if (found.Count == 0)
+            return;
+        foreach (var (id, payload) in await session.LoadPayloadsAsync(found))
+            slots[id].Task!.Payload = payload;
     }
 
     [LoggerMessage(LogLevel.Error, "Notifying of committed tasks failed; waiters find them by polling")]

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Audit;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
+using TaskQueue.Engine.Bulk;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Failures;
@@ -21,6 +22,7 @@ using TaskQueue.Engine.Workers;
 using TaskQueue.Storage.Audit;
 using TaskQueue.Storage.Auth;
 using TaskQueue.Storage.Batches;
+using TaskQueue.Storage.Bulk;
 using TaskQueue.Storage.Callbacks;
 using TaskQueue.Storage.Failures;
 using TaskQueue.Storage.Files;
@@ -58,6 +60,7 @@ internal static class StoreRegistration
         services.AddSingleton<IWebhookStore, WebhookStore>().AddSingleton<ICallbackRepeats, CallbackRepeats>();
         services.AddSingleton<QuarantineStore>().AddSingleton<IQuarantineStore>(sp => sp.GetRequiredService<QuarantineStore>());
         services.AddSingleton<IParkingStore, ParkingStore>();
+        services.AddSingleton<IBulkOperationStore, BulkOperationStore>();
         services.AddSingleton<IWorkerStore, WorkerStore>().AddSingleton<IStatisticsStore, StatisticsStore>();
     }
 

@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Shouldly;
+using TaskQueue.Engine.Bulk;
 using TaskQueue.Engine.Statistics;
 using TaskQueue.Engine.Workers;
 using TaskQueue.Storage;
@@ -77,6 +78,10 @@ public sealed class ProvidersTests
         ("RemoveCallbacks", "RemoveCallbacksSql", "RemoveCallbacksSql", "RemoveCallbacksSql"),
         ("WriteWorkers", "WriteWorkersSql", "WriteWorkersSql", "WriteWorkersSql"),
         ("AddCounts", "AddCountsSql", "AddCountsSql", "AddCountsSql"),
+        ("LoadPayloads", "PayloadsSql", "PayloadsSql", "PayloadsSql"),
+        ("ChangePayloads", "ChangePayloadsSql", "ChangePayloadSql ChangeOctetsSql", "ChangePayloadsSql"),
+        ("ChangeQueues", "ChangeQueuesSql", "ChangeQueueSql ChangeReadySql TagsSql ChangeTagSql", "ChangeQueuesSql"),
+        ("ChangeKeys", "ChangeKeysSql", "ChangeKeySql", "ChangeKeysSql"),
     ];
 
     /// <summary>
@@ -168,7 +173,8 @@ public sealed class ProvidersTests
     {
         using var db = TestDatabase.CreateContext(DatabaseProvider.Postgres);
         string[] mechanics = ["id", "partition_id", "count", "ready", "at", "number", "before", "version"];
-        return [.. db.Model.GetEntityTypes().Where(e => e.ClrType != typeof(StatisticsRow) && e.ClrType != typeof(WorkerRecord))
+        return [.. db.Model.GetEntityTypes().Where(e => e.ClrType != typeof(StatisticsRow) && e.ClrType != typeof(WorkerRecord)
+                && e.ClrType != typeof(BulkOperation) && e.ClrType != typeof(BulkOperationTask))
             .SelectMany(e => e.GetProperties()).Select(p => p.GetColumnName()).Except(mechanics)];
     }
 }

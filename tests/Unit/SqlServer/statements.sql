@@ -70,6 +70,30 @@ insert into batch_bad_lines (batch_id, line, custom_id, code, message)
 select @id, l.line, l.custom_id, l.code, l.message
 from (select j.line, j.custom_id collate Latin1_General_100_BIN2 as custom_id, j.code collate Latin1_General_100_BIN2 as code, j.message collate Latin1_General_100_BIN2 as message from openjson(@lines) with (line int '$[0]', custom_id nvarchar(max) '$[1]', code nvarchar(64) '$[2]', message nvarchar(max) '$[3]') as j) as l
 
+-- ChangeKeysSql(@rows NVarChar -1 0)
+update d set queue = u.queue
+from (select j.former collate Latin1_General_100_BIN2 as former, convert(varbinary(800), j.dedupe_key) as dedupe_key, convert(binary(16), j.id, 2) as id, j.queue collate Latin1_General_100_BIN2 as queue from openjson(@rows) with (former nvarchar(128) '$[0]', dedupe_key nvarchar(400) '$[1]', id char(32) '$[2]', queue nvarchar(128) '$[3]') as j) as u
+inner loop join dedupe_keys d with (rowlock, forceseek) on d.queue = u.former and d.dedupe_key = u.dedupe_key
+where d.task_id = u.id
+
+-- ChangePayloadsSql(@rows NVarChar -1 0)
+set xact_abort on;
+update t set payload = u.payload
+from (select convert(binary(16), j.id, 2) as id, j.payload collate Latin1_General_100_BIN2 as payload from openjson(@rows) with (id char(32) '$[0]', payload nvarchar(max) '$[1]') as j) as u inner loop join tasks t with (rowlock, forceseek) on t.id = u.id;
+update r set octets = cast((datalength(t.payload) + coalesce(datalength(t.headers), 0)) / 2 as int)
+from (select convert(binary(16), j.id, 2) as id from openjson(@rows) with (id char(32) '$[0]') as j) as u inner loop join tasks t with (rowlock, forceseek) on t.id = u.id
+inner loop join ready r with (rowlock, forceseek) on r.id = u.id;
+
+-- ChangeQueuesSql(@rows NVarChar -1 0)
+set xact_abort on;
+update r set queue = u.queue, push = u.push from (select convert(binary(16), j.id, 2) as id, j.queue collate Latin1_General_100_BIN2 as queue, j.push from openjson(@rows) with (id char(32) '$[0]', queue nvarchar(128) '$[1]', push bit '$[2]') as j) as u inner loop join ready r with (rowlock, forceseek) on r.id = u.id;
+update k set queue = u.queue
+from (select convert(binary(16), j.id, 2) as id, j.queue collate Latin1_General_100_BIN2 as queue, j.push from openjson(@rows) with (id char(32) '$[0]', queue nvarchar(128) '$[1]', push bit '$[2]') as j) as u inner loop join tasks t with (rowlock, forceseek) on t.id = u.id and t.tags is not null
+cross apply openjson(concat(N'["', replace(string_escape(t.tags, 'json'), N',', N'","'), N'"]'))
+    with (tag nvarchar(64) '$') as s
+inner loop join task_tags k with (rowlock, forceseek) on k.tag = s.tag collate Latin1_General_100_BIN2 and k.task_id = u.id;
+update t set queue = u.queue, push = u.push from (select convert(binary(16), j.id, 2) as id, j.queue collate Latin1_General_100_BIN2 as queue, j.push from openjson(@rows) with (id char(32) '$[0]', queue nvarchar(128) '$[1]', push bit '$[2]') as j) as u inner loop join tasks t with (rowlock, forceseek) on t.id = u.id;
+
 -- ClaimSql(@targets NVarChar -1 0, @max Int 0 0, @worker NVarChar 4000 0, @claimed_by NVarChar 4000 0, @lease Int 0 0, @now DateTime2 0 6, @due DateTime2 0 6, @retries Int 0 0, @max_octets BigInt 0 0)
 set xact_abort on;
 declare @taken table (id binary(16), queue nvarchar(128) collate Latin1_General_100_BIN2, tier int, priority int, push bit, name varbinary(800), dedupe_key varbinary(800), ordering_key varbinary(800), error nvarchar(max) collate Latin1_General_100_BIN2, attempt int, attempts_left int, max_attempts int, retry nvarchar(max) collate Latin1_General_100_BIN2, default_lease_ms int, lease_ms int, worker nvarchar(max) collate Latin1_General_100_BIN2, claimed_by nvarchar(max) collate Latin1_General_100_BIN2, created_at datetime2(6), due_at datetime2(6), expires_at datetime2(6), started_at datetime2(6), ending nvarchar(max) collate Latin1_General_100_BIN2, batch_id binary(16), owner varbinary(800), progress nvarchar(max) collate Latin1_General_100_BIN2, octets int, crashes int,
@@ -499,6 +523,9 @@ inner loop join ready r with (rowlock, forceseek) on r.id = u.id
 -- OverwriteTasksSql(@rows NVarChar -1 0)
 update t set payload = u.payload
 from (select convert(binary(16), j.id, 2) as id, j.payload collate Latin1_General_100_BIN2 as payload from openjson(@rows) with (id char(32) '$[0]', payload nvarchar(max) '$[1]') as j) as u inner loop join tasks t with (rowlock, forceseek) on t.id = u.id
+
+-- PayloadsSql(@ids NVarChar -1 0)
+select t.id, t.payload from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as u inner loop join tasks t with (rowlock, forceseek) on t.id = u.id
 
 -- PromoteSql(@keys NVarChar -1 0)
 set xact_abort on;
