@@ -59,6 +59,7 @@ install() {
   command -v promtool >/dev/null || missing+=(prometheus)
   [ -x "$pgbouncer" ] || missing+=(pgbouncer)
   command -v faketime >/dev/null || missing+=(faketime)
+  command -v chromium >/dev/null || missing+=(chromium)
   local program
   for program; do # its package has the same name
     command -v "$program" >/dev/null || missing+=("$program")

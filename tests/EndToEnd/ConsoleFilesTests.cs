@@ -1,15 +1,8 @@
 using System.IO.Compression;
 using System.Net;
 using System.Text;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 using Shouldly;
 using Xunit;
-using Yarp.ReverseProxy.Configuration;
 
 namespace TaskQueue.Tests.EndToEnd;
 
@@ -105,9 +98,8 @@ public sealed class ConsoleFilesTests(ConsoleServer server) : IClassFixture<Cons
     public async Task The_console_works_behind_a_proxy_under_a_path(bool proxyRemovesPath)
     {
         var host = await server.StartAsync(new(KeyServer.Settings()) { ["TaskQueue:PathBase"] = "/queue" });
-        await using var proxy = await ProxyAsync(host.Http.BaseAddress!, proxyRemovesPath);
-        using var browser = new ConsoleBrowser(new Uri(proxy.Services.GetRequiredService<IServer>().Features
-            .Get<IServerAddressesFeature>()!.Addresses.First()));
+        await using var proxy = await ConsoleProxy.StartAsync(host.Http.BaseAddress!, proxyRemovesPath);
+        using var browser = new ConsoleBrowser(proxy.Address);
 
         var page = await browser.SendAsync("GET", "/queue/console/queues/mail");
         page.Text.ShouldContain("<meta name=\"path-base\" content=\"/queue\">");
@@ -137,25 +129,6 @@ public sealed class ConsoleFilesTests(ConsoleServer server) : IClassFixture<Cons
         cookie.ShouldContain("secure");
         cookie.ShouldContain("httponly");
         cookie.ShouldContain("samesite=strict");
-    }
-
-    private static async Task<WebApplication> ProxyAsync(Uri target, bool removesPath)
-    {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
-        var route = new RouteConfig { RouteId = "r", ClusterId = "c", Match = new RouteMatch { Path = "/queue/{**rest}" } };
-        if (removesPath)
-            route = route with { Transforms = [new Dictionary<string, string> { ["PathRemovePrefix"] = "/queue" }] };
-        builder.Services.AddReverseProxy().LoadFromMemory([route], [new ClusterConfig
-        {
-            ClusterId = "c",
-            Destinations = new Dictionary<string, DestinationConfig> { ["d"] = new() { Address = target.ToString() } },
-        }]);
-        var proxy = builder.Build();
-        proxy.MapReverseProxy();
-        await proxy.StartAsync();
-        return proxy;
     }
 
     private static string Header(HttpResponseMessage answer, string name) =>

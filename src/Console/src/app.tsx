@@ -3,8 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { ApiError, reachable } from './lib/api';
 import { href, place } from './lib/router';
 import { watch } from './lib/live';
-import { session, signedIn, start } from './lib/session';
-
+import { load, session, signedIn } from './lib/session';
 import { ActionDialog } from './ui/dialog';
 import { Empty, Head, Notice, pageOpens, Skeleton } from './ui/basics';
 import { Icon } from './ui/icon';
@@ -18,7 +17,7 @@ export function App(): JSX.Element {
     const [attempt, setAttempt] = useState(0);
     useEffect(() => {
         let timer: ReturnType<typeof setTimeout> | undefined;
-        start().then(
+        load().then(
             () => setError(null),
             (e: unknown) => {
                 setError(e instanceof ApiError ? e : new ApiError(0, 'The console did not start', String(e)));

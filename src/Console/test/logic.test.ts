@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { failure, path } from '../src/lib/api';
-import { featuresOf } from '../src/lib/session';
+import { search } from '../src/lib/search';
+import { features, featuresOf } from '../src/lib/session';
 import { toForm, toRequest } from '../src/lib/settings';
 import { attempts, stretches } from '../src/lib/timeline';
 import type { Queue, TaskStep } from '../src/lib/types';
@@ -117,5 +118,22 @@ describe('settings', () => {
             retry: { intervals: [1, 5, 60] },
         });
         expect(() => toRequest(queue, { ...form, max_running: 'many' })).toThrow('concurrency limit must be a number');
+    });
+});
+
+describe('a search', () => {
+    it('goes on while its pages are empty, until it finds something or ends', async () => {
+        features.value = new Set(['search'] as const);
+        const total = { count: 0, exact: false };
+        const pages = ['a', 'b', null].map((next_cursor) => ({ tasks: [], next_cursor, total }));
+        const asked: string[] = [];
+        vi.stubGlobal('fetch', (url: string) => {
+            asked.push(url);
+            return Promise.resolve(new Response(JSON.stringify(pages[asked.length - 1])));
+        });
+        const page = await search({ state: [], tag: [], name: 'rare' }, null);
+        vi.unstubAllGlobals();
+        expect(page.next_cursor).toBeNull();
+        expect(asked.map((url) => new URL(url, 'http://x').searchParams.get('cursor'))).toEqual([null, 'a', 'b']);
     });
 });

@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals';
 import { root } from './router';
 import { reachable } from './api';
+import { load } from './session';
 import type { Overview } from './types';
 
 /** The newest overview: one stream for all pages. */
@@ -55,6 +56,8 @@ function open(): void {
     });
     opened.addEventListener('error', () => {
         live.value = 'lost';
+        // The stream also ends with the session. Without an answer the server is away.
+        load().catch(() => undefined);
         // The browser's own tries end when the server refuses one, as a proxy does while the server starts.
         opened.close();
         source = null;

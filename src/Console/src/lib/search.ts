@@ -3,13 +3,24 @@ import { request, type Filters } from './filters';
 import { has } from './session';
 import type { SearchPage } from './types';
 
-/** One page of the search; of a server without search, the newest tasks of one state. */
+/** How long a search goes on by itself while it finds nothing, in milliseconds. */
+const patience = 2000;
+
+/**
+ * One page of the search; of a server without search, the newest tasks of one state. The server looks at a few thousand tasks for a page,
+ * which may therefore be empty although there are more: then the next ones are read too, for a while.
+ */
 export async function search(filters: Filters, cursor: string | null, signal?: AbortSignal, limit = 50): Promise<SearchPage> {
     if (has('search')) {
         const query = request(filters);
         query.set('limit', String(limit));
-        if (cursor) query.set('cursor', cursor);
-        return get<SearchPage>(`/tasks?${query}`, signal);
+        const until = Date.now() + patience;
+        for (;;) {
+            if (cursor) query.set('cursor', cursor);
+            const page = await get<SearchPage>(`/tasks?${query}`, signal);
+            if (page.tasks.length > 0 || page.next_cursor === null || Date.now() >= until) return page;
+            cursor = page.next_cursor;
+        }
     }
     interface OldRow {
         id: string;

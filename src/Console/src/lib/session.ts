@@ -61,14 +61,13 @@ export function featuresOf(document: Document): Set<Feature> {
     return found;
 }
 
-/** Loads the session, and once per version what the server can do. */
-export async function start(): Promise<void> {
-    accept(await get<Session>('/console/session'));
-    if (signedIn.value) await detect();
+/** Loads the session, and once per version what the server can do; again later, because it may have ended. */
+export async function load(): Promise<void> {
+    await accept(await get<Session>('/console/session'));
 }
 
-async function detect(): Promise<void> {
-    const key = `features ${session.value!.version}`;
+async function detect(version: string): Promise<void> {
+    const key = `features ${version}`;
     const stored = sessionStorage.getItem(key);
     if (stored) {
         features.value = new Set(JSON.parse(stored) as Feature[]);
@@ -83,8 +82,7 @@ async function detect(): Promise<void> {
 }
 
 export async function signIn(key: string): Promise<void> {
-    accept(await send<Session>('POST', '/console/session', { key }));
-    await detect();
+    await accept(await send<Session>('POST', '/console/session', { key }));
 }
 
 export async function signOut(): Promise<void> {
@@ -92,8 +90,10 @@ export async function signOut(): Promise<void> {
     location.reload();
 }
 
-function accept(value: Session): void {
+/** The pages are shown when it is known which there are. */
+async function accept(value: Session): Promise<void> {
     csrfHeader.value = value.csrf_header;
+    if (value.authentication === 'none' || value.caller) await detect(value.version);
     signedOut.value = false;
     session.value = value;
 }

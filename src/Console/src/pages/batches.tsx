@@ -120,7 +120,7 @@ export function BatchesPage(): JSX.Element {
 export function BatchPage({ id }: { id: string }): JSX.Element {
     const loaded = useLoad(`batch ${id}`, (s) => get<Batch>(path`/batches/${id}`, s), 2000);
     return (
-        <Show of={loaded} what={`Batch ${id}`}>
+        <Show of={loaded} what={`Batch ${id}`} above={{ name: 'Batches', to: href(['batches']) }}>
             {(b) => <Details b={b} reload={loaded.reload} />}
         </Show>
     );

@@ -109,7 +109,7 @@ export function FailuresPage(): JSX.Element {
 export function FailurePage({ id }: { id: string }): JSX.Element {
     const loaded = useLoad(`failure ${id}`, (s) => get<FailureGroup>(path`/failures/${id}`, s), 5000);
     return (
-        <Show of={loaded} what="This failure">
+        <Show of={loaded} what="This failure" above={{ name: 'Failures', to: href(['failures']) }}>
             {(f) => (
                 <>
                     <Head

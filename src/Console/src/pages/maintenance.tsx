@@ -42,7 +42,7 @@ export function MaintenancePage(): JSX.Element {
                                         </th>
                                         <td>
                                             <When at={j.last_run_at} empty="never" />
-                                            {j.duration_ms != null && <span class="under">took {duration(j.duration_ms / 1000)}</span>}
+                                            {j.duration_ms != null && <span class="under nowrap">took {duration(j.duration_ms / 1000)}</span>}
                                         </td>
                                         <td>
                                             <Badge state={j.outcome ?? 'waiting'}>{j.outcome ?? 'not run yet'}</Badge>

@@ -132,7 +132,7 @@ const Queues = ({ o }: { o: Overview }): JSX.Element => (
             { name: 'Out/s', class: 'num' },
             { name: 'Failed/min', class: 'num' },
             'Time to drain',
-            { name: 'Last minutes', class: 'wide' },
+            { name: 'Waiting lately', class: 'wide' },
         ]}
     >
         {o.queues.map((q) => (
@@ -148,7 +148,7 @@ const Queues = ({ o }: { o: Overview }): JSX.Element => (
                 <td class={(q.failed_per_minute ?? 0) > 0 ? 'num bad-text' : 'num'}>{rate(q.failed_per_minute)}</td>
                 <td>{drainText(q.waiting, q.drain_seconds, q.paused, q.out_per_second !== null)}</td>
                 <td class="wide">
-                    <Spark values={q.spark} label={`Recent throughput of ${q.queue}: now ${rate(q.out_per_second)} per second`} />
+                    <Spark values={q.spark} label={`Waiting tasks of ${q.queue} at the last reads: now ${count(q.waiting)}`} />
                 </td>
             </tr>
         ))}

@@ -19,7 +19,7 @@ import { QueueSettings } from './queue-settings';
 export function QueuePage({ name }: { name: string }): JSX.Element {
     const loaded = useLoad(`queue ${name}`, (s) => get<Queue>(path`/queues/${name}`, s), 2000);
     return (
-        <Show of={loaded} what={`Queue ${name}`}>
+        <Show of={loaded} what={`Queue ${name}`} above={{ name: 'Queues', to: href(['queues']) }}>
             {(q) => <Details q={q} reload={loaded.reload} />}
         </Show>
     );
@@ -41,7 +41,7 @@ function Details({ q, reload }: { q: Queue; reload: () => void }): JSX.Element {
                 }
             >
                 {admin && q.created_at && <PauseButton q={q} reload={reload} />}
-                {canChange() && (c?.dead_letters ?? 0) > 0 && <Redrive q={q} reload={reload} />}
+                {admin && q.created_at && (c?.dead_letters ?? 0) > 0 && <Redrive q={q} reload={reload} />}
                 {admin && q.created_at && <Purge q={q} reload={reload} />}
                 {admin && q.created_at && <Delete q={q} />}
             </Head>

@@ -24,7 +24,7 @@ export function SchedulePage({ queue, name }: { queue: string; name: string }): 
         5000,
     );
     return (
-        <Show of={loaded} what={`Schedule ${name}`}>
+        <Show of={loaded} what={`Schedule ${name}`} above={{ name: 'Schedules', to: href(['schedules']) }}>
             {({ s, json }) => {
                 const data = json.kind === 'object' ? json.members.find(([n]) => n === 'data')?.[1] : undefined;
                 return (

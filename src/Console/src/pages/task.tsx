@@ -40,7 +40,7 @@ export function TaskPage({ id }: { id: string }): JSX.Element {
         over ? 10_000 : 1500,
     );
     return (
-        <Show of={loaded} what={`Task ${id}`}>
+        <Show of={loaded} what={`Task ${id}`} above={{ name: 'Tasks', to: href(['tasks']) }}>
             {({ task, json }) => <Details task={task} json={json} reload={loaded.reload} />}
         </Show>
     );

@@ -21,9 +21,18 @@ export function TasksPage(): JSX.Element {
     const cursor = query.get('cursor');
     const [selected, select] = useState<ReadonlySet<string>>(new Set());
     const [all, setAll] = useState(false);
+    const [barren, setBarren] = useState(false);
     const key = write(filters).toString();
-    const still = cursor !== null || selected.size > 0 || asking();
-    const list = useLoad(`tasks ${key} ${cursor}`, (s) => search(filters, cursor, s), still ? null : 3000);
+    const still = cursor !== null || selected.size > 0 || barren || asking();
+    const list = useLoad(
+        `tasks ${key} ${cursor}`,
+        async (s) => {
+            const page = await search(filters, cursor, s);
+            setBarren(page.tasks.length === 0 && page.next_cursor !== null);
+            return page;
+        },
+        still ? null : 3000,
+    );
 
     useEffect(() => {
         select(new Set());
@@ -31,6 +40,11 @@ export function TasksPage(): JSX.Element {
     }, [key, cursor]);
 
     const apply = (next: Filters): void => go(href(['tasks'], write(next)));
+    const older = (from: string): void => {
+        const next = write(filters);
+        next.set('cursor', from);
+        go(href(['tasks'], next));
+    };
     const tasks = list.data?.tasks ?? [];
     const every = tasks.length > 0 && tasks.every((t) => selected.has(t.id));
     const toggle = (id: string): void => {
@@ -68,7 +82,7 @@ export function TasksPage(): JSX.Element {
             <Show of={list} what="The tasks">
                 {(page) =>
                     page.tasks.length === 0 ? (
-                        <NoTasks filtered={!isEmpty(filters)} />
+                        <NoTasks filtered={!isEmpty(filters)} further={page.next_cursor === null ? null : () => older(page.next_cursor!)} />
                     ) : (
                         <Card flush>
                             {selected.size > 0 && (
@@ -122,11 +136,7 @@ export function TasksPage(): JSX.Element {
                                     next={page.next_cursor !== null}
                                     shown={`${page.total.exact ? '' : 'about '}${plural(page.total.count, 'task')}`}
                                     onFirst={() => apply(filters)}
-                                    onNext={() => {
-                                        const q = write(filters);
-                                        q.set('cursor', page.next_cursor!);
-                                        go(href(['tasks'], q));
-                                    }}
+                                    onNext={() => older(page.next_cursor!)}
                                 />
                             </div>
                         </Card>
@@ -181,8 +191,18 @@ function Row({ t, on, toggle }: { t: FoundTask; on: boolean; toggle: () => void 
     );
 }
 
-const NoTasks = ({ filtered }: { filtered: boolean }): JSX.Element =>
-    filtered ? (
+const NoTasks = ({ filtered, further }: { filtered: boolean; further: (() => void) | null }): JSX.Element =>
+    further ? (
+        <Empty title="No match yet" icon="search">
+            <p>None of the tasks that were looked at so far matches, and there are older ones.</p>
+            <p>A filter by queue, tag, state or time makes a search quick.</p>
+            <p>
+                <Button kind="primary" onClick={further}>
+                    Look further
+                </Button>
+            </p>
+        </Empty>
+    ) : filtered ? (
         <Empty title="No task matches" icon="search">
             <p>Remove a filter, or check its spelling. Finished tasks are kept as long as their queue says.</p>
         </Empty>

@@ -105,7 +105,8 @@ export function TaskLink({ id, full }: { id: string; full?: boolean }): JSX.Elem
     );
 }
 
-export const QueueLink = ({ name }: { name: string }): JSX.Element => <a href={href(['queues', name])}>{name}</a>;
+/** To the page of a queue, which is that of all its tiers. */
+export const QueueLink = ({ name }: { name: string }): JSX.Element => <a href={href(['queues', name.replace(/:\d+$/, '')])}>{name}</a>;
 
 export function Copy({ text, label = 'Copy' }: { text: string; label?: string }): JSX.Element {
     const [copied, set] = useState(false);
@@ -231,10 +232,29 @@ export function Notice({
     );
 }
 
-/** What was read, or why not; a failed refresh leaves the old data and says so. */
-export function Show<T>({ of, what, children }: { of: Loaded<T>; what: string; children: (data: T) => ComponentChildren }): JSX.Element {
+/**
+ * What was read, or why not; a failed refresh leaves the old data and says so. A page whose heading is part of what is read names what is
+ * above it, and so has a heading also without.
+ */
+export function Show<T>({
+    of,
+    what,
+    above,
+    children,
+}: {
+    of: Loaded<T>;
+    what: string;
+    above?: { name: string; to: string };
+    children: (data: T) => ComponentChildren;
+}): JSX.Element {
     if (of.data === null) {
-        return of.error ? <Failure error={of.error} what={what} retry={of.reload} /> : <Skeleton />;
+        if (!of.error) return <Skeleton />;
+        return (
+            <>
+                {above && <Head title={what} crumb={above} />}
+                <Failure error={of.error} what={what} retry={of.reload} />
+            </>
+        );
     }
     return (
         <div class={of.stale ? 'stale' : ''} aria-busy={of.stale}>

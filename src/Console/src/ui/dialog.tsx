@@ -27,7 +27,8 @@ export function Dialog({
         dialog.showModal();
         return () => {
             dialog.close();
-            if (before?.isConnected) before.focus();
+            // The action may have led to another page.
+            (before?.isConnected ? before : document.querySelector<HTMLElement>('main h1'))?.focus();
         };
     }, []);
     return (
