@@ -1,5 +1,6 @@
 using Shouldly;
 using TaskQueue.Contracts;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Notifications;
 using TaskQueue.Engine.Queues;
@@ -11,9 +12,37 @@ using static TaskQueue.Tests.Servers.TestTasks;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>Whose turn it is, push queues, running and ended tasks, and who sees what.</summary>
+/// <summary>All gates together, whose turn it is, push queues, running and ended tasks, and who sees what.</summary>
 public abstract partial class WhyTests
 {
+    [Fact]
+    public async Task A_task_past_its_expiry_waits_for_nothing_else()
+    {
+        var task = New(_queue, t => (t.ExpiresAt, t.Blocked, t.OrderingKey) = (Now, true, "k"));
+        await InsertAsync(task);
+        Words(await AskAsync(task)).ShouldBe([Gates.Expired]);
+    }
+
+    [Fact]
+    public async Task Everything_that_holds_a_task_up_is_told_in_order()
+    {
+        await DeclareAsync(new QueueSettings { Paused = true, MaxRunning = 1, Rate = new RateLimit(1, 1000) });
+        var (holder, blocked) = (Running(_queue, t => t.OrderingKey = "k"), New(_queue, t => (t.OrderingKey, t.Blocked) = ("k", true)));
+        await InsertAsync(holder, blocked);
+        await ChangeAsync(db =>
+        {
+            db.Add(new QueueLimitRow { Queue = _queue, BucketBase = Micros.FromTime(Now) * 1000 });
+            db.Add(new QueueLock { Queue = _queue, TaskId = holder.CorrelationId, Attempt = 1, Until = Now.AddMinutes(1) });
+            return Task.CompletedTask;
+        });
+
+        var why = await AskAsync(blocked);
+
+        Words(why).ShouldBe([Gates.Paused, Gates.OrderingKey, Gates.ConcurrencyLimit, Gates.RateLimit, Gates.TierLock, Gates.NoWorker]);
+        why.Message.ShouldBe(why.Gates[0].Message);
+        why.Gates.ShouldAllBe(g => g.Message.EndsWith('.') && g.Holders.All(h => h.TaskId == holder.CorrelationId));
+    }
+
     [Fact]
     public async Task Positions_are_the_order_of_a_claim()
     {

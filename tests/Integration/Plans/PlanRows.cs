@@ -128,6 +128,7 @@ internal static class PlanRows
             if (sql.Length == 0)
                 continue;
             await using var command = source.CreateCommand(sql);
+            command.CommandTimeout = 300; // other tests may keep the machine busy
             await command.ExecuteNonQueryAsync();
         }
     }
