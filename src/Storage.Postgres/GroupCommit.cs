@@ -34,8 +34,8 @@ internal sealed partial class PostgresTaskStore
             for update skip locked))
         """; // one that is locked is being retried or deleted
 
-    private static string Loaded(TaskTable table) => TaskViews.Select(TaskColumn.Loaded, table, Missing)
-        .Replace("r.error", "case when octet_length(r.error) <= $2 then r.error end as error", StringComparison.Ordinal);
+    private static string Loaded(TaskTable table) =>
+        TaskViews.SelectLoaded(table, c => TaskViews.Select([c], table, Missing), text => $"octet_length({text}) <= $2");
 
     private const string IsPartial = "coalesce(octet_length(r.error) > $2, false)";
 

@@ -51,11 +51,11 @@ internal sealed partial class PostgresTaskStore
     private static readonly string HoldersSql =
         $"""
         with {HoldersOf}
-        select {TaskViews.Select(TaskColumn.All, TaskTable.Ready, Missing)}
+        select {TaskViews.Select(TaskColumn.Met, TaskTable.Ready, Missing)}
         from holders h cross join lateral (select * from ready r where r.id = h.task_id offset 0) as r
             cross join lateral (select * from tasks t where t.id = h.task_id offset 0) as t
         union all
-        select {TaskViews.Select(TaskColumn.All, TaskTable.Running, Missing)}
+        select {TaskViews.Select(TaskColumn.Met, TaskTable.Running, Missing)}
         from holders h cross join lateral (select * from running r where r.id = h.task_id offset 0) as r
             cross join lateral (select * from tasks t where t.id = h.task_id offset 0) as t
         """;
@@ -243,15 +243,14 @@ internal sealed partial class PostgresTaskStore
         if (changed?.Exists(t => !locked.Contains(t.CorrelationId)) == true)
             return null; // it took the key meanwhile
         if (changed is { Count: > 0 })
-            await ExecuteAsync(connection, transaction, Overwrite(changed));
+            await ExecuteAsync(connection, transaction, Overwrite(changed, DuplicateRules.Refilled(tasks, answers!)));
         return answers;
     }
 
-    private static IEnumerable<NpgsqlBatchCommand> Overwrite(List<TaskState> changed)
+    private static IEnumerable<NpgsqlBatchCommand> Overwrite(List<TaskState> changed, List<TaskState> refilled)
     {
-        TaskSize.Measure(changed);
-        var ids = Value<Guid[]>([.. changed.Select(t => t.CorrelationId)]);
-        yield return Command(OverwriteTasksSql, ids, Value<string[]>([.. changed.Select(t => t.Payload)]));
+        yield return Command(OverwriteTasksSql, Value<Guid[]>([.. refilled.Select(t => t.CorrelationId)]),
+            Value<string[]>([.. refilled.Select(t => t.Payload)]));
         yield return Command(OverwriteReadySql, Value<Guid[]>([.. changed.Select(t => t.CorrelationId)]),
             Value<DateTime[]>([.. changed.Select(t => t.DueAt)]), Value<DateTime?[]>([.. changed.Select(t => t.ExpiresAt)]),
             Value<DateTime?[]>([.. changed.Select(t => t.DispatchAt)]), Value<int[]>([.. changed.Select(t => t.Octets)]));
@@ -284,7 +283,7 @@ internal sealed partial class PostgresTaskStore
         var holders = new Dictionary<(string, string), TaskState>();
         while (await reader.ReadAsync())
         {
-            var task = TaskColumn.ReadRow(TaskColumn.All, reader);
+            var task = TaskColumn.ReadRow(TaskColumn.Met, reader);
             holders[(task.Queue, task.DedupeKey!)] = task;
         }
 

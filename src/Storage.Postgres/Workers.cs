@@ -5,8 +5,15 @@ namespace TaskQueue.Storage.Postgres;
 
 internal sealed partial class PostgresTaskStore : IWorkerWrites
 {
+    private const string Another = "coalesce(excluded.instance <> w.instance, false)";
+
+    // Another process may still know the start before this one, from claims, and hear of the worker only by reports.
+    private const string Older = $"({Another} and excluded.started_at <= w.started_at)";
+
     private const string Restarted =
-        "excluded.last_seen_at > w.last_seen_at and (w.state = 2 or coalesce(excluded.instance <> w.instance, false))";
+        $"(({Another} and excluded.started_at > w.started_at) or (w.state = 2 and excluded.last_seen_at > w.last_seen_at))";
+
+    private const string Stopped = "(excluded.state = 2 and excluded.last_seen_at >= w.last_seen_at)";
 
     private const string WriteWorkersSql =
         $"""
@@ -19,17 +26,16 @@ internal sealed partial class PostgresTaskStore : IWorkerWrites
         where r.transport is not null or exists (select 1 from workers k where k.id = r.id)
         order by r.id
         on conflict (id) do update set
-            transport = coalesce(excluded.transport, w.transport),
-            version = case when excluded.transport is null then w.version else excluded.version end,
-            host = case when excluded.transport is null then w.host else excluded.host end,
-            slots = case when excluded.transport is null then w.slots else excluded.slots end,
-            instance = coalesce(excluded.instance, w.instance),
-            queues = case when excluded.queues = '' then w.queues else excluded.queues end,
+            transport = case when {Older} then w.transport else coalesce(excluded.transport, w.transport) end,
+            version = case when excluded.transport is null or {Older} then w.version else excluded.version end,
+            host = case when excluded.transport is null or {Older} then w.host else excluded.host end,
+            slots = case when excluded.transport is null or {Older} then w.slots else excluded.slots end,
+            instance = case when {Older} then w.instance else coalesce(excluded.instance, w.instance) end,
+            queues = case when excluded.queues = '' or {Older} then w.queues else excluded.queues end,
             started_at = case when {Restarted} then excluded.started_at else w.started_at end,
             last_seen_at = greatest(excluded.last_seen_at, w.last_seen_at),
-            state = case when excluded.state = 2 and excluded.last_seen_at >= w.last_seen_at then 2
-                when excluded.last_seen_at > w.last_seen_at then 0 else w.state end,
-            draining = w.draining and not (excluded.state = 2 or {Restarted}),
+            state = case when {Stopped} then 2 when excluded.last_seen_at > w.last_seen_at then 0 else w.state end,
+            draining = w.draining and not ({Stopped} or {Restarted}),
             lost_retried = case when {Restarted} then 0 else w.lost_retried end,
             lost_failed = case when {Restarted} then 0 else w.lost_failed end,
             lost_at = case when {Restarted} then null else w.lost_at end

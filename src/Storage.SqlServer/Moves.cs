@@ -91,8 +91,7 @@ internal sealed partial class SqlServerTaskStore
 
     /// <summary>Selects the locked tasks of a table without their long errors, and tells which have one.</summary>
     private static string LoadFound(TaskTable table) => ReadFound(
-        Rows.Read(TaskColumn.Loaded, table)
-            .Replace("r.error", "case when datalength(r.error) <= @max_error then r.error end as error", StringComparison.Ordinal)
+        TaskViews.SelectLoaded(table, c => Rows.Read([c], table), text => $"datalength({text}) <= @max_error")
             + ", cast(case when datalength(r.error) > @max_error then 1 else 0 end as bit) as is_partial", table);
 
     /// <summary>Selects the locked tasks of a table.</summary>

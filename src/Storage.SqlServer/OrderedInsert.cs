@@ -38,8 +38,8 @@ internal sealed partial class SqlServerTaskStore
         inner loop join dedupe_keys d {Sought} on d.queue = k.queue and d.dedupe_key = k.dedupe_key;
         {LockOrderingKeysText($"from @wanted w inner loop join tasks k {Sought} on k.id = w.id where k.ordering_key is not null")}
         {LockTasksText}
-        {ReadFound(TaskColumn.All, TaskTable.Ready)}
-        {ReadFound(TaskColumn.All, TaskTable.Running)}
+        {ReadFound(TaskColumn.Met, TaskTable.Ready)}
+        {ReadFound(TaskColumn.Met, TaskTable.Running)}
         """,
         Json("@keys"));
 
@@ -103,7 +103,7 @@ internal sealed partial class SqlServerTaskStore
             return null;
         List<TaskState> overwritten = [.. answers.Where(a => a.Result == SubmitStatus.Overwritten).Select(a => a.Task!).Distinct()];
         if (overwritten.Count > 0)
-            await OverwriteAsync(connection, transaction, overwritten);
+            await OverwriteAsync(connection, transaction, overwritten, DuplicateRules.Refilled(tasks, answers));
         DuplicateRules.DemandNew(step, answers);
         var changed = DuplicateRules.Changed(answers);
         await PromoteAsync(connection, transaction, TaskChanges.OrderingKeysOf(changed));
@@ -130,13 +130,14 @@ internal sealed partial class SqlServerTaskStore
         return rows == 1;
     }
 
-    private static async Task OverwriteAsync(SqlConnection connection, SqlTransaction transaction, List<TaskState> tasks)
+    private static async Task OverwriteAsync(
+        SqlConnection connection, SqlTransaction transaction, List<TaskState> tasks, List<TaskState> refilled)
     {
-        TaskSize.Measure(tasks);
         await ExecuteAsync(connection, transaction, OverwriteReadySql,
             Rows.Json(tasks.Select(t => (object?[])[t.CorrelationId, t.DueAt, t.ExpiresAt, t.DispatchAt, t.Octets])));
-        await ExecuteAsync(connection, transaction, OverwriteTasksSql,
-            Rows.Json(tasks.Select(t => (object?[])[t.CorrelationId, t.Payload])));
+        if (refilled.Count > 0)
+            await ExecuteAsync(connection, transaction, OverwriteTasksSql,
+                Rows.Json(refilled.Select(t => (object?[])[t.CorrelationId, t.Payload])));
     }
 
     private static async Task<Dictionary<Guid, TakenId>> ExistingAsync(
@@ -152,7 +153,7 @@ internal sealed partial class SqlServerTaskStore
     {
         var keys = Rows.Json(tasks.Where(t => t.DedupeKey is not null).Select(t => (t.Queue, t.DedupeKey)).Distinct()
             .Select(k => (object?[])[k.Queue, k.DedupeKey]));
-        var holders = await ReadAsync(connection, transaction, HoldersSql, r => TaskColumn.ReadRow(TaskColumn.All, r), keys);
+        var holders = await ReadAsync(connection, transaction, HoldersSql, r => TaskColumn.ReadRow(TaskColumn.Met, r), keys);
         return holders.ToDictionary(t => (t.Queue, t.DedupeKey!));
     }
 }

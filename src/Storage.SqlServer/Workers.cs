@@ -6,8 +6,13 @@ namespace TaskQueue.Storage.SqlServer;
 
 internal sealed partial class SqlServerTaskStore : IWorkerWrites
 {
+    // Another process may still know the start before this one, from claims, and hear of the worker only by reports.
+    private const string Older = "(r.instance <> w.instance and r.started_at <= w.started_at)";
+
     private const string Restarted =
-        "r.last_seen_at > w.last_seen_at and (w.state = 2 or (r.instance is not null and r.instance <> w.instance))";
+        "((r.instance <> w.instance and r.started_at > w.started_at) or (w.state = 2 and r.last_seen_at > w.last_seen_at))";
+
+    private const string Stopped = "(r.stopped = 1 and r.last_seen_at >= w.last_seen_at)";
 
     private static readonly string SightingRows = Rows.Table("@rows",
         "id nvarchar(32)", "name nvarchar(200)", $"owner {SqlServerTaskDbContext.ExactType}", "credential nvarchar(256)",
@@ -19,17 +24,16 @@ internal sealed partial class SqlServerTaskStore : IWorkerWrites
         {AllOrNothing}
         begin transaction;
         update w set
-            transport = coalesce(r.transport, w.transport),
-            version = case when r.transport is null then w.version else r.version end,
-            host = case when r.transport is null then w.host else r.host end,
-            slots = case when r.transport is null then w.slots else r.slots end,
-            instance = coalesce(r.instance, w.instance),
-            queues = coalesce(r.queues, w.queues),
+            transport = case when {Older} then w.transport else coalesce(r.transport, w.transport) end,
+            version = case when r.transport is null or {Older} then w.version else r.version end,
+            host = case when r.transport is null or {Older} then w.host else r.host end,
+            slots = case when r.transport is null or {Older} then w.slots else r.slots end,
+            instance = case when {Older} then w.instance else coalesce(r.instance, w.instance) end,
+            queues = case when {Older} then w.queues else coalesce(r.queues, w.queues) end,
             started_at = case when {Restarted} then r.started_at else w.started_at end,
             last_seen_at = case when r.last_seen_at > w.last_seen_at then r.last_seen_at else w.last_seen_at end,
-            state = case when r.stopped = 1 and r.last_seen_at >= w.last_seen_at then 2
-                when r.last_seen_at > w.last_seen_at then 0 else w.state end,
-            draining = case when r.stopped = 1 or ({Restarted}) then 0 else w.draining end,
+            state = case when {Stopped} then 2 when r.last_seen_at > w.last_seen_at then 0 else w.state end,
+            draining = case when {Stopped} or {Restarted} then 0 else w.draining end,
             lost_retried = case when {Restarted} then 0 else w.lost_retried end,
             lost_failed = case when {Restarted} then 0 else w.lost_failed end,
             lost_at = case when {Restarted} then null else w.lost_at end

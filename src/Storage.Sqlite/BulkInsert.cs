@@ -31,7 +31,7 @@ internal sealed partial class SqliteTaskStore
 
     private static string HolderIn(TaskTable table) =>
         $"""
-        select {TaskViews.Select(TaskColumn.All, table, Missing)}
+        select {TaskViews.Select(TaskColumn.Met, table, Missing)}
         from dedupe_keys d join {TaskMove.NameOf(table)} r on r.id = d.task_id join tasks t on t.id = r.id
         where d.queue = @queue and d.dedupe_key = @dedupe_key
         """;
@@ -70,12 +70,14 @@ internal sealed partial class SqliteTaskStore
                 taken.Add(task.CorrelationId, other);
             else if (task.DedupeKey is { } key && !holders.ContainsKey((task.Queue, key)))
                 holders[(task.Queue, key)] = Query(
-                    HolderSql, r => TaskColumn.ReadRow(TaskColumn.All, r), ("@queue", task.Queue), ("@dedupe_key", key))[0];
+                    HolderSql, r => TaskColumn.ReadRow(TaskColumn.Met, r), ("@queue", task.Queue), ("@dedupe_key", key))[0];
         }
 
         var answers = DuplicateRules.Answer(tasks, inserted, taken, holders)!; // there is a single writer, so no holder has ended
         DuplicateRules.DemandNew(step, answers);
         var changed = DuplicateRules.Changed(answers);
+        foreach (var refilled in DuplicateRules.Refilled(tasks, answers))
+            Execute(OverwriteTaskSql, ("@id", refilled.CorrelationId), ("@payload", refilled.Payload));
         foreach (var holder in answers.Where(a => a.Result == SubmitStatus.Overwritten).Select(a => a.Task!).Distinct())
             Overwrite(holder);
         Promote(TaskChanges.OrderingKeysOf(changed));
@@ -116,8 +118,6 @@ internal sealed partial class SqliteTaskStore
 
     private void Overwrite(TaskState task)
     {
-        TaskSize.Measure([task]);
-        Execute(OverwriteTaskSql, ("@id", task.CorrelationId), ("@payload", task.Payload));
         Execute(OverwriteReadySql, ("@id", task.CorrelationId), ("@due_at", Micros.FromTime(task.DueAt)),
             ("@expires_at", OrNull(task.ExpiresAt)), ("@dispatch_at", OrNull(task.DispatchAt)), ("@octets", task.Octets));
     }

@@ -32,8 +32,8 @@ internal sealed partial class SqliteTaskStore
             limit -1 offset @max)
         """;
 
-    private static string Loaded(TaskTable table) => TaskViews.Select(TaskColumn.Loaded, table, Missing)
-        .Replace("r.error", "case when octet_length(r.error) <= @max_error then r.error end as error", StringComparison.Ordinal);
+    private static string Loaded(TaskTable table) =>
+        TaskViews.SelectLoaded(table, c => TaskViews.Select([c], table, Missing), text => $"octet_length({text}) <= @max_error");
 
     private const string IsPartial = "coalesce(octet_length(r.error) > @max_error, 0)";
 

@@ -7,8 +7,16 @@ namespace TaskQueue.Storage.Sqlite;
 
 internal sealed partial class SqliteTaskStore : IWorkerWrites
 {
+    private const string Another = "coalesce(excluded.instance <> workers.instance, 0)";
+
+    // Another process may still know the start before this one, from claims, and hear of the worker only by reports.
+    private const string Older = $"({Another} and excluded.started_at <= workers.started_at)";
+
     private const string Restarted =
-        "excluded.last_seen_at > workers.last_seen_at and (workers.state = 2 or coalesce(excluded.instance <> workers.instance, 0))";
+        $"(({Another} and excluded.started_at > workers.started_at) or (workers.state = 2 "
+            + "and excluded.last_seen_at > workers.last_seen_at))";
+
+    private const string Stopped = "(excluded.state = 2 and excluded.last_seen_at >= workers.last_seen_at)";
 
     private const string WriteWorkersSql =
         $"""
@@ -19,17 +27,16 @@ internal sealed partial class SqliteTaskStore : IWorkerWrites
         from json_each(@rows) as r
         where r.value ->> 4 is not null or exists (select 1 from workers k where k.id = r.value ->> 0)
         on conflict (id) do update set
-            transport = coalesce(excluded.transport, workers.transport),
-            version = case when excluded.transport is null then workers.version else excluded.version end,
-            host = case when excluded.transport is null then workers.host else excluded.host end,
-            slots = case when excluded.transport is null then workers.slots else excluded.slots end,
-            instance = coalesce(excluded.instance, workers.instance),
-            queues = case when excluded.queues = '' then workers.queues else excluded.queues end,
+            transport = case when {Older} then workers.transport else coalesce(excluded.transport, workers.transport) end,
+            version = case when excluded.transport is null or {Older} then workers.version else excluded.version end,
+            host = case when excluded.transport is null or {Older} then workers.host else excluded.host end,
+            slots = case when excluded.transport is null or {Older} then workers.slots else excluded.slots end,
+            instance = case when {Older} then workers.instance else coalesce(excluded.instance, workers.instance) end,
+            queues = case when excluded.queues = '' or {Older} then workers.queues else excluded.queues end,
             started_at = case when {Restarted} then excluded.started_at else workers.started_at end,
             last_seen_at = max(excluded.last_seen_at, workers.last_seen_at),
-            state = case when excluded.state = 2 and excluded.last_seen_at >= workers.last_seen_at then 2
-                when excluded.last_seen_at > workers.last_seen_at then 0 else workers.state end,
-            draining = workers.draining and not (excluded.state = 2 or {Restarted}),
+            state = case when {Stopped} then 2 when excluded.last_seen_at > workers.last_seen_at then 0 else workers.state end,
+            draining = workers.draining and not ({Stopped} or {Restarted}),
             lost_retried = case when {Restarted} then 0 else workers.lost_retried end,
             lost_failed = case when {Restarted} then 0 else workers.lost_failed end,
             lost_at = case when {Restarted} then null else workers.lost_at end

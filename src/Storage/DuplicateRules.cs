@@ -19,6 +19,15 @@ internal static class DuplicateRules
     public static List<TaskState> Changed(IEnumerable<SubmitResult> answers) =>
         [.. answers.Where(a => a.Result is SubmitStatus.Accepted or SubmitStatus.Overwritten).Select(a => a.Task!).Distinct()];
 
+    /// <summary>Overwritten tasks that got a payload, measured anew. That of others was not read: <see cref="TaskColumn.Met"/>.</summary>
+    public static List<TaskState> Refilled(IReadOnlyList<NewTask> tasks, IReadOnlyList<SubmitResult> answers)
+    {
+        List<TaskState> refilled = [.. answers.Where((a, i) => a.Result == SubmitStatus.Overwritten
+            && tasks[i].Overwrite.HasFlag(OverwriteFields.Payload)).Select(a => a.Task!).Distinct()];
+        TaskSize.Measure(refilled);
+        return refilled;
+    }
+
     /// <summary>The result of each task, in order; changes waiting holders in memory.</summary>
     /// <param name="tasks">The submitted tasks.</param>
     /// <param name="inserted">Ids that were inserted, each by the first task that has it.</param>

@@ -30,7 +30,7 @@ internal static class LogTables
             e.Property(x => x.Owner).HasColumnName("owner").HasMaxLength(NameLength);
             e.Property(x => x.Queue).HasColumnName("queue").HasMaxLength(NameLength);
             e.Property(x => x.Name).HasColumnName("task_name").HasMaxLength(TaskNameLength);
-            e.Property(x => x.ErrorType).HasColumnName("error_type").HasMaxLength(FailureRules.MaxErrorType);
+            e.Property(x => x.ErrorType).HasColumnName("error_type"); // encrypted it is several times as long
             e.Property(x => x.Message).HasColumnName("message");
             e.Property(x => x.State).HasColumnName("state");
             e.Property(x => x.Regressed).HasColumnName("regressed");
@@ -38,6 +38,7 @@ internal static class LogTables
             e.Property(x => x.FirstSeenAt).HasColumnName("first_seen_at");
             e.Property(x => x.LastSeenAt).HasColumnName("last_seen_at");
             e.Property(x => x.ChangedAt).HasColumnName("changed_at");
+            e.Property(x => x.Versions).HasColumnName("versions").HasMaxLength(FailureRules.MaxVersions);
             e.Property(x => x.Version).HasColumnName("version").IsConcurrencyToken();
             e.Ignore(x => x.Samples);
             e.HasIndex(x => new { x.LastSeenAt, x.Id }, "ix_failure_groups_seen");

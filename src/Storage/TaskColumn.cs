@@ -84,6 +84,9 @@ internal abstract class TaskColumn(string name, string property, TaskTable table
     /// <summary>Columns that a transition reads: all but payload, headers and result, on which no decision depends.</summary>
     public static readonly TaskColumn[] Loaded = [.. All.Where(c => c.Tables != TaskTable.Tasks && c.Name != "result")];
 
+    /// <summary>Columns of a task that a duplicate meets: nothing that is large and stays as it is.</summary>
+    public static readonly TaskColumn[] Met = [.. All.Where(c => c.Name is not ("payload" or "result" or "error" or "progress"))];
+
     /// <summary>Columns of a whole task.</summary>
     public static readonly TaskColumn[] Visible = [.. All.Where(c => c.Name is not ("octets" or "crashes"))];
 
@@ -101,6 +104,9 @@ internal abstract class TaskColumn(string name, string property, TaskTable table
 
     /// <summary>The tables that have the column.</summary>
     public TaskTable Tables { get; } = tables;
+
+    /// <summary>Whether its value may be long, so that a transition reads it only if it needs it.</summary>
+    public bool MayBeLong => Name == "error";
 
     /// <summary>Whether a table has the column.</summary>
     public bool IsIn(TaskTable table) => (Tables & table) != TaskTable.None;

@@ -15,4 +15,12 @@ internal static class TaskViews
             c.IsIn(table) ? row + c.Name
             : c.IsIn(TaskTable.Tasks) ? cold + c.Name
             : $"{(c.Name == "state" ? SqlStates.Running : missing(c))} as {c.Name}"));
+
+    /// <summary>The select list of <see cref="TaskColumn.Loaded"/>, in which a value that may be long is null unless it fits.</summary>
+    /// <param name="table">The table of row r.</param>
+    /// <param name="select">Selects a column.</param>
+    /// <param name="fits">The condition that a value is short enough.</param>
+    public static string SelectLoaded(TaskTable table, Func<TaskColumn, string> select, Func<string, string> fits) =>
+        string.Join(", ", TaskColumn.Loaded.Select(c => c.MayBeLong && c.IsIn(table)
+            ? $"case when {fits($"r.{c.Name}")} then r.{c.Name} end as {c.Name}" : select(c)));
 }

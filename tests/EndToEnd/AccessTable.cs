@@ -36,6 +36,8 @@ public static class AccessTable
             ["GET /tasks"] = (Readers, async s => new("GET", "/tasks", Marker: await s.TaskAsync())),
             ["GET /tasks/{id}"] = (Readers, async s => new("GET", $"/tasks/{await s.TaskAsync()}")),
             ["GET /tasks/{id}/callbacks"] = (Readers, async s => new("GET", $"/tasks/{await s.TaskAsync()}/callbacks")),
+            ["GET /callbacks"] = (Readers, async s =>
+                new("GET", "/callbacks?queue=a-1&limit=200", Marker: (await s.CallbackAsync()).Callback)),
             ["GET /tasks/{id}/logs"] = (Readers, async s => new("GET", $"/tasks/{await s.TaskAsync()}/logs")),
             ["GET /tasks/{id}/why"] = (Readers, async s => new("GET", $"/tasks/{await s.TaskAsync()}/why")),
             ["GET /failures"] = (Readers, async s => new("GET", "/failures?limit=200&queue=a-1", Marker: $"{await s.FailureAsync()}")),

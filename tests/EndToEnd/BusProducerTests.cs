@@ -88,6 +88,19 @@ public sealed class BusProducerTests(ServersStack stack) : IClassFixture<Servers
     }
 
     [Fact]
+    public async Task A_task_that_no_message_can_hold_is_refused_at_once_and_others_go_on()
+    {
+        var large = new NewTask(_queue, "n") { Data = $"\"{new string('x', 16 * 1024 * 1024)}\"" };
+
+        var refused = await Should.ThrowAsync<TaskQueueException>(() => Producer.EnqueueAsync(large));
+
+        (refused.Code, refused.IsTransient).ShouldBe(("too_large", false));
+        refused.Message.ShouldContain("MaxMessageBytes");
+        await Producer.EnqueueAsync(new NewTask(_queue, "n"));
+        await ClaimAsync(_queue, 1);
+    }
+
+    [Fact]
     public void An_invalid_address_is_refused_with_a_message() =>
         Should.Throw<OptionsValidationException>(() =>
             new ServiceCollection().AddTaskQueueBusProducer(o => o.ConnectionString = new Uri("http://localhost")))

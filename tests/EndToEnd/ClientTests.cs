@@ -38,6 +38,24 @@ public abstract class ClientTests(Stack stack) : IAsyncLifetime
     public async Task DisposeAsync() => await _services.DisposeAsync();
 
     [Fact]
+    public async Task Batches_schedules_and_callbacks_are_listed()
+    {
+        (await Client.BatchesAsync(_queue).ToListAsync()).ShouldBeEmpty();
+        (await Client.GetBatchAsync("BATCH-1-2-3")).ShouldBeNull();
+        (await Should.ThrowAsync<TaskQueueException>(() => Client.CancelBatchAsync("BATCH-1-2-3"))).Status.ShouldBe(404);
+
+        await Http.PutAsync($"/queues/{_queue}", new { });
+        await Http.PutAsync($"/queues/{_queue}/schedules/x", new { cron = "0 8 * * *", action = "ship", data = new { n = 1 } });
+        var schedule = (await Client.SchedulesAsync().ToListAsync()).Single(s => s.Queue == _queue);
+        (schedule.Name, schedule.Cron, schedule.TimeZone, schedule.Action, schedule.Paused, schedule.Next.Count)
+            .ShouldBe(("x", "0 8 * * *", "UTC", "ship", false, 5));
+        schedule.Data.GetProperty("n").GetInt32().ShouldBe(1);
+        (await Client.NextTicksAsync(_queue, "x", 3)).ShouldBe(schedule.Next.Take(3));
+        (await Client.PreviewScheduleAsync("30 12 * * *", "America/New_York", 2)).Count.ShouldBe(2);
+        (await Client.CallbacksAsync(new CallbackQuery { Queue = _queue, State = "delivered" }).ToListAsync()).ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task A_search_reads_all_pages_of_what_it_finds()
     {
         var sent = Enumerable.Range(0, 5).Select(n => new NewTask(_queue, "ship") { Tags = ["eu", $"n{n}"] }).ToList();

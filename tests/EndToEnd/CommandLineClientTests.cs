@@ -50,6 +50,24 @@ public sealed partial class CommandLineClientTests(SqliteStack stack) : IClassFi
     }
 
     [Fact]
+    public async Task Schedules_batches_and_callbacks_are_listed()
+    {
+        await DeclareAsync(new { });
+        await Http.PutAsync($"/queues/{_queue}/schedules/x", new { cron = "0 8 * * *" });
+        (await RunAsync("schedules", "list")).Done().Row(_queue)[1].ShouldBe("x");
+        (await RunAsync("schedules", "next", _queue, "x", "--count", "3")).Done().Lines.Count(l => l.Contains("T08:00:00")).ShouldBe(3);
+        (await RunAsync("schedules", "preview", "0 9 * * *", "--json")).Done().Json.GetProperty("next").GetArrayLength().ShouldBe(5);
+        (await RunAsync("schedules", "preview", "61 * * * *")).Refused(1, "61");
+        (await RunAsync("batches", "list", "--queue", _queue, "--json")).Done().Json.GetProperty("batches").GetArrayLength().ShouldBe(0);
+        (await RunAsync("batches", "show", "BATCH-1-2-3")).Refused(1, "BATCH-1-2-3");
+        (await RunAsync("batches", "cancel", "BATCH-1-2-3")).Refused(1, "BATCH-1-2-3");
+        (await RunAsync("callbacks", "list", "--queue", _queue, "--state", "failed", "--json")).Done().Json.GetProperty("callbacks")
+            .GetArrayLength().ShouldBe(0);
+        (await RunAsync("callbacks", "list", "--state", "lost")).Refused(1, "state");
+        (await RunAsync("callbacks", "resend", $"{Guid.NewGuid()}", "cb_1")).Refused(1, "there is no task");
+    }
+
+    [Fact]
     public async Task A_purge_requires_confirmation()
     {
         await DeclareAsync(new { });

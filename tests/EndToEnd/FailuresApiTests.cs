@@ -29,7 +29,7 @@ public sealed class FailuresApiTests
             return groups.GetArrayLength() == 1 && (group = groups[0]).Whole("count") == 2;
         }, Deadline, "both failures are in one group");
         group.Names().ShouldBe(["id", "kind", "error_type", "message", "queue", "name", "owner", "state", "regressed", "count",
-            "first_seen_at", "last_seen_at", "sample_task_ids"], ignoreOrder: true);
+            "first_seen_at", "last_seen_at", "sample_task_ids", "versions"], ignoreOrder: true);
         (group.Text("message"), group.Text("error_type")).ShouldBe(("order <n> of <text> is broken", "Broken"));
         group.GetProperty("sample_task_ids").GetArrayLength().ShouldBe(2);
         (await stack.FindAsync("marker-4e1d7c")).ShouldBeEmpty();

@@ -1,5 +1,7 @@
 using System.Text;
+using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
+using TaskQueue.Client;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -92,6 +94,12 @@ public abstract class NativeListsTests(Stack stack)
     [InlineData("/batches?state=failed")]
     [InlineData("/batches?queue=a%20b")]
     [InlineData("/queues/a/schedules/b/next?count=x")]
+    [InlineData("/callbacks?state=done")]
+    [InlineData("/callbacks?queue=a%20b")]
+    [InlineData("/callbacks?cursor=5")]
+    [InlineData("/callbacks?cursor=cb_x")]
+    [InlineData("/callbacks?limit=0")]
+    [InlineData("/callbacks?task=1")]
     public async Task Bad_queries_are_refused(string path)
     {
         var reply = await Http.ReadAsync(path);
@@ -120,6 +128,19 @@ public abstract class NativeListsTests(Stack stack)
         var delivered = await Http.CallbackAsync(id, c => c.Text("state") == "delivered");
         delivered.GetProperty("log").GetArrayLength().ShouldBe(2);
         receiver.All.Select(r => r.Body).Distinct().Count().ShouldBe(1);
+        var listed = (await Http.ReadAsync($"/callbacks?queue={_queue}&state=delivered")).Json.GetProperty("callbacks");
+        var only = listed.EnumerateArray().ShouldHaveSingleItem();
+        (only.Text("id"), only.Text("task_id"), only.Text("queue"), only.Text("state"), only.GetProperty("log").GetArrayLength())
+            .ShouldBe((callback.Text("id"), $"{id}", _queue, "delivered", 2));
+        (await Http.ReadAsync($"/callbacks?queue={_queue}&state=failed")).Json.GetProperty("callbacks").GetArrayLength().ShouldBe(0);
+        await using var services = new ServiceCollection().AddTaskQueueClient(o => o.BaseAddress = Http.BaseAddress!)
+            .BuildServiceProvider();
+        var client = services.GetRequiredService<TaskQueueClient>();
+        var typed = (await client.CallbacksAsync(new CallbackQuery { Queue = _queue, State = "delivered" }).ToListAsync())
+            .ShouldHaveSingleItem();
+        (typed.TaskId, typed.Queue, typed.Log[^1].Status).ShouldBe((id, _queue, 200));
+        (await client.TaskCallbacksAsync(id)).ShouldHaveSingleItem().TaskId.ShouldBe(id);
+        (await client.ResendCallbackAsync(id, typed.Id)).State.ShouldBe("waiting");
         (await Http.PostAsync($"/tasks/{id}/callbacks/cb_999999999/resend", "")).Status.ShouldBe(404);
         (await Http.PostAsync($"/tasks/{id}/callbacks/1/resend", "")).Status.ShouldBe(404);
     }

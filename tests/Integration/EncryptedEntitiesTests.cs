@@ -2,6 +2,8 @@ using System.Security.Cryptography;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
+using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Failures;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Storage;
 using TaskQueue.Storage.Encryption;
@@ -63,6 +65,37 @@ public sealed class EncryptedEntitiesTests
 
         await using var other = await factory.CreateDbContextAsync();
         other.Open(await other.Schedules.AsNoTracking().ToListAsync()).ShouldAllBe(s => s.Settings.Payload == Payload);
+    }
+
+    [Fact]
+    public async Task Nothing_that_a_worker_wrote_about_a_failure_is_stored_plain()
+    {
+        const string Secret = "secret";
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        await using var engine = Engine(database);
+        var counts = new FailureCounts();
+        var type = $"{Secret}.{new string('é', FailureRules.MaxErrorType - Secret.Length - 1)}";
+
+        for (var attempt = 1; attempt <= 2; attempt++) // the second one into the group that is there
+        {
+            counts.Add(new Failure(null, "q", "n", FailureKind.Error, type, new FailureSample
+            {
+                TaskId = Guid.NewGuid(), Attempt = attempt, At = new DateTime(2030, 1, 2, 3, 4, 5, DateTimeKind.Utc),
+                Error = $"{Secret} error", Stack = $"{Secret} stack",
+            }));
+            await engine.FailureCounter.AddAsync(counts.Take(), new FailureOptions(), default);
+        }
+
+        var group = (await engine.Failures.ListAsync(new FailureFilter(), null, 10, Access.All, default)).ShouldHaveSingleItem();
+        (group.Count, group.ErrorType, group.Message).ShouldBe((2, type, $"{Secret} error"));
+        (await engine.Failures.FindAsync(group.Id, Access.All, default))!.Samples.Select(s => (s.Error, s.Stack))
+            .ShouldAllBe(s => s.Error == $"{Secret} error" && s.Stack == $"{Secret} stack");
+        await using var db = database.CreateContext();
+        var stored = await db.FailureGroups.AsNoTracking().SingleAsync();
+        string?[] texts = [stored.Message, stored.ErrorType,
+            .. (await db.FailureSamples.AsNoTracking().ToListAsync()).SelectMany(s => new[] { s.Error, s.Stack })];
+        texts.Length.ShouldBe(6);
+        texts.ShouldAllBe(t => t!.StartsWith("enc:v1:k1:"));
     }
 
     private static ScheduleRecord Schedule(string name) =>

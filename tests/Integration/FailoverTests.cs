@@ -179,6 +179,59 @@ public sealed class FailoverTests : IAsyncLifetime
         await feed.StopAsync(CancellationToken.None);
     }
 
+    /// <summary>Whether the new server has given the lost ids again by the time the client comes back, or not yet.</summary>
+    [Theory]
+    [InlineData(20)]
+    [InlineData(200)]
+    public async Task A_client_that_comes_back_with_an_id_of_before_misses_nothing(int submitted)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        string last;
+        using (var feed = await FeedAsync())
+        {
+            await using var batches = Listen(feed, null, patience.Token);
+            await batches.MoveNextAsync();
+            for (var i = 0; i < 50; i++)
+                await SubmitAsync();
+            await PublishAsync();
+            for (var i = 0; i < 100; i++)
+                await SubmitAsync();
+            await ReceiveAsync(batches, 150);
+            last = batches.Current.Events[^1].Cursor;
+            await feed.StopAsync(CancellationToken.None);
+        }
+
+        await ExecuteAsync("delete from outbox where id > 50; delete from ready; update outbox_lease set timeline = 'before'; "
+            + "select setval(pg_get_serial_sequence('outbox', 'id'), 50)");
+        await _watched.FailOverAsync();
+        var ids = new List<Guid>();
+        for (var i = 0; i < submitted; i++)
+            ids.Add(await SubmitAsync());
+        await PublishAsync();
+
+        using var next = await FeedAsync(); // of another process
+        await using var resumed = Listen(next, EventCursor.Parse(last), patience.Token);
+        var received = new HashSet<Guid>(); // some twice
+        while (!received.IsSupersetOf(ids) && await resumed.MoveNextAsync())
+            received.UnionWith(resumed.Current.Events.Select(e => e.Event.TaskId));
+        received.IsSupersetOf(ids).ShouldBeTrue();
+        EventCursor.Parse(resumed.Current.Cursor)!.Server.ShouldNotBe(EventCursor.Parse(last)!.Server);
+        await next.StopAsync(CancellationToken.None);
+    }
+
+    private async Task<EventFeed> FeedAsync()
+    {
+        await _watched.Watch.MeasureAsync(CancellationToken.None);
+        var feed = new EventFeed(
+            _engine.Store, _engine.Queries, Get<PostCommitNotifier>(), _watched.Watch, Get<PollingServices>());
+        await feed.StartAsync(CancellationToken.None);
+        return feed;
+    }
+
+    private static IAsyncEnumerator<EventBatch> Listen(EventFeed feed, EventPosition? after, CancellationToken cancellationToken) =>
+        feed.ListenAsync(new EventFilter(null, Access.All), after, TimeSpan.FromSeconds(1), cancellationToken)
+            .GetAsyncEnumerator(cancellationToken);
+
     /// <summary>A tenure of the outbox dispatcher that publishes all there is.</summary>
     private async Task PublishAsync()
     {

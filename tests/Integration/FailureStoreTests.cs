@@ -1,7 +1,9 @@
+using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Failures;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Workers;
 using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -147,6 +149,37 @@ public sealed class FailureStoreTests
         (await engine.Failures.RemoveAsync(null, At(60), 10)).ShouldBe(3);
         await using var db = database.CreateContext();
         (db.FailureGroups.Count(), db.FailureSamples.Count()).ShouldBe((0, 0));
+    }
+
+    [Theory]
+    [MemberData(nameof(Providers))]
+    public async Task A_group_has_the_newest_versions_of_the_workers_that_failed(DatabaseProvider provider)
+    {
+        await using var database = await TestDatabase.CreateAsync(provider);
+        await using var engine = new TestEngine(database.Address);
+        var workers = engine.Services.GetRequiredService<IWorkerStore>();
+        await workers.WriteAsync([.. Enumerable.Range(1, 7).Select(n => Listed($"w{n}", "key", $"1.{n}"))], default);
+        await workers.WriteAsync([Listed("w1", "other", "2.0"), Listed("silent", "key", null)], default);
+
+        await AddAsync(engine, By("w1", "key"), By("unknown", "key"), By("silent", "key"), By("w1", "unknown"));
+        (await VersionsAsync()).ShouldBe(["1.1"]);
+        await AddAsync(engine, By("w2", "key"), By("w3", "key"), By("w2", "key"));
+        await AddAsync(engine, By("w1", "key"));
+        (await VersionsAsync()).ShouldBe(["1.1", "1.3", "1.2"]);
+        await AddAsync(engine, [.. Enumerable.Range(4, 4).Select(n => By($"w{n}", "key")), By("w1", "other")]);
+        (await VersionsAsync()).ShouldBe(["2.0", "1.7", "1.6", "1.5", "1.4"]);
+
+        static Failure By(string worker, string key) => Failure("ann", "q", 1) with { Worker = new FailedWorker(worker, key) };
+
+        static WorkerSighting Listed(string name, string credential, string? version)
+        {
+            var key = new WorkerKey("ann", credential, name);
+            return new(new WorkerEntry(key, T0).Id, key, new WorkerContact(WorkerContact.Http, "ann") { Version = version }, null, T0, T0,
+                HasStopped: false);
+        }
+
+        async Task<IReadOnlyList<string>> VersionsAsync() => FailureRules.VersionsOf(
+            (await engine.Failures.ListAsync(new FailureFilter(), null, 10, Ann, default)).ShouldHaveSingleItem());
     }
 
     private static TaskState Running(string owner) => New(change: t =>

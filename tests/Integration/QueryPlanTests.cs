@@ -6,10 +6,12 @@ using Npgsql;
 using Shouldly;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Failures;
 using TaskQueue.Engine.Memory;
 using TaskQueue.Engine.Schedules;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Storage;
+using TaskQueue.Storage.Failures;
 using TaskQueue.Storage.Postgres;
 using TaskQueue.Storage.Schedules;
 using TaskQueue.Storage.Tasks;
@@ -71,6 +73,7 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
         using var watch = new PlanWatch(connectionString, PostgresProvider.StoreOptions, planCacheMode);
         var (contexts, now) = (new Contexts(queries.Source), Micros.Now(TimeProvider.System));
         await ListAsync(new TaskQueries(contexts, Options.Create(new MemoryOptions()), TimeProvider.System));
+        await CountFailuresAsync(new FailureStore(contexts, TimeProvider.System), now);
         var schedules = new ScheduleStore(contexts);
         await schedules.NextAsync([]);
         var due = (await schedules.ListDueAsync(now, []))[0].Schedule;
@@ -95,6 +98,19 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
             var page = await queries.ListAsync("q0", list, from: null, max: 10, Access.All, CancellationToken.None);
             await queries.ListAsync("q0", list, page.Last, max: 10, Access.All, CancellationToken.None);
         }
+    }
+
+    /// <summary>New groups each time: there are none of another queue yet.</summary>
+    private static Task CountFailuresAsync(FailureStore failures, DateTime now)
+    {
+        var counts = new FailureCounts();
+        for (var n = 0; n < 20; n++)
+        {
+            var sample = new FailureSample { TaskId = Guid.NewGuid(), Attempt = 1, At = now, Error = "broken" };
+            counts.Add(new Failure("o1", $"q{Guid.NewGuid():N}", "work", FailureKind.Error, "E", sample) { Worker = new("w1", "key") });
+        }
+
+        return failures.AddAsync(counts.Take(), new FailureOptions(), CancellationToken.None);
     }
 
     private static string Document(ILookup<KnownStatement, RanStatement> plans)

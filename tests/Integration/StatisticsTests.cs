@@ -144,6 +144,36 @@ public sealed class StatisticsTests
 
     [Theory]
     [MemberData(nameof(Providers))]
+    public async Task Of_an_hour_the_busiest_queues_are_kept_and_the_others_of_an_owner_are_added_up(DatabaseProvider provider)
+    {
+        await using var database = await TestDatabase.CreateAsync(provider);
+        await using var engine = new TestEngine(database.Address);
+        var store = engine.Services.GetRequiredService<IStatisticsStore>();
+        var time = new SteppedTime();
+        time.Step(T0.AddMinutes(10) - TimeProvider.System.GetUtcNow().UtcDateTime);
+        await store.AddAsync([.. Enumerable.Range(1, 15).Select(n => Counts($"q{n}", n, T0, "a")), Counts("r", 100, T0, "b"),
+            Counts("s", 1, T0, "b"), Counts("q2", 3, T0.AddMinutes(1), "a"), MinuteCounts.Sample("waits", T0, 3, 5)], Never);
+        var job = new StatisticsRollUp(store, Options.Create(new StatisticsOptions { MaxKeptSeries = 10 }), time);
+
+        for (var again = 0; again < 2; again++)
+        {
+            await job.RunAsync(() => { }, Never);
+            foreach (var step in new[] { StatisticsStep.Hour, StatisticsStep.Day })
+            {
+                (await ReadAsync(store, step)).ToDictionary(r => r.Queue, r => r.Submitted).ShouldBe(
+                    new Dictionary<string, long>
+                    {
+                        [""] = 1 + 5 + 3 + 4 + 5 + 6 + 1, ["q10"] = 10, ["q11"] = 11, ["q12"] = 12, ["q13"] = 13, ["q14"] = 14, ["q15"] = 15,
+                        ["q7"] = 7, ["q8"] = 8, ["q9"] = 9, ["r"] = 100,
+                    }, ignoreOrder: true);
+                (await ReadAsync(store, step, Access.Of("b"))).Select(r => (r.Queue, r.Submitted)).ShouldBe([("", 1), ("r", 100)]);
+                (await ReadAsync(store, step)).Single(r => r.Queue is "").Waiting.ShouldBe(3);
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Providers))]
     public async Task The_scheduler_samples_what_waits(DatabaseProvider provider)
     {
         await using var database = await TestDatabase.CreateAsync(provider);

@@ -39,6 +39,31 @@ public sealed class TaskLogStoreTests
 
     [Theory]
     [MemberData(nameof(Providers))]
+    public async Task The_oldest_lines_of_many_tasks_are_dropped_by_their_number_or_by_their_bytes(DatabaseProvider provider)
+    {
+        await using var database = await TestDatabase.CreateAsync(provider);
+        await using var engine = new TestEngine(database.Address);
+        var tasks = Enumerable.Range(0, 6).Select(_ => New()).ToList();
+        await engine.Store.GivenAsync(database, tasks);
+        var large = new TaskLogLine(T0, TaskLogLevel.Info, new string('x', TaskLogRules.MaxBytes / 4));
+
+        for (var round = 0; round < 12; round++)
+        {
+            await AppendAsync(engine, [.. tasks.Select((task, i) => i % 3 == 0 ? Chunk(task, 1, 100)
+                : i % 3 == 1 ? new TaskLogChunk(task.CorrelationId, 1, [large])
+                : Chunk(task, 1, 1))]);
+        }
+
+        for (var i = 0; i < tasks.Count; i++)
+        {
+            (await ReadAsync(engine, tasks[i])).Select(e => e.Number)
+                .ShouldBe((i % 3 == 0 ? Enumerable.Range(201, 1000) : i % 3 == 1 ? Enumerable.Range(9, 4) : Enumerable.Range(1, 12))
+                    .Select(n => (long)n));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Providers))]
     public async Task Several_processes_append_to_one_task(DatabaseProvider provider)
     {
         await using var database = await TestDatabase.CreateAsync(provider);

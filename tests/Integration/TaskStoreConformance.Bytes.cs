@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
+using TaskQueue.Contracts;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Storage;
@@ -46,6 +47,29 @@ public abstract partial class TaskStoreConformance
         claimed.ShouldHaveSingleItem().CorrelationId.ShouldBe(tasks[0].CorrelationId);
         claimed[0].Payload.Length.ShouldBe(100_000);
         (await Database.GetAsync(tasks[1].CorrelationId)).Attempt.ShouldBe(0);
+    }
+
+    [Theory]
+    [InlineData(OverwriteFields.ScheduledAt, 1000)]
+    [InlineData(OverwriteFields.Payload, 50)]
+    public async Task A_duplicate_reads_no_payload_and_overwrites_only_what_it_says(OverwriteFields overwrite, int expected)
+    {
+        TaskState Keyed(int length) =>
+            New("q", t => (t.DedupeKey, t.Payload, t.Headers, t.DueAt) = ("k", Text(length), "{}", T0.AddDays(1)));
+        var holder = Keyed(1000);
+        await Store.InsertAsync([new NewTask(holder)]);
+        var duplicate = Keyed(50);
+        duplicate.DueAt = T0.AddSeconds(30);
+
+        var answer = (await Store.InsertAsync([new NewTask(duplicate, overwrite)]))!.ShouldHaveSingleItem();
+
+        (answer.Id, answer.Result).ShouldBe((holder.CorrelationId, SubmitStatus.Overwritten));
+        answer.Task!.Payload.Length.ShouldBe(overwrite == OverwriteFields.Payload ? 50 : 0);
+        var stored = await Database.GetAsync(holder.CorrelationId);
+        (stored.Payload.Length, stored.Headers).ShouldBe((expected, "{}"));
+        stored.DueAt.ShouldBe(overwrite == OverwriteFields.Payload ? holder.DueAt : duplicate.DueAt);
+        await using var session = await Store.BeginAsync();
+        (await session.LoadAsync([holder.CorrelationId]))[holder.CorrelationId].Octets.ShouldBe(expected + 2);
     }
 
     [Fact]

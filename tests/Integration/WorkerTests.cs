@@ -96,6 +96,56 @@ public sealed class WorkerTests
 
     [Theory]
     [MemberData(nameof(Providers))]
+    public async Task What_a_process_knows_of_an_earlier_start_ends_no_drain(DatabaseProvider provider)
+    {
+        await using var database = await TestDatabase.CreateAsync(provider);
+        await using var engine = new TestEngine(database.Address);
+        var store = engine.Services.GetRequiredService<IWorkerStore>();
+        var second = Instance("w", 10, "2") with { StartedAt = T0.AddSeconds(10) };
+        await store.WriteAsync([Instance("w", 0, "1")], Never);
+        await store.WriteAsync([second], Never);
+        (await store.DrainAsync(second.Id, Never)).ShouldBeTrue();
+
+        await store.WriteAsync([Instance("w", 20, "1")], Never); // it knows the worker's claims before the start, and a report since
+        await store.WriteAsync([second with { SeenAt = T0.AddSeconds(15), HasStopped = true }], Never); // late
+
+        var draining = (await store.FindAsync(second.Id, Access.All, Never))!;
+        (draining.State, draining.Draining, draining.Instance, draining.StartedAt, draining.LastSeenAt)
+            .ShouldBe((WorkerState.Active, true, "2", T0.AddSeconds(10), T0.AddSeconds(20)));
+
+        await store.WriteAsync([Instance("w", 18, "3") with { StartedAt = T0.AddSeconds(17) }], Never);
+        var restarted = (await store.FindAsync(second.Id, Access.All, Never))!;
+        (restarted.Draining, restarted.Instance, restarted.StartedAt).ShouldBe((false, "3", T0.AddSeconds(17)));
+    }
+
+    [Fact]
+    public void A_read_of_draining_workers_does_not_undo_what_happened_after_it_began()
+    {
+        var registry = Old();
+        var (key, contact) = (new WorkerKey("a", "key", "w"), new WorkerContact(WorkerContact.Http, "a") { Instance = "1" });
+        var worker = registry.Seen(key, contact)!;
+        IReadOnlySet<string> none = new HashSet<string>(), all = new HashSet<string> { worker.Id };
+
+        var before = registry.Moment();
+        registry.Drain(worker.Id);
+        registry.Update(none, before);
+        worker.IsDraining.ShouldBeTrue();
+        registry.Update(all, registry.Moment());
+        worker.IsDraining.ShouldBeTrue();
+
+        before = registry.Moment();
+        registry.Seen(key, contact with { Instance = "2" });
+        registry.Update(all, before);
+        worker.IsDraining.ShouldBeFalse();
+
+        registry.Update(all, registry.Moment()); // the second start was asked too
+        worker.IsDraining.ShouldBeTrue();
+        registry.Update(none, registry.Moment());
+        worker.IsDraining.ShouldBeFalse();
+    }
+
+    [Theory]
+    [MemberData(nameof(Providers))]
     public async Task A_tenant_sees_its_own_workers_and_pages_continue_where_they_ended(DatabaseProvider provider)
     {
         await using var database = await TestDatabase.CreateAsync(provider);

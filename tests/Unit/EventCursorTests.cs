@@ -14,7 +14,10 @@ public sealed class EventCursorTests
         {
             var streams = random.Next(65);
             var cursors = Enumerable.Range(0, 64).Select(s => s < streams ? random.NextInt64(1L << random.Next(1, 62)) : 0).ToArray();
-            EventCursor.Parse(EventCursor.ToText(cursors)).ShouldBe(cursors);
+            var server = i % 2 == 0 ? 0 : random.Next();
+            var position = EventCursor.Parse(EventCursor.ToText(cursors, server)).ShouldNotBeNull();
+            position.Offsets.ShouldBe(cursors);
+            position.Server.ShouldBe(server);
         }
     }
 
@@ -28,6 +31,7 @@ public sealed class EventCursorTests
     [InlineData("AQE")]
     [InlineData("AQEC")]
     [InlineData("AQEAAA")]
+    [InlineData("AQEABQU")]
     [InlineData("AQEB")]
     [InlineData("AUEA")]
     [InlineData("gAAA")]

@@ -58,6 +58,7 @@ internal static class EntryPoint
         QueueCommands.Pause(), QueueCommands.Resume(), QueueCommands.Purge(), QuarantineCommands.Create(), MaintenanceCommands.Create(),
         QuotaCommand.Create(),
         KeyCommands.Keys(), AuditCommand.Create(), SearchCommand.Create(), WorkerCommands.Create(), StatisticsCommand.Create(),
+        BatchCommands.Create(), ScheduleCommands.Create(), CallbackCommands.Create(),
         OperationCommands.Create(),
     ];
 

@@ -105,7 +105,7 @@ internal static class EventEndpoints
         return [.. names.Select(n => QueueNames.IsValid(n) ? n! : throw Wrong($"queue must be a name ({QueueNames.Rule})"))];
     }
 
-    private static long[]? After(StringValues header) =>
+    private static EventPosition? After(StringValues header) =>
         header.Count == 0 || (header.Count == 1 && header[0] is "") ? null
         : header.Count == 1 && EventCursor.Parse(header[0] ?? "") is { } cursor ? cursor
         : throw Wrong($"{LastEventId} must be the id of an event of this stream");

@@ -24,14 +24,17 @@ internal sealed record FailureList(IReadOnlyList<FailureItem> Groups, string? Ne
 /// <param name="FirstSeenAt">When the first of them failed.</param>
 /// <param name="LastSeenAt">When the last of them failed.</param>
 /// <param name="SampleTaskIds">Tasks of the newest failures, at most 5; they may be gone.</param>
+/// <param name="Versions">Versions of the workers that failed, at most 5, those with the newest failures first; empty if the workers do not
+/// tell.</param>
 internal sealed record FailureItem(
     Guid Id, string Kind, string? ErrorType, string Message, string Queue, string? Name, string? Owner, string State, bool Regressed,
-    long Count, DateTime FirstSeenAt, DateTime LastSeenAt, IReadOnlyList<Guid> SampleTaskIds);
+    long Count, DateTime FirstSeenAt, DateTime LastSeenAt, IReadOnlyList<Guid> SampleTaskIds, IReadOnlyList<string> Versions);
 
 /// <summary>GET /failures/{id}: a group with its newest failures.</summary>
 internal sealed record FailureDetails(
     Guid Id, string Kind, string? ErrorType, string Message, string Queue, string? Name, string? Owner, string State, bool Regressed,
-    long Count, DateTime FirstSeenAt, DateTime LastSeenAt, IReadOnlyList<Guid> SampleTaskIds, IReadOnlyList<FailureSampleItem> Samples);
+    long Count, DateTime FirstSeenAt, DateTime LastSeenAt, IReadOnlyList<Guid> SampleTaskIds, IReadOnlyList<string> Versions,
+    IReadOnlyList<FailureSampleItem> Samples);
 
 /// <summary>A failed attempt.</summary>
 internal sealed record FailureSampleItem(Guid TaskId, int Attempt, DateTime At, string? Worker, string Error, string? Stack);
@@ -58,7 +61,7 @@ internal static class FailureMapping
     public static FailureItem ToItem(FailureGroup g, Redactor redactor) =>
         new(g.Id, Word(g.Kind), g.ErrorType is not null && redactor.IsOn ? Redactor.Hidden : g.ErrorType,
             redactor.IsOn ? Redactor.Hidden : g.Message, g.Queue, g.Name, g.Owner, Word(g.State), g.Regressed, g.Count,
-            g.FirstSeenAt, g.LastSeenAt, [.. g.Samples.Select(s => s.TaskId).Distinct()]);
+            g.FirstSeenAt, g.LastSeenAt, [.. g.Samples.Select(s => s.TaskId).Distinct()], FailureRules.VersionsOf(g));
 
     /// <param name="g">The group.</param>
     /// <param name="redactor">What to hide.</param>
@@ -67,7 +70,7 @@ internal static class FailureMapping
     {
         var item = ToItem(g, redactor);
         return new(item.Id, item.Kind, item.ErrorType, item.Message, item.Queue, item.Name, item.Owner, item.State, item.Regressed,
-            item.Count, item.FirstSeenAt, item.LastSeenAt, item.SampleTaskIds,
+            item.Count, item.FirstSeenAt, item.LastSeenAt, item.SampleTaskIds, item.Versions,
             [.. g.Samples.Select(s => new FailureSampleItem(s.TaskId, s.Attempt, s.At, s.Worker, Text("error", s, s.Error)!,
                 Text("stack", s, s.Stack)))]);
 

@@ -3,10 +3,13 @@ using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Http.Answers;
 using TaskQueue.Http.Audit;
 using TaskQueue.Http.Auth;
 using TaskQueue.Http.Errors;
+using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Tasks;
 
@@ -23,7 +26,47 @@ internal static class CallbackEndpoints
         callbacks.MapPost("/{callback}/resend", ResendAsync).Needs(Scope.Enqueue).Audited("callback.resend").Produces<TaskCallback>(202)
             .ProducesProblem(404).ProducesProblem(409)
             .WithSummary("Send a callback again that was delivered or has failed: one more try.");
+        app.MapGroup("/callbacks").WithTags("callbacks").AnswerFaults(ApiErrors.Problem)
+            .MapGet("", ListAllAsync).Needs(Scope.Read).Produces<CallbackList>().ProducesProblem(400)
+            .TakesQuery("state", "Only callbacks in this state: waiting, delivered or failed.")
+            .TakesQuery("queue", "Only callbacks of tasks and batches of this queue.").TakesQuery("limit", "1 to 200; default 50.")
+            .TakesQuery("cursor", "Value of next_cursor from the previous page.")
+            .WithSummary("List callbacks of all tasks and batches, newest first.");
     }
+
+    private static async Task<IResult> ListAllAsync(HttpContext context, ICallbackQueries queries, Redaction redaction)
+    {
+        var page = PageQuery.Read(context.Request, "state", "queue");
+        var queue = PageQuery.Single(context.Request, "queue");
+        if (queue is not null)
+        {
+            if (!QueueNames.IsValid(queue))
+                throw new ApiException(400, "invalid_request", $"queue must be {QueueNames.Rule}");
+            context.Demand(queue);
+        }
+
+        var filter = new CallbackFilter(StateOf(PageQuery.Single(context.Request, "state")), queue);
+        long? before = page.Cursor is null ? null : NumberOf(page.Cursor) ?? throw PageQuery.WrongCursor();
+        var found = await queries.ListAsync(filter, before, page.Limit, context.Access(), context.RequestAborted);
+        var redactor = redaction.For(context.Caller());
+        return Results.Json(
+            new CallbackList([.. found.Callbacks.Select(c => TaskMapping.ToItem(c, redactor))],
+                found.Next is { } next ? $"{Prefix}{next}" : null),
+            TaskJson.Instance.CallbackList);
+    }
+
+    private static CallbackState? StateOf(string? word) => word switch
+    {
+        null => null,
+        "waiting" => CallbackState.Waiting,
+        "delivered" => CallbackState.Delivered,
+        "failed" => CallbackState.Failed,
+        _ => throw new ApiException(400, "invalid_request", "state must be waiting, delivered or failed"),
+    };
+
+    private static long? NumberOf(string id) =>
+        id.StartsWith(Prefix, StringComparison.Ordinal)
+            && long.TryParse(id.AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
 
     private static async Task<IResult> ListAsync(string id, HttpContext context, ITaskQueries queries, IBatchQueries batches,
         Redaction redaction)
@@ -38,9 +81,7 @@ internal static class CallbackEndpoints
     {
         context.AuditTarget($"task/{id}/callback/{callback}");
         var seen = await SeenAsync(id, context, queries, batches);
-        if (!callback.StartsWith(Prefix, StringComparison.Ordinal)
-            || !long.TryParse(callback.AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
-            || !seen.Exists(c => c.Id == number)
+        if (NumberOf(callback) is not { } number || !seen.Exists(c => c.Id == number)
             || await repeats.RepeatAsync(Guid.Parse(id), number, Micros.Now(time)) is not { } repeated)
             throw new ApiException(404, "not_found", $"task {id} has no callback {callback}");
         if (!repeated.IsRepeated)

@@ -72,6 +72,27 @@ internal sealed record TaskCallbacks(IReadOnlyList<TaskCallback> Callbacks);
 internal sealed record TaskCallback(string Id, string Url, string State, int Attempts, DateTime? DueAt, DateTime CreatedAt,
     DateTime? FinishedAt, RawJson Log);
 
+/// <summary>GET /callbacks: newest first.</summary>
+/// <param name="Callbacks">The callbacks. A page looks at 5,000 callbacks, so it may have few or none and still not be the last.</param>
+/// <param name="NextCursor">The <c>cursor</c> of the next page; null at the end.</param>
+internal sealed record CallbackList(IReadOnlyList<CallbackItem> Callbacks, string? NextCursor);
+
+/// <summary>A callback of a task or a batch.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="TaskId">The task or batch, as in <c>/tasks/{id}/callbacks</c>.</param>
+/// <param name="Queue">Queue of the task or batch; null if it is gone.</param>
+/// <param name="Owner">Its owner.</param>
+/// <param name="Url">The receiver.</param>
+/// <param name="State"><c>waiting</c>, <c>delivered</c> or <c>failed</c>.</param>
+/// <param name="Attempts">Number of tries.</param>
+/// <param name="DueAt">When the next try is due; null at the end.</param>
+/// <param name="CreatedAt">When its task or batch ended.</param>
+/// <param name="FinishedAt">When it was delivered or has failed.</param>
+/// <param name="Log">One entry per try: at, status or error, duration_ms.</param>
+internal sealed record CallbackItem(
+    string Id, Guid TaskId, string? Queue, string? Owner, string Url, string State, int Attempts, DateTime? DueAt, DateTime CreatedAt,
+    DateTime? FinishedAt, RawJson Log);
+
 /// <summary>Source-generated JSON of the API.</summary>
 [JsonSerializable(typeof(TaskQueued))]
 [JsonSerializable(typeof(TaskList))]
@@ -81,6 +102,7 @@ internal sealed record TaskCallback(string Id, string Url, string State, int Att
 [JsonSerializable(typeof(TaskDetails))]
 [JsonSerializable(typeof(TaskCallbacks))]
 [JsonSerializable(typeof(TaskCallback))]
+[JsonSerializable(typeof(CallbackList))]
 [JsonSerializable(typeof(RetryBody))]
 internal sealed partial class TaskJson : JsonSerializerContext
 {
@@ -108,6 +130,13 @@ internal static class TaskMapping
     public static TaskCallback ToCallback(Callback c, Redactor redactor) =>
         new($"cb_{c.Id}", redactor.Text("callback_url", c.Url), c.State.ToString().ToLowerInvariant(), c.Attempts,
             c.FinishedAt is null ? c.DueAt : null, c.CreatedAt, c.FinishedAt, new RawJson(redactor.Json(c.Log)));
+
+    public static CallbackItem ToItem(ListedCallback listed, Redactor redactor)
+    {
+        var (c, shown) = (listed.Callback, ToCallback(listed.Callback, redactor));
+        return new(shown.Id, c.SubjectId, listed.Queue, c.Owner, shown.Url, shown.State, shown.Attempts, shown.DueAt, shown.CreatedAt,
+            shown.FinishedAt, shown.Log);
+    }
 
     /// <summary>The API's word for a submit status.</summary>
     public static string Word(SubmitStatus result) =>

@@ -56,7 +56,7 @@ internal static class WorkerEndpoints
         var worker = workers.Seen(request.WorkerKey, request.Contact, request.Targets);
         var tasks = worker is { IsDraining: true } && !worker.TellFirst()
             ? await RestAsync(TimeSpan.FromSeconds(wait), drain, context.RequestAborted)
-            : await TakeAsync(claims, request, TimeSpan.FromSeconds(wait), drain, context);
+            : await TakeAsync(claims, request with { Registered = worker }, TimeSpan.FromSeconds(wait), drain, context);
         // A worker that disconnected in the meantime, for example because it stops, never receives them.
         if (tasks.Count > 0 && context.RequestAborted.IsCancellationRequested)
             await taskService.ApplyAsync(

@@ -3,6 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using MassTransit;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
 using RabbitMQ.Client.Exceptions;
 using TaskQueue.Contracts;
 
@@ -17,8 +18,8 @@ public sealed class TaskQueueBusProducer : ITaskProducer
 {
     private const int MaxMany = 1000;
 
-    /// <summary>Maximum characters of data per message.</summary>
-    private const int MaxChars = 4 * 1024 * 1024;
+    /// <summary>Bytes of a message, unless a single task has more.</summary>
+    private const int MaxBytes = 8 * 1024 * 1024;
 
     private readonly ITaskQueueProducerBus _bus;
     private readonly BusProducerOptions _options;
@@ -47,18 +48,27 @@ public sealed class TaskQueueBusProducer : ITaskProducer
     {
         ArgumentNullException.ThrowIfNull(tasks);
         var answers = new List<EnqueuedTask>();
-        var (message, chars) = (new List<SubmittedTask>(), 0);
+        var (message, bytes) = (new List<SubmittedTask>(), 0L);
+        var most = Math.Min(MaxBytes, _options.MaxMessageBytes - MessageSize.Envelope);
         foreach (var task in tasks)
         {
             var submission = ToSubmission(_codec.EncodeTask(task));
-            if (message.Count == MaxMany || (message.Count > 0 && chars + submission.Payload.Length > MaxChars))
+            var own = MessageSize.Of(submission);
+            if (own > _options.MaxMessageBytes - MessageSize.Envelope)
+            {
+                throw new TaskQueueException($"task {task.Id} has about {own} bytes in a message, and "
+                    + $"BusProducerOptions.MaxMessageBytes is {_options.MaxMessageBytes}; tasks before it may be enqueued",
+                    413, "too_large");
+            }
+
+            if (message.Count == MaxMany || (message.Count > 0 && bytes + own > most))
             {
                 await SendAsync(message, cancellationToken);
-                (message, chars) = ([], 0);
+                (message, bytes) = ([], 0);
             }
 
             message.Add(submission);
-            chars += submission.Payload.Length;
+            bytes += own;
             answers.Add(new EnqueuedTask(task.Id, EnqueueResult.Sent));
         }
 
@@ -92,6 +102,11 @@ public sealed class TaskQueueBusProducer : ITaskProducer
         {
             throw new TaskQueueException($"the broker's user '{_user}' may not write to {Addresses.SubmitQueue}", 0, "forbidden", fault);
         }
+        catch (Exception fault) when (IsTooLarge(fault))
+        {
+            throw new TaskQueueException("the message is larger than the broker takes; set BusProducerOptions.MaxMessageBytes to its "
+                + "max_message_size", 413, "too_large", fault);
+        }
         catch (Exception fault) when (!cancellationToken.IsCancellationRequested)
         {
             // When a connection breaks, its pending sends fail with exceptions of various types.
@@ -111,9 +126,17 @@ public sealed class TaskQueueBusProducer : ITaskProducer
                 context.Headers.Set("tracestate", state);
         });
 
+    /// <summary>Only its text tells a large message from other conditions.</summary>
+    private static bool IsTooLarge(Exception fault) =>
+        ReasonOf(fault) is { ReplyCode: Constants.ContentTooLarge }
+            || (ReasonOf(fault) is { ReplyCode: Constants.PreconditionFailed, ReplyText: { } text }
+                && text.Contains("message size", StringComparison.OrdinalIgnoreCase));
+
     /// <summary>The AMQP reply code with which the broker closed the channel, or null.</summary>
-    private static ushort? ReplyCodeOf(Exception? fault) =>
-        fault is null ? null : (fault as OperationInterruptedException)?.ShutdownReason?.ReplyCode ?? ReplyCodeOf(fault.InnerException);
+    private static ushort? ReplyCodeOf(Exception fault) => ReasonOf(fault)?.ReplyCode;
+
+    private static ShutdownEventArgs? ReasonOf(Exception? fault) =>
+        fault is null ? null : (fault as OperationInterruptedException)?.ShutdownReason ?? ReasonOf(fault.InnerException);
 
     /// <summary>Builds the same message as POST /tasks.</summary>
     private SubmittedTask ToSubmission(NewTask task)

@@ -66,7 +66,9 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
     /// <summary>Repeats the start with each outcome even if already reported: reports may overtake each other.</summary>
     public async Task<IReadOnlyList<Attempt>> ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancellationToken)
     {
-        await SendAsync([.. attempts.Select(Start)], [], [.. attempts.Select(ToOutcome)], cancellationToken);
+        var entries = attempts.Select(a => (Start: Start(a), Outcome: Fitting(ToOutcome(a))));
+        foreach (var some in MessageSize.Split(entries, e => MessageSize.Of(e.Outcome), MessageSize.Default))
+            await SendAsync([.. some.Select(e => e.Start)], [], [.. some.Select(e => e.Outcome)], cancellationToken);
         return [];
     }
 
@@ -147,6 +149,15 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
 
     private AttemptStarted Start(Attempt attempt) => new(attempt.Item.Id, attempt.Item.Attempt, options.Lease?.TotalSeconds);
 
+    /// <summary>An outcome that the broker would refuse must not hold up all others: its task fails.</summary>
+    private AttemptOutcome Fitting(AttemptOutcome outcome)
+    {
+        var fitting = MessageSize.Fit(outcome, MessageSize.Default);
+        if (fitting.Result is null && outcome.Result is not null)
+            LogTooLarge(outcome.TaskId, fitting.Error);
+        return fitting;
+    }
+
     private static AttemptOutcome ToOutcome(Attempt attempt) =>
         new(attempt.Item.Id, attempt.Item.Attempt, attempt.Outcome?.Result, attempt.Outcome?.Error,
             attempt.Outcome?.Retryable ?? true, attempt.Outcome?.Delay?.TotalSeconds)
@@ -188,6 +199,9 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
     private static string? Text(JsonElement headers, string name) =>
         headers.ValueKind == JsonValueKind.Object && headers.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String
             ? value.GetString() : null;
+
+    [LoggerMessage(LogLevel.Error, "The result of task {TaskId} cannot be sent, so it fails: {Why}")]
+    private partial void LogTooLarge(Guid taskId, string? why);
 
     [LoggerMessage(LogLevel.Information,
         "This worker lost task {TaskId} attempt {Attempt}: it was cancelled, or its lease expired")]

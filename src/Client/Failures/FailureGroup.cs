@@ -44,6 +44,9 @@ public sealed record FailureGroup
     /// <summary>Tasks of the newest failures, at most 5; they may be gone.</summary>
     public IReadOnlyList<Guid> SampleTaskIds { get; init; } = [];
 
+    /// <summary>Versions of the workers that failed, at most 5, those with the newest failures first; empty if they do not tell.</summary>
+    public IReadOnlyList<string> Versions { get; init; } = [];
+
     /// <summary>The newest failures; empty in lists.</summary>
     public IReadOnlyList<FailureSample> Samples { get; init; } = [];
 }

@@ -42,6 +42,16 @@ public sealed partial class DatabaseWatch : PollingService
     /// <summary>How often the database has failed over to a server that may lack the last transactions.</summary>
     internal int Failovers => Volatile.Read(ref _failovers);
 
+    /// <summary>Tells the database's servers apart: the same in all processes, changed by a failover; 0 if unknown.</summary>
+    internal int ServerMark
+    {
+        get
+        {
+            lock (_lock)
+                return MarkOf(_server);
+        }
+    }
+
     /// <summary>The difference of this machine's clock, if it is large; otherwise null.</summary>
     public string? Difference
     {
@@ -84,6 +94,17 @@ public sealed partial class DatabaseWatch : PollingService
             LogRight(Logger);
         _isOff = isOff;
         return Interval;
+    }
+
+    /// <summary>FNV-1a, of which 20 bits are kept.</summary>
+    private static int MarkOf(string? server)
+    {
+        if (server is null)
+            return 0;
+        var hash = 2166136261u;
+        foreach (var c in server)
+            hash = (hash ^ c) * 16777619u;
+        return (int)((hash ^ (hash >> 20)) & 0xFFFFF) is > 0 and var mark ? mark : 1;
     }
 
     private void NoteServer(DatabaseTime answer)

@@ -45,6 +45,8 @@ internal sealed record StoredText(string Property, Place Place, string? Value, A
             case FailureGroup group:
                 yield return new(nameof(FailureGroup.Message), new("failure_groups.message", group.Id), group.Message,
                     v => group.Message = v!);
+                yield return new(nameof(FailureGroup.ErrorType), new("failure_groups.error_type", group.Id), group.ErrorType,
+                    v => group.ErrorType = v);
                 break;
             case FailureSample sample:
                 var attempt = string.Create(CultureInfo.InvariantCulture, $"{sample.TaskId:N}/{sample.Attempt}");

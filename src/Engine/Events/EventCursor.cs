@@ -3,16 +3,22 @@ using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Events;
 
+/// <summary>A position in the outbox.</summary>
+/// <param name="Offsets">The last id of each partition.</param>
+/// <param name="Server">Mark of the database server that gave the ids: after a failover another event may have the same id; 0 if
+/// unknown.</param>
+public sealed record EventPosition(IReadOnlyList<long> Offsets, int Server);
+
 /// <summary>
-/// Encodes a position in the outbox as text that clients send back: the highest id, and each partition's distance from it, in groups of
-/// seven bits. Trailing partitions without events are omitted.
+/// Encodes a position in the outbox as text that clients send back: the highest id, each partition's distance from it, and the mark of the
+/// server, in groups of seven bits. Trailing partitions without events are omitted, and so is an unknown server.
 /// </summary>
 public static class EventCursor
 {
-    private const int MaxBytes = 10 * (TaskEvent.Partitions + 2);
+    private const int MaxBytes = 10 * (TaskEvent.Partitions + 3);
 
     /// <summary>Formats a position.</summary>
-    public static string ToText(ReadOnlySpan<long> cursors)
+    public static string ToText(ReadOnlySpan<long> cursors, int server = 0)
     {
         Span<byte> bytes = stackalloc byte[MaxBytes];
         var (length, highest) = (0, 0L);
@@ -23,11 +29,13 @@ public static class EventCursor
         Write(bytes, ref length, partitions);
         foreach (var cursor in cursors[..partitions])
             Write(bytes, ref length, highest - cursor);
+        if (server > 0)
+            Write(bytes, ref length, server);
         return Base64Url.EncodeToString(bytes[..length]);
     }
 
     /// <summary>Parses a position; null if the text is invalid.</summary>
-    public static long[]? Parse(string text)
+    public static EventPosition? Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
         Span<byte> buffer = stackalloc byte[MaxBytes];
@@ -44,7 +52,10 @@ public static class EventCursor
             cursors[i] = highest - behind;
         }
 
-        return bytes.IsEmpty && ToText(cursors) == text ? cursors : null; // only the canonical text of a position is valid
+        var server = bytes.IsEmpty ? 0 : Read(ref bytes);
+        // Only the canonical text of a position is valid.
+        return bytes.IsEmpty && server is >= 0 and <= int.MaxValue && ToText(cursors, (int)server) == text
+            ? new EventPosition(cursors, (int)server) : null;
     }
 
     private static void Write(Span<byte> bytes, ref int length, long number)

@@ -39,12 +39,12 @@ public sealed class EventFeed(
 
     /// <summary>Streams events until cancelled. The first batch arrives at once: every event from then on is delivered.</summary>
     /// <param name="filter">Selects the events.</param>
-    /// <param name="after">Offsets to start from, as parsed by <see cref="EventCursor"/>; null is now. Events past their retention are
+    /// <param name="after">Position to start from, as parsed by <see cref="EventCursor"/>; null is now. Events past their retention are
     /// skipped.</param>
     /// <param name="idle">An empty batch is returned after this time without events.</param>
     /// <param name="cancellationToken">Ends the stream.</param>
     /// <exception cref="TimeoutException">The listener reads too slowly; it may resume from its last cursor.</exception>
-    public async IAsyncEnumerable<EventBatch> ListenAsync(EventFilter filter, long[]? after, TimeSpan idle,
+    public async IAsyncEnumerable<EventBatch> ListenAsync(EventFilter filter, EventPosition? after, TimeSpan idle,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var listener = new EventListener(filter);
@@ -52,18 +52,19 @@ public sealed class EventFeed(
         {
             if (after is null)
                 await JoinAsync(listener, cancellationToken);
-            var at = await store.EndOfEventsAsync();
+            // The mark before the events: with an older one they are only sent again after a failover.
+            var position = new Position(database.ServerMark, await store.EndOfEventsAsync());
             if (after is not null)
             {
-                at = [.. after.Zip(at, Math.Min)]; // an offset beyond the end would hide earlier events
-                await foreach (var batch in CatchUpAsync(listener, at, cancellationToken))
+                position.At = await ResumeAsync(after, position);
+                await foreach (var batch in CatchUpAsync(listener, position, cancellationToken))
                     yield return batch;
             }
 
-            yield return new EventBatch([], EventCursor.ToText(at));
+            yield return new EventBatch([], position.ToText());
             while (true)
             {
-                if (await NextAsync(listener, at, idle, cancellationToken) is { } batch)
+                if (await NextAsync(listener, position, idle, cancellationToken) is { } batch)
                     yield return batch;
             }
         }
@@ -113,6 +114,18 @@ public sealed class EventFeed(
         _joined.Set();
     }
 
+    /// <summary>
+    /// Where a client goes on. Ids of another server, or beyond the end, are of events that a failover has lost, and what came since may
+    /// have them: so it begins again where the reader would (<see cref="NoteFailoverAsync"/>).
+    /// </summary>
+    private async Task<long[]> ResumeAsync(EventPosition after, Position end)
+    {
+        var isLost = (after.Server != 0 && end.Server != 0 && after.Server != end.Server)
+            || after.Offsets.Zip(end.At).Any(o => o.First > o.Second);
+        IEnumerable<long> at = after.Offsets.Zip(end.At, Math.Min); // an offset beyond the end would hide earlier events
+        return isLost ? [.. at.Zip(await store.LoadFailoverOffsetsAsync(), Math.Min)] : [.. at];
+    }
+
     /// <summary>Reads once for all listeners.</summary>
     /// <returns>Number of events read.</returns>
     private async Task<int> ReadAsync(CancellationToken cancellationToken)
@@ -150,11 +163,12 @@ public sealed class EventFeed(
         var failovers = database.Failovers;
         if (failovers == _failovers)
             return;
+        var server = database.ServerMark;
         if (_read is not null)
         {
             _read = [.. _read.Zip(await store.LoadFailoverOffsetsAsync(), Math.Min)];
             foreach (var listener in _listeners.Keys)
-                listener.Rewind(_read);
+                listener.Rewind(_read, server);
         }
 
         _failovers = failovers;
@@ -164,18 +178,18 @@ public sealed class EventFeed(
     /// Reads up to the present; then the listener joins and the events that arrived in the meantime are read too. Events seen twice are
     /// dropped.
     /// </summary>
-    private async IAsyncEnumerable<EventBatch> CatchUpAsync(EventListener listener, long[] at,
+    private async IAsyncEnumerable<EventBatch> CatchUpAsync(EventListener listener, Position position,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var joined = false;
         while (true)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var page = await store.ReadEventsAsync(at, MaxRead);
+            var page = await store.ReadEventsAsync(position.At, MaxRead);
             var owners = listener.Filter.NeedsOwners ? await OwnersAsync(page, cancellationToken) : NoOwners;
-            var events = Number(page, at, e => listener.Filter.Passes(e, owners));
+            var events = Number(page, position, e => listener.Filter.Passes(e, owners));
             if (page.Count > 0)
-                yield return new EventBatch(events, EventCursor.ToText(at));
+                yield return new EventBatch(events, position.ToText());
             if (page.Count >= MaxRead)
                 continue;
             if (joined)
@@ -186,26 +200,30 @@ public sealed class EventFeed(
     }
 
     /// <summary>The next batch of a listener; null if its page had nothing new.</summary>
-    private async Task<EventBatch?> NextAsync(EventListener listener, long[] at, TimeSpan idle, CancellationToken cancellationToken)
+    private async Task<EventBatch?> NextAsync(
+        EventListener listener, Position position, TimeSpan idle, CancellationToken cancellationToken)
     {
-        var read = listener.Read;
+        var (read, at) = (listener.Read, position.At);
         if (listener.Take() is { } page)
         {
             for (var i = 0; i < page.RewindTo?.Length; i++)
                 at[i] = Math.Min(at[i], page.RewindTo[i]);
-            var events = Number(page.Events, at, _ => true);
-            return events.Count > 0 ? new EventBatch(events, EventCursor.ToText(at)) : null;
+            if (page.RewindTo is not null)
+                position.Server = page.Server;
+            var events = Number(page.Events, position, _ => true);
+            return events.Count > 0 ? new EventBatch(events, position.ToText()) : null;
         }
 
         for (var i = 0; i < read?.Length; i++)
             at[i] = Math.Max(at[i], read[i]);
-        return await listener.WaitAsync(idle, Time, cancellationToken) ? null : new EventBatch([], EventCursor.ToText(at));
+        return await listener.WaitAsync(idle, Time, cancellationToken) ? null : new EventBatch([], position.ToText());
     }
 
     /// <summary>Advances the offsets past a page.</summary>
     /// <returns>The new events of the page, each with the cursor after it.</returns>
-    private static List<StreamedEvent> Number(IReadOnlyList<TaskEvent> page, long[] at, Func<TaskEvent, bool> passes)
+    private static List<StreamedEvent> Number(IReadOnlyList<TaskEvent> page, Position position, Func<TaskEvent, bool> passes)
     {
+        var at = position.At;
         var events = new List<StreamedEvent>(page.Count);
         foreach (var e in page)
         {
@@ -213,7 +231,7 @@ public sealed class EventFeed(
                 continue;
             at[e.Partition] = e.Id;
             if (passes(e))
-                events.Add(new StreamedEvent(e, EventCursor.ToText(at)));
+                events.Add(new StreamedEvent(e, position.ToText()));
         }
 
         return events;
@@ -221,4 +239,14 @@ public sealed class EventFeed(
 
     private Task<Dictionary<Guid, TaskState>> OwnersAsync(IEnumerable<TaskEvent> page, CancellationToken cancellationToken) =>
         queries.OwnersAsync([.. page.Select(e => e.TaskId).Distinct()], cancellationToken);
+
+    /// <summary>Up to where a listener has got.</summary>
+    private sealed class Position(int server, long[] at)
+    {
+        public int Server { get; set; } = server;
+
+        public long[] At { get; set; } = at;
+
+        public string ToText() => EventCursor.ToText(At, Server);
+    }
 }

@@ -34,6 +34,9 @@ internal sealed record EventPage(IReadOnlyList<TaskEvent> Events)
 {
     /// <summary>Offsets from which the reader begins again; null if it continues.</summary>
     public long[]? RewindTo { get; init; }
+
+    /// <summary>Mark of the server that it reads from then on.</summary>
+    public int Server { get; init; }
 }
 
 /// <summary>A subscriber to the event feed. Unread pages are buffered up to a limit; beyond it, the listener gets an exception.</summary>
@@ -69,9 +72,9 @@ internal sealed class EventListener(EventFilter filter)
     }
 
     /// <summary>Lets later pages begin again at lower offsets.</summary>
-    public void Rewind(long[] to)
+    public void Rewind(long[] to, int server)
     {
-        _pages.Writer.TryWrite(new EventPage([]) { RewindTo = to });
+        _pages.Writer.TryWrite(new EventPage([]) { RewindTo = to, Server = server });
         Volatile.Write(ref _read, to);
     }
 

@@ -7,6 +7,7 @@ internal sealed class PendingGroup(FailureKey key)
     public const int MaxSamples = 5;
 
     private readonly Queue<FailureSample> _samples = new(MaxSamples);
+    private readonly Queue<FailedWorker> _workers = new(MaxSamples);
 
     /// <summary>What its failures have in common.</summary>
     public FailureKey Key { get; } = key;
@@ -22,6 +23,19 @@ internal sealed class PendingGroup(FailureKey key)
 
     /// <summary>The newest failures, oldest first.</summary>
     public IReadOnlyCollection<FailureSample> Samples => _samples;
+
+    /// <summary>The newest different workers of its failures, oldest first.</summary>
+    public IReadOnlyCollection<FailedWorker> Workers => _workers;
+
+    /// <summary>Notes who failed.</summary>
+    public void Note(FailedWorker worker)
+    {
+        if (_workers.Contains(worker))
+            return;
+        if (_workers.Count == MaxSamples)
+            _workers.Dequeue();
+        _workers.Enqueue(worker);
+    }
 
     /// <summary>Counts failures.</summary>
     public void Add(long count, DateTime first, DateTime last)
@@ -45,8 +59,15 @@ internal sealed class PendingGroup(FailureKey key)
         Add(other.Count, other.FirstSeenAt, other.LastSeenAt);
         foreach (var sample in other.Samples)
             Keep(sample);
+        foreach (var worker in other.Workers)
+            Note(worker);
     }
 }
+
+/// <summary>Who ran a failed attempt; its version is in the list of workers.</summary>
+/// <param name="Name">Name of the worker.</param>
+/// <param name="Credential">Credential of its claim.</param>
+internal readonly record struct FailedWorker(string Name, string? Credential);
 
 /// <summary>A failed attempt.</summary>
 /// <param name="Owner">Owner of its task.</param>
@@ -55,7 +76,11 @@ internal sealed class PendingGroup(FailureKey key)
 /// <param name="Kind">Whether its worker was lost.</param>
 /// <param name="ErrorType">Type of the error.</param>
 /// <param name="Sample">The error itself.</param>
-internal sealed record Failure(string? Owner, string Queue, string? Name, FailureKind Kind, string? ErrorType, FailureSample Sample);
+internal sealed record Failure(string? Owner, string Queue, string? Name, FailureKind Kind, string? ErrorType, FailureSample Sample)
+{
+    /// <summary>Who ran it, or null.</summary>
+    public FailedWorker? Worker { get; init; }
+}
 
 /// <summary>Counts the failures of this process until they are written; bounded, whatever the workers report.</summary>
 internal sealed class FailureCounts
@@ -123,6 +148,8 @@ internal sealed class FailureCounts
                 var (failure, isSample) = waiting[i];
                 var group = GroupOf(keys[i]);
                 group.Add(1, failure.Sample.At, failure.Sample.At);
+                if (failure.Worker is { } worker)
+                    group.Note(worker);
                 if (isSample)
                     KeepSample(group, failure.Sample);
             }
@@ -144,6 +171,8 @@ internal sealed class FailureCounts
             {
                 var target = GroupOf(group.Key);
                 target.Add(group.Count, group.FirstSeenAt, group.LastSeenAt);
+                foreach (var worker in group.Workers)
+                    target.Note(worker);
                 foreach (var sample in group.Samples)
                     KeepSample(target, sample);
             }

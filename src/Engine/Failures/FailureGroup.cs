@@ -43,7 +43,7 @@ public sealed class FailureGroup : IOwnedInQueue
     /// <summary>Name of the tasks.</summary>
     public string? Name { get; set; }
 
-    /// <summary>Type of the error.</summary>
+    /// <summary>Type of the error; encrypted where encryption is on.</summary>
     public string? ErrorType { get; set; }
 
     /// <summary>The normalised error; encrypted where encryption is on.</summary>
@@ -66,6 +66,9 @@ public sealed class FailureGroup : IOwnedInQueue
 
     /// <summary>When its state was last set.</summary>
     public DateTime? ChangedAt { get; set; }
+
+    /// <summary>Versions of the workers that failed, the newest failures first, separated by line feeds; null if unknown.</summary>
+    public string? Versions { get; set; }
 
     /// <summary>Changes with every write.</summary>
     public int Version { get; set; }

@@ -25,7 +25,13 @@ public interface IStatisticsStore
     Task SetComputedUntilAsync(StatisticsStep step, DateTime until, CancellationToken cancellationToken);
 
     /// <summary>Computes the rows of a longer period from those of the next shorter step. Idempotent.</summary>
-    Task RollUpAsync(StatisticsStep step, DateTime from, DateTime to, CancellationToken cancellationToken);
+    /// <param name="step">The step.</param>
+    /// <param name="from">Start of the period.</param>
+    /// <param name="to">Its end, exclusive.</param>
+    /// <param name="maxSeries">Pairs of queue and owner that are kept apart, the busiest. The others of an owner are counted together, for
+    /// a queue without a name.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
+    Task RollUpAsync(StatisticsStep step, DateTime from, DateTime to, int maxSeries, CancellationToken cancellationToken);
 
     /// <summary>Removes rows of a step before a time, oldest first, and only all rows of a period at once.</summary>
     /// <param name="step">The step.</param>

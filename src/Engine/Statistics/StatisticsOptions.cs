@@ -19,6 +19,14 @@ public sealed class StatisticsOptions
     [Range(10, 100_000, ErrorMessage = Section + ":MaxSeries must be 10 to 100000")]
     public int MaxSeries { get; set; } = 1000;
 
+    /// <summary>
+    /// Pairs of queue and owner of an hour and of a day, the busiest; the others of an owner are counted together, for a queue without a
+    /// name.
+    /// </summary>
+    /// <value>2,000; 10 to 100,000.</value>
+    [Range(10, 100_000, ErrorMessage = Section + ":MaxKeptSeries must be 10 to 100000")]
+    public int MaxKeptSeries { get; set; } = 2000;
+
     /// <summary>Hours for which counts of minutes are kept.</summary>
     /// <value>48; 3 to 720.</value>
     [Range(3, 720, ErrorMessage = Section + ":KeepMinutesHours must be 3 to 720")]

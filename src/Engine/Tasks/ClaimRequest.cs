@@ -34,6 +34,9 @@ public sealed record ClaimRequest(IReadOnlyList<QueueTier> Targets, int Max, str
     /// <summary>What the worker tells about itself; null leaves it out of the list of workers.</summary>
     public WorkerContact? Contact { get; init; }
 
+    /// <summary>The worker, if the caller has registered the claim; otherwise the claim itself does.</summary>
+    public WorkerEntry? Registered { get; init; }
+
     /// <summary>The claiming worker.</summary>
     public WorkerKey WorkerKey => new(Contact?.Owner, Credential, Worker);
 

@@ -30,5 +30,6 @@ public sealed class TaskIdConflictException(Guid id) : Exception($"the id {id} w
 /// <summary>Result of a submission.</summary>
 /// <param name="Id">The new task, or the holder of the dedupe key.</param>
 /// <param name="Result">Outcome of the submission.</param>
-/// <param name="Task">The task with this id; null if an existing one is unchanged.</param>
+/// <param name="Task">The task with this id; null if an existing one is unchanged. An existing one lacks payload, unless that was
+/// overwritten, result, error and progress.</param>
 public sealed record SubmitResult(Guid Id, SubmitStatus Result, TaskState? Task);

@@ -45,11 +45,13 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
         LoopHeartbeat? heartbeat = null, Action<MemoryLease>? keep = null)
     {
         var begin = time.GetTimestamp();
+        var worker = request.Registered
+            ?? (request.Contact is { } contact ? workers.Seen(request.WorkerKey, contact, request.Targets) : null);
         while (true)
         {
             using var waiter = wait > TimeSpan.Zero ? workNotifier.Register(request.Targets) : null;
             cancellationToken.ThrowIfCancellationRequested();
-            if (request.Contact is { } contact && workers.Seen(request.WorkerKey, contact, request.Targets) is { IsDraining: true })
+            if (worker is { IsDraining: true })
                 return [];
             var known = await queues.AllAsync();
             var now = Micros.Now(time);
@@ -75,6 +77,8 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
             heartbeat?.Rest();
             await waiter.WaitAsync(rules.Limits.Count > 0 && look > LookAgainAtLimit ? LookAgainAtLimit : look, cancellationToken);
             heartbeat?.Beat();
+            if (worker is not null)
+                workers.SeenAgain(worker);
         }
     }
 

@@ -18,6 +18,7 @@ public sealed class WorkerEntry
     private long _seenAt; // ticks
     private bool _isChanged = true, _hasStopped;
     private int _isTold;
+    private long _decidedAt; // when it was asked to drain, or restarted, in this process
 
     internal WorkerEntry(WorkerKey key, DateTime now)
     {
@@ -41,7 +42,7 @@ public sealed class WorkerEntry
     /// <returns>Whether it is the first one.</returns>
     public bool TellFirst() => Interlocked.Exchange(ref _isTold, 1) == 0;
 
-    internal void Touch(WorkerContact? contact, IReadOnlyList<QueueTier>? targets, DateTime now)
+    internal void Touch(WorkerContact? contact, IReadOnlyList<QueueTier>? targets, DateTime now, DrainClock drains)
     {
         Volatile.Write(ref _seenAt, now.Ticks);
         if ((contact is null || ReferenceEquals(contact, _contact)) && !_hasStopped
@@ -52,14 +53,14 @@ public sealed class WorkerEntry
             if (contact is not null && contact != _contact)
             {
                 if (_contact is not null && contact.Instance != _contact.Instance)
-                    (_startedAt, IsDraining, _isTold) = (now, false, 0);
+                    (_startedAt, IsDraining, _isTold, _decidedAt) = (now, false, 0, drains.Next());
                 (_contact, _isChanged) = (contact, true);
             }
 
             if (targets is not null && !AreSame(targets, _targets))
                 (_targets, _isChanged) = (targets, true);
             if (_hasStopped)
-                (_hasStopped, _isChanged, _startedAt) = (false, true, now);
+                (_hasStopped, _isChanged, _startedAt, IsDraining, _isTold, _decidedAt) = (false, true, now, false, 0, drains.Next());
         }
     }
 
@@ -88,13 +89,21 @@ public sealed class WorkerEntry
             (_hasStopped, _isChanged) = (true, true);
     }
 
-    internal void Drain(bool drain)
+    /// <summary>It was asked to drain just now.</summary>
+    internal void Drain(DrainClock drains)
+    {
+        lock (_lock)
+            (IsDraining, _decidedAt) = (true, drains.Next());
+    }
+
+    /// <summary>Sets what the database said; a later decision of this process, which that may not have contained, stays.</summary>
+    internal void Follow(bool isDraining, long asOf)
     {
         lock (_lock)
         {
-            if (!drain)
-                _isTold = 0;
-            IsDraining = drain;
+            if (_decidedAt > asOf || IsDraining == isDraining)
+                return;
+            (IsDraining, _isTold) = (isDraining, isDraining ? _isTold : 0);
         }
     }
 

@@ -30,8 +30,9 @@ internal sealed class WorkerFlush(
     {
         try
         {
+            var moment = registry.Moment(); // before the write: the read contains every restart until then
             await WriteAsync(options.Value.LostAfter / Fractions, cancellationToken);
-            registry.Update((await store.DrainingAsync(cancellationToken)).ToHashSet(StringComparer.Ordinal));
+            registry.Update((await store.DrainingAsync(cancellationToken)).ToHashSet(StringComparer.Ordinal), moment);
         }
         catch
         {

@@ -16,6 +16,7 @@ public sealed class WorkerRegistry(IOptions<WorkerOptions> options, TimeProvider
     private readonly ConcurrentDictionary<WorkerKey, WorkerEntry> _entries = new();
     private readonly Dictionary<string, int> _perOwner = new(StringComparer.Ordinal);
     private readonly Lock _lock = new();
+    private readonly DrainClock _drains = new();
     private Dictionary<(string Name, string? Credential), (int Retried, int Failed)> _lost = [];
     private int _count;
     private bool _isStopping;
@@ -38,8 +39,15 @@ public sealed class WorkerRegistry(IOptions<WorkerOptions> options, TimeProvider
         var now = Micros.Now(time);
         if (!_entries.TryGetValue(key, out var entry) && (entry = Add(key, now)) is null)
             return null;
-        entry.Touch(contact, targets, now);
+        entry.Touch(contact, targets, now, _drains);
         return entry;
+    }
+
+    /// <summary>A worker that waits for tasks is still there.</summary>
+    public void SeenAgain(WorkerEntry worker)
+    {
+        ArgumentNullException.ThrowIfNull(worker);
+        worker.Touch(null, null, Micros.Now(time), _drains);
     }
 
     /// <summary>A worker said goodbye.</summary>
@@ -58,7 +66,7 @@ public sealed class WorkerRegistry(IOptions<WorkerOptions> options, TimeProvider
         foreach (var (_, entry) in _entries)
         {
             if (entry.Id == id)
-                entry.Drain(true);
+                entry.Drain(_drains);
         }
     }
 
@@ -73,14 +81,18 @@ public sealed class WorkerRegistry(IOptions<WorkerOptions> options, TimeProvider
         }
     }
 
+    /// <summary>A moment for <see cref="Update"/>, before restarts are written and draining workers are read.</summary>
+    internal long Moment() => _drains.Next();
+
     /// <summary>Sets which workers drain, and forgets those that have long been silent.</summary>
-    internal void Update(IReadOnlySet<string> draining)
+    /// <param name="draining">Ids of draining workers.</param>
+    /// <param name="asOf">A moment before they were read: what this process decided since then stays.</param>
+    internal void Update(IReadOnlySet<string> draining, long asOf)
     {
         var before = Micros.Now(time) - Remember;
         foreach (var (key, entry) in _entries)
         {
-            if (entry.IsDraining != draining.Contains(entry.Id))
-                entry.Drain(!entry.IsDraining);
+            entry.Follow(draining.Contains(entry.Id), asOf);
             if (entry.SeenAt < before)
                 Remove(key);
         }
@@ -101,7 +113,7 @@ public sealed class WorkerRegistry(IOptions<WorkerOptions> options, TimeProvider
         foreach (var (_, entry) in _entries)
         {
             if (entry.IsInProcess && !_isStopping)
-                entry.Touch(null, null, Micros.Now(time)); // it lives as long as the process
+                entry.Touch(null, null, Micros.Now(time), _drains); // it lives as long as the process
             if (entry.ToWrite(interval) is { } sighting)
                 changes.Add((entry, sighting));
         }

@@ -38,7 +38,7 @@ internal sealed class StatisticsRollUp(IStatisticsStore store, IOptions<Statisti
             if (await store.FirstAsync(step - 1, from, cancellationToken) is not { } next || next > now)
                 break;
             from = Floor(next, length); // periods in which nothing happened have no rows
-            await store.RollUpAsync(step, from, from + length, cancellationToken);
+            await store.RollUpAsync(step, from, from + length, options.Value.MaxKeptSeries, cancellationToken);
             progress();
         }
 

@@ -674,8 +674,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnName("count");
 
                     b.Property<string>("ErrorType")
-                        .HasMaxLength(200)
-                        .HasColumnType("character varying(200)")
+                        .HasColumnType("text")
                         .HasColumnName("error_type");
 
                     b.Property<DateTime>("FirstSeenAt")
@@ -723,6 +722,11 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .IsConcurrencyToken()
                         .HasColumnType("integer")
                         .HasColumnName("version");
+
+                    b.Property<string>("Versions")
+                        .HasMaxLength(505)
+                        .HasColumnType("character varying(505)")
+                        .HasColumnName("versions");
 
                     b.HasKey("Id");
 

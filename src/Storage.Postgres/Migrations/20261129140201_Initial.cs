@@ -194,7 +194,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     owner = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: true),
                     queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
                     task_name = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
-                    error_type = table.Column<string>(type: "character varying(200)", maxLength: 200, nullable: true),
+                    error_type = table.Column<string>(type: "text", nullable: true),
                     message = table.Column<string>(type: "text", nullable: false),
                     state = table.Column<int>(type: "integer", nullable: false),
                     regressed = table.Column<bool>(type: "boolean", nullable: false),
@@ -202,6 +202,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     first_seen_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
                     last_seen_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
                     changed_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
+                    versions = table.Column<string>(type: "character varying(505)", maxLength: 505, nullable: true),
                     version = table.Column<int>(type: "integer", nullable: false)
                 },
                 constraints: table =>

@@ -194,7 +194,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
                     queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
                     task_name = table.Column<string>(type: "nvarchar(256)", maxLength: 256, nullable: true, collation: "Latin1_General_100_BIN2"),
-                    error_type = table.Column<string>(type: "nvarchar(200)", maxLength: 200, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    error_type = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
                     message = table.Column<string>(type: "nvarchar(max)", nullable: false, collation: "Latin1_General_100_BIN2"),
                     state = table.Column<int>(type: "int", nullable: false),
                     regressed = table.Column<bool>(type: "bit", nullable: false),
@@ -202,6 +202,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     first_seen_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
                     last_seen_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
                     changed_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    versions = table.Column<string>(type: "nvarchar(505)", maxLength: 505, nullable: true, collation: "Latin1_General_100_BIN2"),
                     version = table.Column<int>(type: "int", nullable: false)
                 },
                 constraints: table =>

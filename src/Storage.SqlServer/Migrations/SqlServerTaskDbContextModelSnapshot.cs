@@ -714,8 +714,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnName("count");
 
                     b.Property<string>("ErrorType")
-                        .HasMaxLength(200)
-                        .HasColumnType("nvarchar(200)")
+                        .HasColumnType("nvarchar(max)")
                         .HasColumnName("error_type")
                         .UseCollation("Latin1_General_100_BIN2");
 
@@ -766,6 +765,12 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .IsConcurrencyToken()
                         .HasColumnType("int")
                         .HasColumnName("version");
+
+                    b.Property<string>("Versions")
+                        .HasMaxLength(505)
+                        .HasColumnType("nvarchar(505)")
+                        .HasColumnName("versions")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.HasKey("Id");
 

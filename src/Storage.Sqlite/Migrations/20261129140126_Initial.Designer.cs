@@ -665,7 +665,6 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnName("count");
 
                     b.Property<string>("ErrorType")
-                        .HasMaxLength(200)
                         .HasColumnType("TEXT")
                         .HasColumnName("error_type");
 
@@ -714,6 +713,11 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .IsConcurrencyToken()
                         .HasColumnType("INTEGER")
                         .HasColumnName("version");
+
+                    b.Property<string>("Versions")
+                        .HasMaxLength(505)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("versions");
 
                     b.HasKey("Id");
 

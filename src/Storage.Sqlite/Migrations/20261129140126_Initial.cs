@@ -193,7 +193,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     owner = table.Column<string>(type: "TEXT", maxLength: 128, nullable: true),
                     queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
                     task_name = table.Column<string>(type: "TEXT", maxLength: 256, nullable: true),
-                    error_type = table.Column<string>(type: "TEXT", maxLength: 200, nullable: true),
+                    error_type = table.Column<string>(type: "TEXT", nullable: true),
                     message = table.Column<string>(type: "TEXT", nullable: false),
                     state = table.Column<int>(type: "INTEGER", nullable: false),
                     regressed = table.Column<bool>(type: "INTEGER", nullable: false),
@@ -201,6 +201,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     first_seen_at = table.Column<long>(type: "INTEGER", nullable: false),
                     last_seen_at = table.Column<long>(type: "INTEGER", nullable: false),
                     changed_at = table.Column<long>(type: "INTEGER", nullable: true),
+                    versions = table.Column<string>(type: "TEXT", maxLength: 505, nullable: true),
                     version = table.Column<int>(type: "INTEGER", nullable: false)
                 },
                 constraints: table =>

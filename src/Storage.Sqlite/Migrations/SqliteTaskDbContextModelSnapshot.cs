@@ -662,7 +662,6 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnName("count");
 
                     b.Property<string>("ErrorType")
-                        .HasMaxLength(200)
                         .HasColumnType("TEXT")
                         .HasColumnName("error_type");
 
@@ -711,6 +710,11 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .IsConcurrencyToken()
                         .HasColumnType("INTEGER")
                         .HasColumnName("version");
+
+                    b.Property<string>("Versions")
+                        .HasMaxLength(505)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("versions");
 
                     b.HasKey("Id");
 

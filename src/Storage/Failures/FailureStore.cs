@@ -119,7 +119,7 @@ internal sealed class FailureStore(IDbContextFactory<TaskDbContext> databases, T
         }
         catch (UnreadableDataException unreadable)
         {
-            group.Message = unreadable.Message;
+            (group.Message, group.ErrorType) = (unreadable.Message, null);
         }
     }
 

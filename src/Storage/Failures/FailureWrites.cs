@@ -6,16 +6,21 @@ namespace TaskQueue.Storage.Failures;
 /// <summary>Adds counts to groups: one read, and one write that fails if another process has written one of them since.</summary>
 internal sealed class FailureWrites(TaskDbContext db, FailureOptions limits)
 {
+    /// <summary>Workers whose versions are looked up for a write; those of more are not noted.</summary>
+    private const int MaxWorkers = 1000;
+
     public async Task RunAsync(IReadOnlyList<PendingGroup> groups, CancellationToken cancellationToken)
     {
         var rows = await LoadAsync(groups, cancellationToken);
         var pending = groups.ToDictionary(g => g.Id);
         await FitAsync(pending, rows, cancellationToken);
+        var versions = await VersionsAsync(pending.Values, cancellationToken);
         foreach (var group in pending.Values.OrderBy(g => g.Id))
         {
             if (!rows.TryGetValue(group.Id, out var row))
                 db.FailureGroups.Add(row = New(group));
             Count(row, group);
+            row.Versions = FailureRules.AddVersions(row.Versions, group.Workers.Select(w => versions.GetValueOrDefault(w)));
             db.FailureSamples.AddRange(group.Samples.Select(s => Copy(s, group.Id)));
         }
 
@@ -35,6 +40,18 @@ internal sealed class FailureWrites(TaskDbContext db, FailureOptions limits)
             .Concat(Enum.GetValues<FailureKind>().Select(kind => FailureFingerprint.IdOf(FailureKey.Other(kind, null))))
             .Distinct().ToList();
         return await db.FailureGroups.Where(g => ids.Contains(g.Id)).ToDictionaryAsync(g => g.Id, cancellationToken);
+    }
+
+    /// <summary>Versions of workers that failed, as far as they are listed.</summary>
+    private async Task<Dictionary<FailedWorker, string?>> VersionsAsync(
+        IEnumerable<PendingGroup> groups, CancellationToken cancellationToken)
+    {
+        var names = groups.SelectMany(g => g.Workers).Select(w => w.Name).Distinct(StringComparer.Ordinal).Take(MaxWorkers).ToList();
+        if (names.Count == 0)
+            return [];
+        return (await db.Workers.AsNoTracking().Where(w => names.Contains(w.Name) && w.Version != null)
+                .Select(w => new { w.Name, w.Credential, w.Version }).ToListAsync(cancellationToken))
+            .DistinctBy(w => (w.Name, w.Credential)).ToDictionary(w => new FailedWorker(w.Name, w.Credential), w => w.Version);
     }
 
     /// <summary>Moves the counts of new groups for which there is no room to groups of other failures.</summary>

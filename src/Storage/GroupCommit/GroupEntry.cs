@@ -23,7 +23,11 @@ internal sealed class GroupEntry(TaskCommand command, CommandList list, int plac
     public bool HasExpired => command is ExpireLease { CommandResult: CommandResult.Applied };
 
     /// <summary>The failed attempt, if it ended one.</summary>
-    public Failure? FailureOf(TaskState task) => command switch
+    public Failure? FailureOf(TaskState task) => Ended(task) is not { } failure ? null
+        : command.Holder is { } worker ? failure with { Worker = new FailedWorker(worker, command.HolderCredential) }
+        : failure;
+
+    private Failure? Ended(TaskState task) => command switch
     {
         FailTask { CommandResult: CommandResult.Applied } failed => new Failure(
             task.Owner, task.Queue, task.Name, FailureKind.Error, failed.ErrorType, new FailureSample

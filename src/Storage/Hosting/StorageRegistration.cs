@@ -10,6 +10,7 @@ using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Scaling;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Storage.GroupCommit;
+using TaskQueue.Storage.Logs;
 using TaskQueue.Storage.Statistics;
 using TaskQueue.Storage.Workers;
 
@@ -43,7 +44,8 @@ public static class StorageRegistration
     /// <summary>Registers a store under all its interfaces, and the factory of its context.</summary>
     internal static void AddStore<TContext, TStore>(IServiceCollection services, Func<IServiceProvider, TStore> create)
         where TContext : TaskDbContext
-        where TStore : class, ITaskStore, IQueueStore, ICallbackStore, IBacklogStore, IWorkerWrites, IStatisticsWrites
+        where TStore : class, ITaskStore, IQueueStore, ICallbackStore, IBacklogStore, IWorkerWrites, IStatisticsWrites,
+            ITaskLogWrites
     {
         services.AddSingleton<IDbContextFactory<TaskDbContext>, BaseFactory<TContext>>();
         services.AddSingleton(create);
@@ -54,6 +56,7 @@ public static class StorageRegistration
         services.AddSingleton<IBacklogStore>(sp => sp.GetRequiredService<TStore>());
         services.AddSingleton<IWorkerWrites>(sp => sp.GetRequiredService<TStore>());
         services.AddSingleton<IStatisticsWrites>(sp => sp.GetRequiredService<TStore>());
+        services.AddSingleton<ITaskLogWrites>(sp => sp.GetRequiredService<TStore>());
     }
 
     /// <summary>Provides the context of a provider as its base class.</summary>

@@ -57,7 +57,8 @@ internal static class StoreRegistration
         services.AddSingleton(new SearchLimits()).AddSingleton<ITaskSearch, TaskSearches>().AddSingleton<IWhyQueries, WhyQueries>();
         services.AddSingleton<IBatchQueries, BatchQueries>().AddSingleton<IBatchStore, BatchStore>();
         services.AddSingleton<ISagaRepositoryContextFactory<BatchState>, BatchRepository>();
-        services.AddSingleton<IWebhookStore, WebhookStore>().AddSingleton<ICallbackRepeats, CallbackRepeats>();
+        services.AddSingleton<IWebhookStore, WebhookStore>().AddSingleton<ICallbackRepeats, CallbackRepeats>()
+            .AddSingleton<ICallbackQueries, CallbackQueries>();
         services.AddSingleton<QuarantineStore>().AddSingleton<IQuarantineStore>(sp => sp.GetRequiredService<QuarantineStore>());
         services.AddSingleton<IParkingStore, ParkingStore>();
         services.AddSingleton<IBulkOperationStore, BulkOperationStore>();

@@ -1,29 +1,25 @@
 using Microsoft.EntityFrameworkCore;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Logs;
 using TaskQueue.Storage.Encryption;
 
 namespace TaskQueue.Storage.Logs;
 
-/// <summary>Table <c>task_logs</c> in EF Core.</summary>
-internal sealed class TaskLogStore(IDbContextFactory<TaskDbContext> databases) : ITaskLogStore
+/// <summary>
+/// Table <c>task_logs</c>: an append is a read, a statement that adds all lines, and one that drops the oldest where there are too many.
+/// </summary>
+internal sealed class TaskLogStore(IDbContextFactory<TaskDbContext> databases, ITaskLogWrites writes, DataCipher cipher) : ITaskLogStore
 {
     /// <summary>Tries of an append against other processes that append to the same task.</summary>
     private const int MaxTries = 5;
 
     public async Task AppendAsync(IReadOnlyList<TaskLogChunk> chunks, CancellationToken cancellationToken)
     {
-        for (var tries = 1; ; tries++)
+        for (var tries = 1; !await TryAppendAsync(chunks, cancellationToken); tries++)
         {
-            try
-            {
-                await TryAppendAsync(chunks, cancellationToken);
-                return;
-            }
-            catch (DbUpdateException) when (tries < MaxTries)
-            {
-                // Another process has taken the number of a line.
-            }
+            if (tries == MaxTries)
+                throw new TimeoutException($"other processes have taken the numbers of the lines {tries} times in a row");
         }
     }
 
@@ -71,7 +67,8 @@ internal sealed class TaskLogStore(IDbContextFactory<TaskDbContext> databases) :
         }
     }
 
-    private async Task TryAppendAsync(IReadOnlyList<TaskLogChunk> chunks, CancellationToken cancellationToken)
+    /// <returns>False if another process has taken the number of a line.</returns>
+    private async Task<bool> TryAppendAsync(IReadOnlyList<TaskLogChunk> chunks, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var ids = chunks.Select(c => c.TaskId).Distinct().ToList();
@@ -84,6 +81,7 @@ internal sealed class TaskLogStore(IDbContextFactory<TaskDbContext> databases) :
             Bytes = db.TaskLogs.Where(r => r.TaskId == t.CorrelationId).OrderByDescending(r => r.Number)
                 .Select(r => (long?)(r.BytesBefore + r.Bytes)).FirstOrDefault(),
         }).ToDictionaryAsync(t => t.CorrelationId, t => (Number: t.Number ?? 1, Bytes: t.Bytes ?? 0), cancellationToken);
+        var rows = new List<TaskLogRow>(chunks.Count);
         foreach (var chunk in chunks.Where(c => ends.ContainsKey(c.TaskId)))
         {
             var (number, before) = ends[chunk.TaskId];
@@ -93,15 +91,28 @@ internal sealed class TaskLogStore(IDbContextFactory<TaskDbContext> databases) :
                 Bytes = TaskLogRules.BytesOf(chunk.Lines), Attempt = chunk.Attempt, Lines = TaskLogRow.ToText(chunk.Lines),
             };
             ends[chunk.TaskId] = (number + row.Count, before + row.Bytes);
-            db.TaskLogs.Add(row);
+            foreach (var text in StoredText.Of(row))
+                text.Set(cipher.Seal(text.Place, text.Value));
+            rows.Add(row);
         }
 
-        await db.SaveChangesAsync(cancellationToken);
-        foreach (var (id, (number, bytes)) in ends.Where(e => e.Value.Number - 1 > TaskLogRules.MaxLines
-            || e.Value.Bytes > TaskLogRules.MaxBytes))
-        {
-            await db.TaskLogs.Where(r => r.TaskId == id && (r.Number < number - TaskLogRules.MaxLines
-                || r.BytesBefore < bytes - TaskLogRules.MaxBytes)).ExecuteDeleteAsync(cancellationToken);
-        }
+        if (rows.Count == 0)
+            return true;
+        if (!await writes.AddLogsAsync([.. rows.OrderBy(r => r.TaskId).ThenBy(r => r.Number)], cancellationToken))
+            return false;
+        var full = ends.Where(e => e.Value.Number - 1 > TaskLogRules.MaxLines || e.Value.Bytes > TaskLogRules.MaxBytes)
+            .Select(e => e.Key).ToList();
+        if (full.Count > 0)
+            await DropOldestAsync(db, full, cancellationToken);
+        return true;
     }
+
+    /// <summary>Drops what exceeds the limits of all these tasks, in one statement; the last row of a task has the totals.</summary>
+    private static Task<int> DropOldestAsync(TaskDbContext db, List<Guid> tasks, CancellationToken cancellationToken) =>
+        db.TaskLogs.Where(r => tasks.Contains(r.TaskId)
+            && (r.Number + TaskLogRules.MaxLines < db.TaskLogs.Where(last => last.TaskId == r.TaskId)
+                    .OrderByDescending(last => last.Number).Select(last => last.Number + last.Count).FirstOrDefault()
+                || r.BytesBefore + TaskLogRules.MaxBytes < db.TaskLogs.Where(last => last.TaskId == r.TaskId)
+                    .OrderByDescending(last => last.Number).Select(last => last.BytesBefore + last.Bytes).FirstOrDefault()))
+            .ExecuteDeleteAsync(cancellationToken);
 }

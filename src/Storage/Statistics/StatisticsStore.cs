@@ -11,15 +11,26 @@ internal sealed class StatisticsStore(IDbContextFactory<TaskDbContext> databases
     : IStatisticsStore
 {
     private static readonly string Columns = string.Join(", ", StatisticsCounts.Columns),
-        Sums = string.Join(", ", StatisticsCounts.Columns.Select(c => $"sum({c})"));
+        Sums = string.Join(", ", StatisticsCounts.Columns.Select(c => $"sum({c}) as {c}")),
+        Busy = string.Join(" + ", StatisticsCounts.Columns.Take(StatisticsCounts.Runs).Select(c => $"sum({c})"));
 
-    /// <summary>Both steps in a transaction, so that no reader misses the rows in between.</summary>
+    /// <summary>
+    /// Both steps in a transaction, so that no reader misses the rows in between. Only so many series are kept apart, the busiest; the
+    /// others of an owner are counted together, for a queue without a name.
+    /// </summary>
     private static readonly string RollUpSql =
         $$"""
         delete from queue_statistics where step = {0} and at >= {2} and at < {3};
         insert into queue_statistics (step, at, queue, owner, waiting, oldest_ms, {{Columns}})
-        select {0}, {2}, queue, owner, max(waiting), max(oldest_ms), {{Sums}}
-        from queue_statistics where step = {1} and at >= {2} and at < {3} group by queue, owner;
+        select {0}, {2}, kept, owner, max(waiting), max(oldest_ms), {{Sums}}
+        from (
+            select case when place <= {4} then queue else '' end as kept, owner, waiting, oldest_ms, {{Columns}}
+            from (
+                select queue, owner, max(waiting) as waiting, max(oldest_ms) as oldest_ms, {{Sums}},
+                    row_number() over (order by case when queue = '' then 1 else 0 end, {{Busy}} desc, max(waiting) desc, queue, owner)
+                        as place
+                from queue_statistics where step = {1} and at >= {2} and at < {3} group by queue, owner) as series) as placed
+        group by kept, owner;
         """;
 
     public Task AddAsync(IReadOnlyList<MinuteCounts> counts, CancellationToken cancellationToken) =>
@@ -76,7 +87,7 @@ internal sealed class StatisticsStore(IDbContextFactory<TaskDbContext> databases
         }
     }
 
-    public async Task RollUpAsync(StatisticsStep step, DateTime from, DateTime to, CancellationToken cancellationToken)
+    public async Task RollUpAsync(StatisticsStep step, DateTime from, DateTime to, int maxSeries, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         db.Database.SetCommandTimeout(StorageRegistration.LongCommandSeconds);
@@ -85,7 +96,7 @@ internal sealed class StatisticsStore(IDbContextFactory<TaskDbContext> databases
         {
             await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
             await db.Database.ExecuteSqlRawAsync(
-                RollUpSql, [(int)step, (int)step - 1, Stored(from), Stored(to)], cancellationToken);
+                RollUpSql, [(int)step, (int)step - 1, Stored(from), Stored(to), maxSeries], cancellationToken);
             await transaction.CommitAsync(cancellationToken);
         });
     }

@@ -60,12 +60,11 @@ internal static class ConsoleRegistration
     private static void AddSessionKeys(IServiceCollection services)
     {
         services.AddDataProtection().SetApplicationName("taskqueue");
-        services.AddOptions<KeyManagementOptions>()
-            .Configure<ISessionKeyStore, TimeProvider, ILogger<SessionKeys>>((options, store, time, logger) =>
-            {
-                options.XmlRepository = new SessionKeys(store, time, logger);
-                options.XmlEncryptor = new StorageEncrypts();
-            });
+        services.AddSingleton<SessionKeys>().AddOptions<KeyManagementOptions>().Configure<SessionKeys>((options, keys) =>
+        {
+            options.XmlRepository = keys;
+            options.XmlEncryptor = new StorageEncrypts();
+        });
         // It would read the keys at each start; the first session does.
         foreach (var preload in services.Where(s => s.ImplementationType?.Name == "DataProtectionHostedService").ToList())
             services.Remove(preload);

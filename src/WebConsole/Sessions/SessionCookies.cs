@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Microsoft.AspNetCore.DataProtection;
@@ -8,14 +9,19 @@ using TaskQueue.Http.Errors;
 namespace TaskQueue.WebConsole.Sessions;
 
 /// <summary>Writes and reads the cookie of a session.</summary>
-internal sealed class SessionCookies(
-    IDataProtectionProvider protection, IOptions<ConsoleOptions> options, DependencyHealth dependencies, TimeProvider time)
+internal sealed class SessionCookies(IDataProtectionProvider protection, SessionKeys keys, IOptions<ConsoleOptions> options,
+    DependencyHealth dependencies, TimeProvider time)
 {
     /// <summary>Name of the cookie.</summary>
     public const string Name = "taskqueue_console";
 
     /// <summary>Longest cookie that is read; browsers store no longer ones.</summary>
     private const int MaxLength = 4096;
+
+    /// <summary>Characters of a cookie that hold what data protection begins with: a mark, and the id of the key.</summary>
+    private const int HeadChars = 28;
+
+    private static readonly byte[] Mark = [0x09, 0xF0, 0xC9, 0xF0];
 
     private readonly Lazy<IDataProtector> _protector = new(() => protection.CreateProtector("TaskQueue.Console.Session.v1"));
 
@@ -50,6 +56,8 @@ internal sealed class SessionCookies(
         // Without its keys the first read goes to the database, in the thread of the request.
         if (!_protector.IsValueCreated && dependencies.Database.IsFresh)
             throw Unavailable();
+        if (KeyOf(text) is not { } key || keys.IsMissing(key))
+            return null;
         try
         {
             var ticket = JsonSerializer.Deserialize(_protector.Value.Unprotect(text), TicketJson.Default.SessionTicket);
@@ -63,6 +71,16 @@ internal sealed class SessionCookies(
         {
             throw Unavailable();
         }
+    }
+
+    /// <summary>The id of the key that protects a cookie; null if it is none of ours.</summary>
+    private static Guid? KeyOf(string text)
+    {
+        if (text.Length <= HeadChars || !Base64Url.IsValid(text.AsSpan(0, HeadChars)))
+            return null;
+        Span<byte> head = stackalloc byte[HeadChars];
+        var length = Base64Url.DecodeFromChars(text.AsSpan(0, HeadChars), head);
+        return length >= Mark.Length + 16 && head.StartsWith(Mark) ? new Guid(head.Slice(Mark.Length, 16)) : null;
     }
 
     private static ApiException Unavailable() =>

@@ -12,18 +12,43 @@ namespace TaskQueue.WebConsole.Sessions;
 /// </summary>
 internal sealed partial class SessionKeys(ISessionKeyStore store, TimeProvider time, ILogger<SessionKeys> logger) : IXmlRepository
 {
+    /// <summary>How long a key that was not there is believed to be missing.</summary>
+    private static readonly TimeSpan Believed = TimeSpan.FromSeconds(1);
+
     private readonly Lock _lock = new();
     private readonly List<XElement> _kept = [];
+    private volatile HashSet<Guid> _ids = [];
+    private long _readAt; // timestamp; 0 is never
     private bool _isLogged;
     private int _last;
 
+    /// <summary>
+    /// Whether a key was missing a moment ago. For one that it does not know data protection reads the keys again in its first minutes, so
+    /// whoever sends cookies of made-up keys would have them read all the time.
+    /// </summary>
+    public bool IsMissing(Guid id)
+    {
+        var readAt = Volatile.Read(ref _readAt);
+        return readAt != 0 && !_ids.Contains(id) && time.GetElapsedTime(readAt) < Believed;
+    }
+
     public IReadOnlyCollection<XElement> GetAllElements()
     {
-        if (!store.IsEncrypted)
-            return Kept();
-        var keys = store.List();
-        _last = keys.Count == 0 ? 0 : keys[^1].Number;
-        return [.. keys.Where(key => key.Text.Length > 0).Select(key => XElement.Parse(key.Text))];
+        List<XElement> elements;
+        if (store.IsEncrypted)
+        {
+            var keys = store.List();
+            _last = keys.Count == 0 ? 0 : keys[^1].Number;
+            elements = [.. keys.Where(key => key.Text.Length > 0).Select(key => XElement.Parse(key.Text))];
+        }
+        else
+        {
+            elements = Kept();
+        }
+
+        _ids = elements.Select(IdOf).ToHashSet();
+        Volatile.Write(ref _readAt, time.GetTimestamp());
+        return elements;
     }
 
     /// <summary>
@@ -31,6 +56,7 @@ internal sealed partial class SessionKeys(ISessionKeyStore store, TimeProvider t
     /// </summary>
     public void StoreElement(XElement element, string friendlyName)
     {
+        Volatile.Write(ref _readAt, 0); // data protection reads them again when it needs to
         if (store.IsEncrypted)
         {
             store.TryAdd(new SessionKey
@@ -43,6 +69,8 @@ internal sealed partial class SessionKeys(ISessionKeyStore store, TimeProvider t
         lock (_lock)
             _kept.Add(new XElement(element));
     }
+
+    private static Guid IdOf(XElement element) => Guid.TryParse((string?)element.Attribute("id"), out var id) ? id : Guid.Empty;
 
     private List<XElement> Kept()
     {

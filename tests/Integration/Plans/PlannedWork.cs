@@ -1,9 +1,15 @@
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Callbacks;
+using TaskQueue.Engine.Logs;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Scaling;
 using TaskQueue.Engine.Schedules;
+using TaskQueue.Engine.Statistics;
 using TaskQueue.Engine.Tasks;
+using TaskQueue.Engine.Workers;
+using TaskQueue.Storage.Logs;
+using TaskQueue.Storage.Statistics;
+using TaskQueue.Storage.Workers;
 using TaskQueue.Tests.Servers;
 using static TaskQueue.Tests.Servers.TestTasks;
 
@@ -11,7 +17,8 @@ namespace TaskQueue.Tests.Integration.Plans;
 
 /// <summary>Work that makes a store run every hot statement, at the scale of a busy server. It needs <see cref="PlanRows"/>.</summary>
 internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTick tick)
-    where TStore : ITaskStore, IQueueStore, ICallbackStore, IBacklogStore
+    where TStore : ITaskStore, IQueueStore, ICallbackStore, IBacklogStore, IWorkerWrites, IStatisticsWrites,
+        ITaskLogWrites
 {
     public async Task RunAsync()
     {
@@ -22,6 +29,7 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
         await SweepAsync();
         await QueuesAsync();
         await CallbacksAsync();
+        await FlushAsync();
         await store.ReadBacklogAsync(now, ["q600", "q601"]);
     }
 
@@ -134,6 +142,26 @@ internal sealed class PlannedWork<TStore>(TStore store, DateTime now, ScheduleTi
         await store.SettleAsync(taken[0]);
         await store.NextCallbackAsync();
         await store.RemoveSettledAsync(now.AddDays(-7), 500);
+    }
+
+    /// <summary>What processes write every second or two: first new rows, then the same again.</summary>
+    private async Task FlushAsync()
+    {
+        var contact = new WorkerContact(WorkerContact.Http, "o1") { Version = "1", Instance = "i" };
+        List<WorkerSighting> sightings = [.. Enumerable.Range(0, 100).Select(n => new WorkerKey("o1", "key", $"w{n}"))
+            .Select(k => new WorkerSighting(new WorkerEntry(k, now).Id, k, contact, "q1", now, now, HasStopped: false))];
+        List<MinuteCounts> counts = [.. Enumerable.Range(0, 100).Select(n =>
+            new MinuteCounts($"q{n}", "o1", now.Date, [.. Enumerable.Repeat(1L, StatisticsCounts.Length)]))];
+        for (var i = 0; i < 2; i++)
+        {
+            await store.WriteWorkersAsync(sightings, default);
+            await store.AddCountsAsync(counts, default);
+        }
+
+        await store.AddLogsAsync([.. Enumerable.Range(0, 100).Select(_ => new TaskLogRow
+        {
+            TaskId = Guid.NewGuid(), Number = 1, Count = 1, Bytes = 1, Attempt = 1, Lines = "[]",
+        })], default);
     }
 
     private TaskState Task(string queue, Action<TaskState>? change = null) => New(queue, t =>

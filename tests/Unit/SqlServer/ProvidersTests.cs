@@ -78,6 +78,7 @@ public sealed class ProvidersTests
         ("RemoveCallbacks", "RemoveCallbacksSql", "RemoveCallbacksSql", "RemoveCallbacksSql"),
         ("WriteWorkers", "WriteWorkersSql", "WriteWorkersSql", "WriteWorkersSql"),
         ("AddCounts", "AddCountsSql", "AddCountsSql", "AddCountsSql"),
+        ("AddLogs", "AddLogsSql", "AddLogsSql", "AddLogsSql"),
         ("LoadPayloads", "PayloadsSql", "PayloadsSql", "PayloadsSql"),
         ("ChangePayloads", "ChangePayloadsSql", "ChangePayloadSql ChangeOctetsSql", "ChangePayloadsSql"),
         ("ChangeQueues", "ChangeQueuesSql", "ChangeQueueSql ChangeReadySql TagsSql ChangeTagSql", "ChangeQueuesSql"),

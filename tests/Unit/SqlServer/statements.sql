@@ -29,6 +29,12 @@ order by a.ord
 -- AddLimitSql(@queue NVarChar 128 0)
 insert into queue_limits (queue, bucket_base) select @queue, 0 where not exists (select 1 from queue_limits where queue = @queue)
 
+-- AddLogsSql(@rows NVarChar -1 0)
+insert into task_logs (task_id, number, lines, bytes_before, bytes, attempt, entries)
+select r.task_id, r.number, r.lines, r.bytes_before, r.bytes, r.attempt, r.entries
+from (select convert(binary(16), j.task_id, 2) as task_id, j.number, j.lines, j.bytes_before, j.bytes, j.attempt, j.entries collate Latin1_General_100_BIN2 as entries from openjson(@rows) with (task_id char(32) '$[0]', number int '$[1]', lines int '$[2]', bytes_before bigint '$[3]', bytes int '$[4]', attempt int '$[5]', entries nvarchar(max) '$[6]') as j) as r
+order by r.task_id, r.number
+
 -- AdoptSql(@queue NVarChar 128 0)
 set xact_abort on;
 declare @found table (id binary(16) primary key);
@@ -265,9 +271,9 @@ order by i.id option (force order, maxdop 1);
     if @looks = 20 and exists (select 1 from @wanted)
         throw 51205, 'a task moves too fast', 1;
 end;
-select r.id, r.state, r.queue, r.tier, r.priority, r.push, cast(r.name as nvarchar(400)) as name, cast(r.dedupe_key as nvarchar(400)) as dedupe_key, cast(r.ordering_key as nvarchar(400)) as ordering_key, r.blocked, t.payload, t.headers, cast(null as nvarchar(max)) collate Latin1_General_100_BIN2 as result, r.error, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, cast(null as datetime2(6)) as lease_until, r.worker, r.claimed_by, r.created_at, r.due_at, r.expires_at, r.started_at, cast(null as datetime2(6)) as finished_at, cast(0 as bit) as limited, cast(0 as bit) as dead, cast(null as datetime2(6)) as delete_at, r.dispatch_at, r.ending, r.batch_id, cast(r.owner as nvarchar(400)) as owner, t.tags, t.schedule_id, r.progress, r.octets, r.crashes from @found f inner loop join ready r with (rowlock, forceseek) on r.id = f.id inner loop join tasks t with (rowlock, forceseek) on t.id = r.id
+select r.id, r.state, r.queue, r.tier, r.priority, r.push, cast(r.name as nvarchar(400)) as name, cast(r.dedupe_key as nvarchar(400)) as dedupe_key, cast(r.ordering_key as nvarchar(400)) as ordering_key, r.blocked, t.headers, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, cast(null as datetime2(6)) as lease_until, r.worker, r.claimed_by, r.created_at, r.due_at, r.expires_at, r.started_at, cast(null as datetime2(6)) as finished_at, cast(0 as bit) as limited, cast(0 as bit) as dead, cast(null as datetime2(6)) as delete_at, r.dispatch_at, r.ending, r.batch_id, cast(r.owner as nvarchar(400)) as owner, t.tags, t.schedule_id, r.octets, r.crashes from @found f inner loop join ready r with (rowlock, forceseek) on r.id = f.id inner loop join tasks t with (rowlock, forceseek) on t.id = r.id
 where f.place = 2;
-select r.id, 4 as state, r.queue, r.tier, r.priority, r.push, cast(r.name as nvarchar(400)) as name, cast(r.dedupe_key as nvarchar(400)) as dedupe_key, cast(r.ordering_key as nvarchar(400)) as ordering_key, cast(0 as bit) as blocked, t.payload, t.headers, cast(null as nvarchar(max)) collate Latin1_General_100_BIN2 as result, r.error, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, r.lease_until, r.worker, r.claimed_by, r.created_at, r.due_at, r.expires_at, r.started_at, cast(null as datetime2(6)) as finished_at, r.limited, cast(0 as bit) as dead, cast(null as datetime2(6)) as delete_at, cast(null as datetime2(6)) as dispatch_at, r.ending, r.batch_id, cast(r.owner as nvarchar(400)) as owner, t.tags, t.schedule_id, r.progress, r.octets, r.crashes from @found f inner loop join running r with (rowlock, forceseek) on r.id = f.id inner loop join tasks t with (rowlock, forceseek) on t.id = r.id
+select r.id, 4 as state, r.queue, r.tier, r.priority, r.push, cast(r.name as nvarchar(400)) as name, cast(r.dedupe_key as nvarchar(400)) as dedupe_key, cast(r.ordering_key as nvarchar(400)) as ordering_key, cast(0 as bit) as blocked, t.headers, r.attempt, r.attempts_left, r.max_attempts, r.retry, r.default_lease_ms, r.lease_ms, r.lease_until, r.worker, r.claimed_by, r.created_at, r.due_at, r.expires_at, r.started_at, cast(null as datetime2(6)) as finished_at, r.limited, cast(0 as bit) as dead, cast(null as datetime2(6)) as delete_at, cast(null as datetime2(6)) as dispatch_at, r.ending, r.batch_id, cast(r.owner as nvarchar(400)) as owner, t.tags, t.schedule_id, r.octets, r.crashes from @found f inner loop join running r with (rowlock, forceseek) on r.id = f.id inner loop join tasks t with (rowlock, forceseek) on t.id = r.id
 where f.place = 4;
 
 -- InsertNewSql(@tasks NVarChar -1 0, @ready NVarChar -1 0, @tags NVarChar -1 0)
@@ -880,20 +886,19 @@ select u.id, u.state, u.queue, u.tier, u.priority, u.push, u.name, u.dedupe_key,
 set xact_abort on;
 begin transaction;
 update w set
-    transport = coalesce(r.transport, w.transport),
-    version = case when r.transport is null then w.version else r.version end,
-    host = case when r.transport is null then w.host else r.host end,
-    slots = case when r.transport is null then w.slots else r.slots end,
-    instance = coalesce(r.instance, w.instance),
-    queues = coalesce(r.queues, w.queues),
-    started_at = case when r.last_seen_at > w.last_seen_at and (w.state = 2 or (r.instance is not null and r.instance <> w.instance)) then r.started_at else w.started_at end,
+    transport = case when (r.instance <> w.instance and r.started_at <= w.started_at) then w.transport else coalesce(r.transport, w.transport) end,
+    version = case when r.transport is null or (r.instance <> w.instance and r.started_at <= w.started_at) then w.version else r.version end,
+    host = case when r.transport is null or (r.instance <> w.instance and r.started_at <= w.started_at) then w.host else r.host end,
+    slots = case when r.transport is null or (r.instance <> w.instance and r.started_at <= w.started_at) then w.slots else r.slots end,
+    instance = case when (r.instance <> w.instance and r.started_at <= w.started_at) then w.instance else coalesce(r.instance, w.instance) end,
+    queues = case when (r.instance <> w.instance and r.started_at <= w.started_at) then w.queues else coalesce(r.queues, w.queues) end,
+    started_at = case when ((r.instance <> w.instance and r.started_at > w.started_at) or (w.state = 2 and r.last_seen_at > w.last_seen_at)) then r.started_at else w.started_at end,
     last_seen_at = case when r.last_seen_at > w.last_seen_at then r.last_seen_at else w.last_seen_at end,
-    state = case when r.stopped = 1 and r.last_seen_at >= w.last_seen_at then 2
-        when r.last_seen_at > w.last_seen_at then 0 else w.state end,
-    draining = case when r.stopped = 1 or (r.last_seen_at > w.last_seen_at and (w.state = 2 or (r.instance is not null and r.instance <> w.instance))) then 0 else w.draining end,
-    lost_retried = case when r.last_seen_at > w.last_seen_at and (w.state = 2 or (r.instance is not null and r.instance <> w.instance)) then 0 else w.lost_retried end,
-    lost_failed = case when r.last_seen_at > w.last_seen_at and (w.state = 2 or (r.instance is not null and r.instance <> w.instance)) then 0 else w.lost_failed end,
-    lost_at = case when r.last_seen_at > w.last_seen_at and (w.state = 2 or (r.instance is not null and r.instance <> w.instance)) then null else w.lost_at end
+    state = case when (r.stopped = 1 and r.last_seen_at >= w.last_seen_at) then 2 when r.last_seen_at > w.last_seen_at then 0 else w.state end,
+    draining = case when (r.stopped = 1 and r.last_seen_at >= w.last_seen_at) or ((r.instance <> w.instance and r.started_at > w.started_at) or (w.state = 2 and r.last_seen_at > w.last_seen_at)) then 0 else w.draining end,
+    lost_retried = case when ((r.instance <> w.instance and r.started_at > w.started_at) or (w.state = 2 and r.last_seen_at > w.last_seen_at)) then 0 else w.lost_retried end,
+    lost_failed = case when ((r.instance <> w.instance and r.started_at > w.started_at) or (w.state = 2 and r.last_seen_at > w.last_seen_at)) then 0 else w.lost_failed end,
+    lost_at = case when ((r.instance <> w.instance and r.started_at > w.started_at) or (w.state = 2 and r.last_seen_at > w.last_seen_at)) then null else w.lost_at end
 from (select j.id collate Latin1_General_100_BIN2 as id, j.name collate Latin1_General_100_BIN2 as name, convert(varbinary(800), j.owner) as owner, j.credential collate Latin1_General_100_BIN2 as credential, j.transport collate Latin1_General_100_BIN2 as transport, j.version collate Latin1_General_100_BIN2 as version, j.host collate Latin1_General_100_BIN2 as host, j.slots, j.instance collate Latin1_General_100_BIN2 as instance, j.queues collate Latin1_General_100_BIN2 as queues, j.started_at, j.last_seen_at, j.stopped from openjson(@rows) with (id nvarchar(32) '$[0]', name nvarchar(200) '$[1]', owner nvarchar(400) '$[2]', credential nvarchar(256) '$[3]', transport nvarchar(16) '$[4]', version nvarchar(100) '$[5]', host nvarchar(200) '$[6]', slots int '$[7]', instance nvarchar(64) '$[8]', queues nvarchar(max) '$[9]', started_at datetime2(6) '$[10]', last_seen_at datetime2(6) '$[11]', stopped bit '$[12]') as j) as r inner loop join workers w with (updlock, holdlock, rowlock, forceseek) on w.id = r.id;
 insert into workers (id, name, owner, credential, transport, version, host, slots, instance, queues, started_at, last_seen_at,
     state, draining, lost_retried, lost_failed)

@@ -38,6 +38,8 @@ export interface Batch {
     metadata: Record<string, string> | null;
 }
 
+export type ListedCallback = Omit<Callback, 'task_id'> & { task_id: string; queue: string | null; owner: string | null };
+
 export interface CallbackTry {
     at?: string;
     status?: number;
@@ -140,6 +142,7 @@ export interface FailureGroup {
     last_seen_at: string;
     owner: string | null;
     sample_task_ids: string[];
+    versions: string[];
     regressed?: boolean;
     samples?: { task_id: string; attempt: number; at: string; worker: string | null; error: string | null; stack: string | null }[];
 }

@@ -130,6 +130,7 @@ export function FailurePage({ id }: { id: string }): JSX.Element {
                                 ['Queue', <QueueLink name={f.queue} />],
                                 ['Task', f.name ?? 'unnamed'],
                                 ['Count', count(f.count)],
+                                ['Versions', f.versions.length === 0 ? 'unknown' : f.versions.join(', ')],
                                 ['First seen', <When at={f.first_seen_at} />],
                                 ['Last seen', <When at={f.last_seen_at} />],
                                 ...(has('search')
