@@ -98,6 +98,8 @@ public sealed partial class ConsoleSite
         for (var i = 0; i < 5; i++)
             await SubmitAsync("""{"queue": "mails", "action": "send", "data": {"to": "bob@example.com"}}""");
         await RunBatchAsync();
+        var ids = new[] { await SubmitAsync("drafts", "render"), await SubmitAsync("drafts", "render") };
+        await CallAsync("POST", "/operations", new { action = "cancel", selection = new { ids } });
         await SeenAsync();
     }
 

@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using Deque.AxeCore.Commons;
 using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
-using TaskQueue.Tests.Servers;
 using static Microsoft.Playwright.Assertions;
 
 namespace TaskQueue.Tests.EndToEnd;
@@ -115,11 +114,16 @@ internal sealed class ConsoleTab : IAsyncDisposable
     /// <param name="rules">Only what breaks these rules.</param>
     public async Task<List<string>> ViolationsAsync(List<string>? rules = null)
     {
-        var options = new AxeRunOptions { ResultTypes = [ResultType.Violations] };
-        if (rules is not null)
-            options.RunOnly = new RunOnlyOptions { Type = "rule", Values = rules };
-        var result = await (await Dialog.CountAsync() > 0 ? Dialog.Last.RunAxe(options) : Page.RunAxe(options));
-        return [.. result.Violations.Select(v => $"{v.Id}: {string.Join(" | ", v.Nodes.Take(3).Select(n => n.Html))}")];
+        var dialog = await Dialog.CountAsync() > 0;
+        if (!await Page.EvaluateAsync<bool>("() => 'axe' in window"))
+            await Page.RunAxe(new AxeRunOptions { RunOnly = new RunOnlyOptions { Type = "rule", Values = ["document-title"] } }); // brings it
+        return await Page.EvaluateAsync<List<string>>(
+            """
+            async ([dialog, rules]) => (await axe.run(dialog ? { include: 'dialog' } : document,
+                { resultTypes: ['violations'], ...(rules && { runOnly: { type: 'rule', values: rules } }) }))
+                .violations.map(v => `${v.id}: ${v.nodes.slice(0, 3).map(n => n.html).join(' | ')}`)
+            """,
+            new object?[] { dialog, rules?.ToArray() });
     }
 
     /// <summary>How far the page is wider than the window.</summary>
