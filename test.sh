@@ -66,7 +66,7 @@ prepare() {
 
 # The program with its bill of materials.
 publish() {
-  dotnet publish src/Api -c Release --no-build -p:Sbom=true --output "$scratch/publish"
+  nice -n 19 dotnet publish src/Api -c Release --no-build -p:Sbom=true --output "$scratch/publish"
   for package in MassTransit MassTransit.RabbitMQ Npgsql; do
     grep -q "\"pkg:nuget/$package@" "$scratch/publish/taskqueue.cdx.json" || {
       echo "taskqueue.cdx.json does not list $package" >&2

@@ -49,9 +49,19 @@ internal sealed class OutageLoad : IAsyncDisposable
     public static async Task<OutageLoad> StartAsync(Uri address)
     {
         using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = address };
-        (await http.PostAsync("/v1/queue/register", new { queue = OutageApi.Bella, endpoint = "/v1/x" })).Status.ShouldBe(200);
-        (await http.PostAsync("/moab/CreateQueue", new { name = OutageApi.Moab, keepalive_timeout_in_seconds = 10 })).Status.ShouldBe(200);
+        await DeclareAsync("/v1/queue/register", new { queue = OutageApi.Bella, endpoint = "/v1/x" });
+        await DeclareAsync("/moab/CreateQueue", new { name = OutageApi.Moab, keepalive_timeout_in_seconds = 10 });
         return new OutageLoad(address);
+
+        // A process that has just started may take so long for its first transaction that PostgreSQL ends it.
+        Task DeclareAsync(string path, object body) => Eventually.UntilAsync(
+            async () =>
+            {
+                var reply = await http.PostAsync(path, body);
+                reply.Status.ShouldBeOneOf(200, 503);
+                return reply.Status == 200;
+            },
+            TimeSpan.FromMinutes(1), $"{path} is accepted");
     }
 
     /// <summary>Offers more than may wait, from this many callers, until the stop.</summary>

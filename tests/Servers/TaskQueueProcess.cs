@@ -8,8 +8,8 @@ namespace TaskQueue.Tests.Servers;
 public sealed class TaskQueueProcess : IAsyncDisposable
 {
     private const int SigTerm = 15, SigCont = 18, SigStop = 19;
-    private static readonly TimeSpan ReadyDeadline = TimeSpan.FromSeconds(60);
-    private static readonly TimeSpan CommandDeadline = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan ReadyDeadline = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan CommandDeadline = TimeSpan.FromMinutes(3);
     private static int nextPort = Random.Shared.Next(10_000, 19_000);
 
     private readonly Command command;

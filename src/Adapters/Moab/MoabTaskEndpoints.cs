@@ -34,7 +34,7 @@ internal static class MoabTaskEndpoints
     }
 
     private static async Task<IResult> EnqueueAsync(
-        HttpContext context, QueueCatalog queues, TaskService taskService, MoabTaskIds ids, TimeProvider time,
+        HttpContext context, QueueCatalog queues, TaskService taskService, ITaskQueries queries, MoabTaskIds ids, TimeProvider time,
         IOptions<MoabOptions> options)
     {
         var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabEnqueueBody);
@@ -44,17 +44,37 @@ internal static class MoabTaskEndpoints
             .Select((entry, index) => MoabTaskMapping.ToSubmission(queue, entry, index, now) with { Owner = context.Access().Tenant })
                 .ToList();
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
-        return Answer(await SubmitAsync(taskService, ids, submissions), time);
+        var stands = await SubmitAsync(taskService, ids, submissions);
+        foreach (var existing in stands.Where(s => s.Result != SubmitStatus.Accepted).Select(s => s.Task!))
+            await FillAsync(existing, context, queries);
+        return Answer(stands.Select(s => s.Task!), time);
+    }
+
+    /// <summary>Adds what the submission has not read of a task that was there.</summary>
+    private static async Task FillAsync(TaskState task, HttpContext context, ITaskQueries queries)
+    {
+        try
+        {
+            if (await queries.FindAsync(task.CorrelationId, context.Access(), context.Memory().ReserveAnswerAsync, context.RequestAborted)
+                is not { } whole)
+                return;
+            (task.Error, task.Progress) = (whole.Error, whole.Progress);
+            if (task.Payload.Length == 0)
+                task.Payload = whole.Payload;
+        }
+        catch (UnreadableDataException)
+        {
+            // The submission has succeeded even if the existing task cannot be decrypted.
+        }
     }
 
     /// <summary>
     /// Submits under unused ids; if another process generated the same id, the entry is resubmitted under a later one. A task named by
     /// two entries is returned once, in its later state.
     /// </summary>
-    private static async Task<IEnumerable<TaskState>> SubmitAsync(TaskService taskService, MoabTaskIds ids,
-        List<TaskSubmission> submissions)
+    private static async Task<List<SubmitResult>> SubmitAsync(TaskService taskService, MoabTaskIds ids, List<TaskSubmission> submissions)
     {
-        var stands = new TaskState?[submissions.Count];
+        var stands = new SubmitResult?[submissions.Count];
         List<int> open = [.. Enumerable.Range(0, submissions.Count)];
         while (open.Count > 0)
         {
@@ -70,13 +90,13 @@ internal static class MoabTaskEndpoints
             }
 
             foreach (var (index, submitResult) in open.Zip(admissions))
-                stands[index] = submitResult.Result == SubmitStatus.Skipped ? null : submitResult.Task;
+                stands[index] = submitResult.Result == SubmitStatus.Skipped ? null : submitResult;
             open = [.. open.Where((_, position) => admissions[position].Result == SubmitStatus.IdTaken)];
             if (open.Count > 0)
                 ids.DrawInstance();
         }
 
-        return stands.OfType<TaskState>().GroupBy(task => task.CorrelationId).Select(states => states.Last());
+        return [.. stands.OfType<SubmitResult>().GroupBy(s => s.Task!.CorrelationId).Select(same => same.Last())];
     }
 
     private static async Task<IReadOnlyList<SubmitResult>> SubmitAsync(TaskService taskService, IReadOnlyList<TaskSubmission> submissions)
