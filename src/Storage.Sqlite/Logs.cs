@@ -14,7 +14,8 @@ internal sealed partial class SqliteTaskStore : ITaskLogWrites
         from json_each(@rows) as r
         """;
 
-    private const int Constraint = 19;
+    /// <summary>Extended codes of a primary key and of a unique key that exist.</summary>
+    private const int TakenKey = 1555, TakenUnique = 2067;
 
     public async Task<bool> AddLogsAsync(IReadOnlyList<TaskLogRow> rows, CancellationToken cancellationToken)
     {
@@ -25,7 +26,7 @@ internal sealed partial class SqliteTaskStore : ITaskLogWrites
             await UseAsync(() => Execute(AddLogsSql, ("@rows", text)), write: true);
             return true;
         }
-        catch (SqliteException taken) when (taken.SqliteErrorCode == Constraint)
+        catch (SqliteException taken) when (taken.SqliteExtendedErrorCode is TakenKey or TakenUnique)
         {
             return false;
         }

@@ -55,6 +55,11 @@ public sealed partial class CommandLineClientTests(SqliteStack stack) : IClassFi
         await DeclareAsync(new { });
         await Http.PutAsync($"/queues/{_queue}/schedules/x", new { cron = "0 8 * * *" });
         (await RunAsync("schedules", "list")).Done().Row(_queue)[1].ShouldBe("x");
+        (await RunAsync("schedules", "list", "--limit", "0")).Refused(2, "--limit");
+        await Http.PutAsync($"/queues/{_queue}/schedules/y", new { cron = "0 8 * * *" });
+        var first = await RunAsync("schedules", "list", "--limit", "1", "--json");
+        first.Json.GetProperty("schedules").GetArrayLength().ShouldBe(1, first.All);
+        first.Errors.ShouldHaveSingleItem().ShouldContain("--limit");
         (await RunAsync("schedules", "next", _queue, "x", "--count", "3")).Done().Lines.Count(l => l.Contains("T08:00:00")).ShouldBe(3);
         (await RunAsync("schedules", "preview", "0 9 * * *", "--json")).Done().Json.GetProperty("next").GetArrayLength().ShouldBe(5);
         (await RunAsync("schedules", "preview", "61 * * * *")).Refused(1, "61");

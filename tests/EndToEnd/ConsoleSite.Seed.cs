@@ -117,7 +117,8 @@ public sealed partial class ConsoleSite
         await CallAsync("PUT", "/queues/reports", new { paused = true, description = "Held until the month is closed" });
         await CallAsync("PUT", "/queues/mails/schedules/digest", new
         {
-            cron = "0 8 * * 1-5", time_zone = "Europe/Berlin", action = "digest", description = "Morning digest",
+            // Rarely: a tick while the tests run would add a task to a queue whose tasks they count.
+            cron = "0 8 1 1 *", time_zone = "Europe/Berlin", action = "digest", description = "Yearly digest",
             data = new { kind = "all" },
         });
         await CallAsync("PUT", "/queues/reports/schedules/monthly", new { cron = "*/15 2-6 1 * *", action = "close", paused = true });

@@ -2,9 +2,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using TaskQueue.Contracts;
-using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Clocks;
-using TaskQueue.Engine.Events;
 using TaskQueue.Engine.Health;
 using TaskQueue.Engine.Quarantine;
 using TaskQueue.Engine.Queues;
@@ -21,7 +19,7 @@ namespace TaskQueue.Tests.Integration;
 /// PostgreSQL fails over to a replica that lacks the last transactions: a process must not trust what it remembers. The tests undo
 /// transactions with SQL behind its back.
 /// </summary>
-public sealed class FailoverTests : IAsyncLifetime
+public sealed partial class FailoverTests : IAsyncLifetime
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
@@ -118,133 +116,6 @@ public sealed class FailoverTests : IAsyncLifetime
         await _watched.FailOverAsync();
 
         await Eventually.UntilAsync(async () => (await catalog.FindAsync("q"))!.Owner == "ben", Patience, "the change is seen");
-    }
-
-    [Fact]
-    public async Task A_stream_of_events_begins_again_at_what_the_database_has()
-    {
-        using var feed = new EventFeed(
-            _engine.Store, _engine.Queries, Get<PostCommitNotifier>(), _watched.Watch, Get<PollingServices>());
-        await feed.StartAsync(CancellationToken.None);
-        using var patience = new CancellationTokenSource(Patience);
-        await using var batches = feed.ListenAsync(new EventFilter(null, Access.All), null, TimeSpan.FromSeconds(1), patience.Token)
-            .GetAsyncEnumerator(patience.Token);
-        await batches.MoveNextAsync();
-        for (var i = 0; i < 100; i++)
-            await SubmitAsync();
-        await ReceiveAsync(batches, 100);
-        await ExecuteAsync("delete from outbox; delete from ready; select setval(pg_get_serial_sequence('outbox', 'id'), 1, false)");
-        await _watched.FailOverAsync();
-
-        var ids = new List<Guid>();
-        for (var i = 0; i < 100; i++)
-            ids.Add(await SubmitAsync());
-
-        (await ReceiveAsync(batches, 100)).ShouldBe(ids, ignoreOrder: true);
-        await feed.StopAsync(CancellationToken.None);
-    }
-
-    [Fact]
-    public async Task A_stream_skips_nothing_that_the_new_dispatcher_has_published_before_the_failover_was_noticed()
-    {
-        using var feed = new EventFeed(
-            _engine.Store, _engine.Queries, Get<PostCommitNotifier>(), _watched.Watch, Get<PollingServices>());
-        await feed.StartAsync(CancellationToken.None);
-        using var patience = new CancellationTokenSource(Patience);
-        await using var batches = feed.ListenAsync(new EventFilter(null, Access.All), null, TimeSpan.FromSeconds(1), patience.Token)
-            .GetAsyncEnumerator(patience.Token);
-        await batches.MoveNextAsync();
-        for (var i = 0; i < 50; i++)
-            await SubmitAsync();
-        await PublishAsync();
-        for (var i = 0; i < 100; i++)
-            await SubmitAsync();
-        await ReceiveAsync(batches, 150);
-        // The new server lacks what was not published, and the next events get the same ids.
-        await ExecuteAsync("delete from outbox where id > 50; delete from ready; update outbox_lease set timeline = 'before'; "
-            + "select setval(pg_get_serial_sequence('outbox', 'id'), 50)");
-
-        var ids = new List<Guid>();
-        for (var i = 0; i < 50; i++)
-            ids.Add(await SubmitAsync());
-        await PublishAsync();
-        await PublishAsync();
-        await _watched.FailOverAsync();
-        for (var i = 0; i < 60; i++)
-            ids.Add(await SubmitAsync());
-
-        var received = new HashSet<Guid>(); // some twice
-        while (!received.IsSupersetOf(ids) && await batches.MoveNextAsync())
-            received.UnionWith(batches.Current.Events.Select(e => e.Event.TaskId));
-        await feed.StopAsync(CancellationToken.None);
-    }
-
-    /// <summary>Whether the new server has given the lost ids again by the time the client comes back, or not yet.</summary>
-    [Theory]
-    [InlineData(20)]
-    [InlineData(200)]
-    public async Task A_client_that_comes_back_with_an_id_of_before_misses_nothing(int submitted)
-    {
-        using var patience = new CancellationTokenSource(Patience);
-        string last;
-        using (var feed = await FeedAsync())
-        {
-            await using var batches = Listen(feed, null, patience.Token);
-            await batches.MoveNextAsync();
-            for (var i = 0; i < 50; i++)
-                await SubmitAsync();
-            await PublishAsync();
-            for (var i = 0; i < 100; i++)
-                await SubmitAsync();
-            await ReceiveAsync(batches, 150);
-            last = batches.Current.Events[^1].Cursor;
-            await feed.StopAsync(CancellationToken.None);
-        }
-
-        await ExecuteAsync("delete from outbox where id > 50; delete from ready; update outbox_lease set timeline = 'before'; "
-            + "select setval(pg_get_serial_sequence('outbox', 'id'), 50)");
-        await _watched.FailOverAsync();
-        var ids = new List<Guid>();
-        for (var i = 0; i < submitted; i++)
-            ids.Add(await SubmitAsync());
-        await PublishAsync();
-
-        using var next = await FeedAsync(); // of another process
-        await using var resumed = Listen(next, EventCursor.Parse(last), patience.Token);
-        var received = new HashSet<Guid>(); // some twice
-        while (!received.IsSupersetOf(ids) && await resumed.MoveNextAsync())
-            received.UnionWith(resumed.Current.Events.Select(e => e.Event.TaskId));
-        received.IsSupersetOf(ids).ShouldBeTrue();
-        EventCursor.Parse(resumed.Current.Cursor)!.Server.ShouldNotBe(EventCursor.Parse(last)!.Server);
-        await next.StopAsync(CancellationToken.None);
-    }
-
-    private async Task<EventFeed> FeedAsync()
-    {
-        await _watched.Watch.MeasureAsync(CancellationToken.None);
-        var feed = new EventFeed(
-            _engine.Store, _engine.Queries, Get<PostCommitNotifier>(), _watched.Watch, Get<PollingServices>());
-        await feed.StartAsync(CancellationToken.None);
-        return feed;
-    }
-
-    private static IAsyncEnumerator<EventBatch> Listen(EventFeed feed, EventPosition? after, CancellationToken cancellationToken) =>
-        feed.ListenAsync(new EventFilter(null, Access.All), after, TimeSpan.FromSeconds(1), cancellationToken)
-            .GetAsyncEnumerator(cancellationToken);
-
-    /// <summary>A tenure of the outbox dispatcher that publishes all there is.</summary>
-    private async Task PublishAsync()
-    {
-        await using var lease = await _engine.Store.TryLeadAsync();
-        await lease!.SaveOffsetsAsync(await _engine.Store.EndOfEventsAsync());
-    }
-
-    private static async Task<List<Guid>> ReceiveAsync(IAsyncEnumerator<EventBatch> batches, int count)
-    {
-        var ids = new List<Guid>();
-        while (ids.Count < count && await batches.MoveNextAsync())
-            ids.AddRange(batches.Current.Events.Select(e => e.Event.TaskId));
-        return ids;
     }
 
     private T Get<T>()

@@ -163,11 +163,11 @@ public sealed class StatisticsTests
                 (await ReadAsync(store, step)).ToDictionary(r => r.Queue, r => r.Submitted).ShouldBe(
                     new Dictionary<string, long>
                     {
-                        [""] = 1 + 5 + 3 + 4 + 5 + 6 + 1, ["q10"] = 10, ["q11"] = 11, ["q12"] = 12, ["q13"] = 13, ["q14"] = 14, ["q15"] = 15,
-                        ["q7"] = 7, ["q8"] = 8, ["q9"] = 9, ["r"] = 100,
+                        [""] = 1 + 5 + 3 + 4 + 5 + 6 + 7 + 1, ["q8"] = 8, ["q9"] = 9, ["q10"] = 10, ["q11"] = 11, ["q12"] = 12,
+                        ["q13"] = 13, ["q14"] = 14, ["q15"] = 15, ["r"] = 100, ["waits"] = 0,
                     }, ignoreOrder: true);
                 (await ReadAsync(store, step, Access.Of("b"))).Select(r => (r.Queue, r.Submitted)).ShouldBe([("", 1), ("r", 100)]);
-                (await ReadAsync(store, step)).Single(r => r.Queue is "").Waiting.ShouldBe(3);
+                (await ReadAsync(store, step)).Single(r => r.Queue is "waits").Waiting.ShouldBe(3);
             }
         }
     }

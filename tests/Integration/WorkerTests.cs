@@ -118,32 +118,6 @@ public sealed class WorkerTests
         (restarted.Draining, restarted.Instance, restarted.StartedAt).ShouldBe((false, "3", T0.AddSeconds(17)));
     }
 
-    [Fact]
-    public void A_read_of_draining_workers_does_not_undo_what_happened_after_it_began()
-    {
-        var registry = Old();
-        var (key, contact) = (new WorkerKey("a", "key", "w"), new WorkerContact(WorkerContact.Http, "a") { Instance = "1" });
-        var worker = registry.Seen(key, contact)!;
-        IReadOnlySet<string> none = new HashSet<string>(), all = new HashSet<string> { worker.Id };
-
-        var before = registry.Moment();
-        registry.Drain(worker.Id);
-        registry.Update(none, before);
-        worker.IsDraining.ShouldBeTrue();
-        registry.Update(all, registry.Moment());
-        worker.IsDraining.ShouldBeTrue();
-
-        before = registry.Moment();
-        registry.Seen(key, contact with { Instance = "2" });
-        registry.Update(all, before);
-        worker.IsDraining.ShouldBeFalse();
-
-        registry.Update(all, registry.Moment()); // the second start was asked too
-        worker.IsDraining.ShouldBeTrue();
-        registry.Update(none, registry.Moment());
-        worker.IsDraining.ShouldBeFalse();
-    }
-
     [Theory]
     [MemberData(nameof(Providers))]
     public async Task A_tenant_sees_its_own_workers_and_pages_continue_where_they_ended(DatabaseProvider provider)
@@ -250,21 +224,6 @@ public sealed class WorkerTests
         var left = await store.ListAsync(Access.All, null, 100, Never);
         left.Where(w => w.Owner == "a").Select(w => w.Name).ShouldBe(Enumerable.Range(5, 10).Select(n => $"w{n:00}"), ignoreOrder: true);
         left.Count.ShouldBe(11);
-    }
-
-    [Fact]
-    public void What_could_not_be_counted_is_counted_with_the_next_round_and_silence_says_nothing_for_a_while()
-    {
-        var registry = Old();
-        registry.Lost("w", "key", isRetried: true);
-        var lost = registry.TakeLost();
-        registry.Lost("w", "key", isRetried: false);
-        registry.PutBack(lost);
-        registry.Restart();
-
-        registry.TakeLost().ShouldBe([new LostTasks("w", "key", 1, 1)]);
-        registry.TakeLost().ShouldBeEmpty();
-        registry.Age.ShouldBe(TimeSpan.Zero);
     }
 
     private static LostWorkers Job(TestEngine engine, WorkerRegistry registry, TimeProvider time, int maxPerTenant = 1000) =>

@@ -1,4 +1,6 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
+using Microsoft.Extensions.Options;
 using Shouldly;
 using TaskQueue.Client;
 using TaskQueue.Contracts;
@@ -11,13 +13,32 @@ public sealed class MessageSizeTests
 {
     private const int Max = 100_000;
 
+    /// <summary>As MassTransit writes.</summary>
+    private static readonly JsonSerializerOptions Style = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     [Theory]
     [InlineData("")]
     [InlineData("plain text, with (signs) and {braces}!")]
     [InlineData("\"quoted\" <b>&amp;</b> 'it`s' + \\ \n \t \u0001")]
     [InlineData("äöü 日本語 😀 \ud800")]
-    public void A_text_never_has_more_bytes_than_said(string text) =>
+    public void A_text_never_has_more_bytes_than_said(string text)
+    {
         MessageSize.Of(text).ShouldBeGreaterThanOrEqualTo(JsonSerializer.SerializeToUtf8Bytes(text).Length - 2);
+        var many = string.Concat(Enumerable.Repeat(text, 500));
+        foreach (var measured in new[] { text, many, "x" + many })
+            MessageSize.Exactly(measured).ShouldBe(JsonSerializer.SerializeToUtf8Bytes(measured, Style).Length - 2);
+    }
+
+    [Fact]
+    public void A_result_that_fits_once_it_is_measured_is_sent()
+    {
+        var quotes = new string('"', 3_000_000);
+        var outcome = new AttemptOutcome(Guid.NewGuid(), 1, quotes);
+        MessageSize.Fit(outcome, MessageSize.Default).ShouldBeSameAs(outcome);
+        MessageSize.Exactly(new SubmittedTask(Guid.NewGuid(), "q", quotes)).ShouldBeLessThan(MessageSize.Default - MessageSize.Envelope);
+
+        MessageSize.Fit(outcome, 5_000_000).Error.ShouldNotBeNull().ShouldContain("bytes");
+    }
 
     [Fact]
     public void What_is_left_of_an_outcome_that_is_too_large_fits_into_a_message()
@@ -37,6 +58,16 @@ public sealed class MessageSizeTests
         (cut.Error!.Length is > 1000 and < 5000, cut.Retryable).ShouldBe((true, true));
         foreach (var outcome in new[] { lost, cut })
             MessageSize.Of(outcome).ShouldBeLessThan(Max - MessageSize.Envelope);
+    }
+
+    [Theory]
+    [InlineData(65_535)]
+    [InlineData(536_870_913)]
+    public void The_limit_of_a_worker_is_in_its_range(int bytes)
+    {
+        var options = new TaskQueueWorkerOptions { MaxMessageBytes = bytes };
+        options.Queues.Add("q");
+        Should.Throw<OptionsValidationException>(() => options.Validate()).Message.ShouldContain("MaxMessageBytes");
     }
 
     [Fact]

@@ -10,13 +10,13 @@ internal static class BatchCommands
 
     public static Command Create() => new("batches", "Lists batches of any API, shows one, or cancels it.")
     {
-        Session.Command("list", "Lists batches, newest first.", ListAsync, Queue),
+        Session.Command("list", "Lists batches, newest first.", ListAsync, Queue, PagedList.Limit),
         Session.Command("show", "Shows a batch with live counts.", ShowAsync, Id),
         Session.Command("cancel", "Cancels a batch; running tasks may finish within a grace period.", CancelAsync, Id),
     };
 
     private static Task<int> ListAsync(Session session, ParseResult parsed, CancellationToken cancellationToken) =>
-        PagedList.PrintAsync(session, "/batches", [("queue", parsed.GetValue(Queue))], "batches",
+        PagedList.PrintAsync(session, parsed, "/batches", [("queue", parsed.GetValue(Queue))], "batches",
             Output.NewTable("ID", "QUEUE", "STATE", "TOTAL", "COMPLETED", "FAILED", "CREATED", "FINISHED", "OWNER"),
             b => [b.Cell("id"), b.Cell("queue"), b.Cell("state"), b.Cell("total"), b.Cell("completed"), b.Cell("failed"),
                 b.Cell("created_at"), b.Cell("finished_at"), b.Cell("owner")],

@@ -13,12 +13,14 @@ internal static class CallbackCommands
 
     public static Command Create() => new("callbacks", "Lists callbacks, or sends one again.")
     {
-        Session.Command("list", "Lists callbacks of all tasks and batches, newest first.", ListAsync, Queue, State),
+        Session.Command("list", "Lists callbacks of all tasks and batches, newest first.", ListAsync, Queue, State,
+            PagedList.Limit),
         Session.Command("resend", "Sends a callback again that was delivered or has failed: one more try.", ResendAsync, TaskId, Id),
     };
 
     private static Task<int> ListAsync(Session session, ParseResult parsed, CancellationToken cancellationToken) =>
-        PagedList.PrintAsync(session, "/callbacks", [("queue", parsed.GetValue(Queue)), ("state", parsed.GetValue(State))], "callbacks",
+        PagedList.PrintAsync(session, parsed, "/callbacks",
+            [("queue", parsed.GetValue(Queue)), ("state", parsed.GetValue(State))], "callbacks",
             Output.NewTable("ID", "TASK", "QUEUE", "STATE", "ATTEMPTS", "CREATED", "NEXT TRY", "LAST ANSWER", "URL"),
             c => [c.Cell("id"), c.Cell("task_id"), c.Cell("queue"), c.Cell("state"), c.Cell("attempts"), c.Cell("created_at"),
                 c.Cell("due_at"), LastAnswer(c.GetProperty("log")), c.Cell("url")],

@@ -14,13 +14,13 @@ internal static class ScheduleCommands
 
     public static Command Create() => new("schedules", "Lists schedules, or the next ticks of one or of a cron expression.")
     {
-        Session.Command("list", "Lists the schedules of all queues, by queue and name.", ListAsync),
+        Session.Command("list", "Lists the schedules of all queues, by queue and name.", ListAsync, PagedList.Limit),
         Session.Command("next", "Lists the next ticks of a schedule; none while it is paused.", NextAsync, Queue, Name, Count),
         Session.Command("preview", "Lists the next ticks of a cron expression.", PreviewAsync, Cron, TimeZone, Count),
     };
 
     private static Task<int> ListAsync(Session session, ParseResult parsed, CancellationToken cancellationToken) =>
-        PagedList.PrintAsync(session, "/schedules", [], "schedules",
+        PagedList.PrintAsync(session, parsed, "/schedules", [], "schedules",
             Output.NewTable("QUEUE", "NAME", "CRON", "TIME ZONE", "STATE", "LAST", "NEXT", "ACTION", "PROBLEM"),
             s => [s.Cell("queue"), s.Cell("name"), s.Cell("cron"), s.Cell("time_zone"),
                 s.GetProperty("paused").GetBoolean() ? "paused" : "active", s.Cell("last_at"),

@@ -55,6 +55,8 @@ public sealed class TaskQueueBusProducer : ITaskProducer
             var submission = ToSubmission(_codec.EncodeTask(task));
             var own = MessageSize.Of(submission);
             if (own > _options.MaxMessageBytes - MessageSize.Envelope)
+                own = MessageSize.Exactly(submission);
+            if (own > _options.MaxMessageBytes - MessageSize.Envelope)
             {
                 throw new TaskQueueException($"task {task.Id} has about {own} bytes in a message, and "
                     + $"BusProducerOptions.MaxMessageBytes is {_options.MaxMessageBytes}; tasks before it may be enqueued",

@@ -67,7 +67,7 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
     public async Task<IReadOnlyList<Attempt>> ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancellationToken)
     {
         var entries = attempts.Select(a => (Start: Start(a), Outcome: Fitting(ToOutcome(a))));
-        foreach (var some in MessageSize.Split(entries, e => MessageSize.Of(e.Outcome), MessageSize.Default))
+        foreach (var some in MessageSize.Split(entries, e => MessageSize.Of(e.Outcome), options.MaxMessageBytes))
             await SendAsync([.. some.Select(e => e.Start)], [], [.. some.Select(e => e.Outcome)], cancellationToken);
         return [];
     }
@@ -152,7 +152,7 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
     /// <summary>An outcome that the broker would refuse must not hold up all others: its task fails.</summary>
     private AttemptOutcome Fitting(AttemptOutcome outcome)
     {
-        var fitting = MessageSize.Fit(outcome, MessageSize.Default);
+        var fitting = MessageSize.Fit(outcome, options.MaxMessageBytes);
         if (fitting.Result is null && outcome.Result is not null)
             LogTooLarge(outcome.TaskId, fitting.Error);
         return fitting;

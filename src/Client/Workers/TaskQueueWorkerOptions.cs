@@ -53,6 +53,12 @@ public sealed class TaskQueueWorkerOptions
     /// <summary>Silence of the server after which the worker's health check reports it: 3 s to 1 day; default 60 s.</summary>
     public TimeSpan UnresponsiveAfter { get; set; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>
+    /// Over RabbitMQ, most bytes of a message: 64 KiB to 512 MiB; default 16 MiB, as of RabbitMQ 4. Set it to the broker's
+    /// <c>max_message_size</c> if that is another. A task whose result does not fit fails.
+    /// </summary>
+    public int MaxMessageBytes { get; set; } = 16 * 1024 * 1024;
+
     /// <summary>How tasks whose name has no processor are handled; default <see cref="UnknownNames.Echo"/>.</summary>
     public UnknownNames UnknownNames { get; set; }
 
@@ -126,6 +132,7 @@ public sealed class TaskQueueWorkerOptions
         Demand(RunTimeLimit is null
             || (RunTimeLimit >= TimeSpan.FromSeconds(1) && RunTimeLimit <= MaxRunTime), "RunTimeLimit must be 1 s to 30 days");
         Demand(UnresponsiveAfter >= TimeSpan.FromSeconds(3) && UnresponsiveAfter <= MaxLease, "UnresponsiveAfter must be 3 s to 1 day");
+        Demand(MaxMessageBytes is >= 64 * 1024 and <= 512 * 1024 * 1024, "MaxMessageBytes must be 65536 to 536870912");
         Demand(Transport is null
             || !Queues.Any(q => q.Contains(':', StringComparison.Ordinal)),
             "Queues must be names without a tier on RabbitMQ: a push queue has all tiers");

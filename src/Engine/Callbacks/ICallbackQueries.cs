@@ -6,8 +6,8 @@ namespace TaskQueue.Engine.Callbacks;
 public interface ICallbackQueries
 {
     /// <summary>
-    /// Lists callbacks that the caller may see, newest first: those of tasks and batches that it sees, and those of its tenant whose task is
-    /// gone. A page looks at a bounded number of callbacks, so it may have few rows or none and still not be the last.
+    /// Lists callbacks that the caller may see, newest first: those of tasks and batches that it sees, and those of its tenant whose task
+    /// is gone. A page looks at a bounded number of callbacks, so it may have few rows or none and still not be the last.
     /// </summary>
     /// <param name="filter">Which callbacks.</param>
     /// <param name="before">Only callbacks with a smaller id; null begins with the newest.</param>

@@ -48,6 +48,7 @@ public sealed class EventFeed(
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var listener = new EventListener(filter);
+        var failovers = database.Failovers;
         try
         {
             if (after is null)
@@ -57,7 +58,7 @@ public sealed class EventFeed(
             if (after is not null)
             {
                 position.At = await ResumeAsync(after, position);
-                await foreach (var batch in CatchUpAsync(listener, position, cancellationToken))
+                await foreach (var batch in CatchUpAsync(listener, position, failovers, cancellationToken))
                     yield return batch;
             }
 
@@ -103,7 +104,12 @@ public sealed class EventFeed(
         await _mutex.WaitAsync(cancellationToken);
         try
         {
-            _read ??= await store.EndOfEventsAsync();
+            if (_read is null)
+            {
+                _failovers = database.Failovers; // the end is what the database has now: an earlier failover concerns no listener
+                _read = await store.EndOfEventsAsync();
+            }
+
             _listeners[listener] = 0;
         }
         finally
@@ -176,9 +182,9 @@ public sealed class EventFeed(
 
     /// <summary>
     /// Reads up to the present; then the listener joins and the events that arrived in the meantime are read too. Events seen twice are
-    /// dropped.
+    /// dropped. A failover that was noticed before it joined is made up for here, a later one by the reader.
     /// </summary>
-    private async IAsyncEnumerable<EventBatch> CatchUpAsync(EventListener listener, Position position,
+    private async IAsyncEnumerable<EventBatch> CatchUpAsync(EventListener listener, Position position, int failovers,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var joined = false;
@@ -196,6 +202,11 @@ public sealed class EventFeed(
                 yield break;
             await JoinAsync(listener, cancellationToken);
             joined = true;
+            if (database.Failovers != failovers)
+            {
+                position.Server = database.ServerMark;
+                position.At = [.. position.At.Zip(await store.LoadFailoverOffsetsAsync(), Math.Min)];
+            }
         }
     }
 

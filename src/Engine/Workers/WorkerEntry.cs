@@ -52,7 +52,9 @@ public sealed class WorkerEntry
         {
             if (contact is not null && contact != _contact)
             {
-                if (_contact is not null && contact.Instance != _contact.Instance)
+                if (_contact is null)
+                    _startedAt = now; // what was seen before are reports, maybe of an earlier start
+                else if (contact.Instance != _contact.Instance)
                     (_startedAt, IsDraining, _isTold, _decidedAt) = (now, false, 0, drains.Next());
                 (_contact, _isChanged) = (contact, true);
             }

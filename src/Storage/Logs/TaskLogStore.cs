@@ -7,9 +7,11 @@ using TaskQueue.Storage.Encryption;
 namespace TaskQueue.Storage.Logs;
 
 /// <summary>
-/// Table <c>task_logs</c>: an append is a read, a statement that adds all lines, and one that drops the oldest where there are too many.
+/// Table <c>task_logs</c>: an append is a read, a statement that adds all lines, and one for each task that has too many: it drops the
+/// oldest.
 /// </summary>
-internal sealed class TaskLogStore(IDbContextFactory<TaskDbContext> databases, ITaskLogWrites writes, DataCipher cipher) : ITaskLogStore
+internal sealed class TaskLogStore(
+    IDbContextFactory<TaskDbContext> databases, ITaskLogWrites writes, DataCipher cipher, TimeProvider time) : ITaskLogStore
 {
     /// <summary>Tries of an append against other processes that append to the same task.</summary>
     private const int MaxTries = 5;
@@ -19,7 +21,8 @@ internal sealed class TaskLogStore(IDbContextFactory<TaskDbContext> databases, I
         for (var tries = 1; !await TryAppendAsync(chunks, cancellationToken); tries++)
         {
             if (tries == MaxTries)
-                throw new TimeoutException($"other processes have taken the numbers of the lines {tries} times in a row");
+                throw new InvalidOperationException($"other processes have taken the numbers of the lines {tries} times in a row");
+            await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(1, 20 * tries)), time, cancellationToken);
         }
     }
 
@@ -100,19 +103,27 @@ internal sealed class TaskLogStore(IDbContextFactory<TaskDbContext> databases, I
             return true;
         if (!await writes.AddLogsAsync([.. rows.OrderBy(r => r.TaskId).ThenBy(r => r.Number)], cancellationToken))
             return false;
-        var full = ends.Where(e => e.Value.Number - 1 > TaskLogRules.MaxLines || e.Value.Bytes > TaskLogRules.MaxBytes)
-            .Select(e => e.Key).ToList();
-        if (full.Count > 0)
-            await DropOldestAsync(db, full, cancellationToken);
+        foreach (var (task, (number, bytes)) in ends)
+        {
+            if (number - 1 > TaskLogRules.MaxLines || bytes > TaskLogRules.MaxBytes)
+                await DropOldestAsync(db, task, number, bytes, cancellationToken);
+        }
+
         return true;
     }
 
-    /// <summary>Drops what exceeds the limits of all these tasks, in one statement; the last row of a task has the totals.</summary>
-    private static Task<int> DropOldestAsync(TaskDbContext db, List<Guid> tasks, CancellationToken cancellationToken) =>
-        db.TaskLogs.Where(r => tasks.Contains(r.TaskId)
-            && (r.Number + TaskLogRules.MaxLines < db.TaskLogs.Where(last => last.TaskId == r.TaskId)
-                    .OrderByDescending(last => last.Number).Select(last => last.Number + last.Count).FirstOrDefault()
-                || r.BytesBefore + TaskLogRules.MaxBytes < db.TaskLogs.Where(last => last.TaskId == r.TaskId)
-                    .OrderByDescending(last => last.Number).Select(last => last.BytesBefore + last.Bytes).FirstOrDefault()))
+    /// <summary>
+    /// Drops what exceeds the limits of a task: a range of its rows, by the totals that its last row has. There are at most as many such
+    /// tasks as a report has.
+    /// </summary>
+    /// <param name="db">The database.</param>
+    /// <param name="task">The task.</param>
+    /// <param name="number">Number of its next line.</param>
+    /// <param name="bytes">Bytes of all its lines, also of dropped ones.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
+    private static Task<int> DropOldestAsync(
+        TaskDbContext db, Guid task, int number, long bytes, CancellationToken cancellationToken) =>
+        db.TaskLogs.Where(r => r.TaskId == task
+            && (r.Number < number - TaskLogRules.MaxLines || r.BytesBefore < bytes - TaskLogRules.MaxBytes))
             .ExecuteDeleteAsync(cancellationToken);
 }

@@ -16,7 +16,8 @@ internal sealed class StatisticsStore(IDbContextFactory<TaskDbContext> databases
 
     /// <summary>
     /// Both steps in a transaction, so that no reader misses the rows in between. Only so many series are kept apart, the busiest; the
-    /// others of an owner are counted together, for a queue without a name.
+    /// others of an owner are counted together, for a queue without a name. What waits is a series of no owner, without counts: it comes
+    /// first, so that each queue keeps its own.
     /// </summary>
     private static readonly string RollUpSql =
         $$"""
@@ -27,8 +28,8 @@ internal sealed class StatisticsStore(IDbContextFactory<TaskDbContext> databases
             select case when place <= {4} then queue else '' end as kept, owner, waiting, oldest_ms, {{Columns}}
             from (
                 select queue, owner, max(waiting) as waiting, max(oldest_ms) as oldest_ms, {{Sums}},
-                    row_number() over (order by case when queue = '' then 1 else 0 end, {{Busy}} desc, max(waiting) desc, queue, owner)
-                        as place
+                    row_number() over (order by case when queue = '' then 1 else 0 end, case when max(waiting) > 0 then 0 else 1 end,
+                        {{Busy}} desc, max(waiting) desc, queue, owner) as place
                 from queue_statistics where step = {1} and at >= {2} and at < {3} group by queue, owner) as series) as placed
         group by kept, owner;
         """;
