@@ -55,6 +55,7 @@ internal static class BulkTables
             e.Property(x => x.TaskId).HasColumnName("task_id");
             e.Property(x => x.FormerState).HasColumnName("former_state");
             e.Property(x => x.FormerQueue).HasColumnName("former_queue").HasMaxLength(128);
+            e.Property(x => x.FormerFinishedAt).HasColumnName("former_finished_at");
             e.Property(x => x.FormerPayload).HasColumnName("former_payload");
             e.Property(x => x.IsDone).HasColumnName("is_done");
         });

@@ -117,6 +117,28 @@ public sealed class BulkOperationApiTests
     }
 
     [Fact]
+    public async Task Waiting_for_an_operation_that_does_not_complete_fails()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        await using var host = await TestHost.StartAsync(database.ConnectionString);
+        var ids = await host.Http.SubmitManyAsync(Enumerable.Range(0, 2).Select(_ => (object)new { action = "a", queue = "q" }));
+        var run = CommandRun.OfAsync(host.Http.BaseAddress!,
+            ["operations", "create", "cancel", "--id", $"{ids[0]}", "--id", $"{ids[1]}", "--rate", "0.001", "--wait"]);
+        string? id = null;
+        await Eventually.UntilAsync(async () =>
+        {
+            var list = (await host.Http.ReadAsync("/operations")).Json.GetProperty("operations");
+            id = list.GetArrayLength() == 0 ? null : list[0].Text("id");
+            return id is not null;
+        }, Deadline, "the operation was created");
+
+        (await host.Http.PostAsync($"/operations/{id}/cancel", "")).Status.ShouldBe(200);
+
+        var ended = await run;
+        ended.ExitCode.ShouldBe(1, ended.All);
+    }
+
+    [Fact]
     public async Task An_operation_survives_a_restart_and_is_paused_meanwhile()
     {
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
@@ -186,6 +208,39 @@ public sealed class BulkOperationApiTests
             reply.Status.ShouldBe(404);
         var other = await ben.PostAsync("/operations", new { action = "cancel", selection = new { search = new { owner = "ann" } } });
         other.Status.ShouldBe(403, other.Text);
+    }
+
+    [Fact]
+    public async Task Whoever_may_only_submit_reads_nothing_through_operations()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        await using var host = await TestHost.StartAsync(database.ConnectionString, settings: new Dictionary<string, string?>
+        {
+            ["TaskQueue:Auth:ApiKeys:0:Key"] = TestKeys.Of("ann"),
+            ["TaskQueue:Auth:ApiKeys:0:Name"] = "ann",
+            ["TaskQueue:Auth:ApiKeys:0:Tenant"] = "ann",
+            ["TaskQueue:Auth:ApiKeys:0:Scopes:0"] = "enqueue",
+        });
+        using var ann = ClientOf(host, "ann");
+        Guid[] ids = [await ann.SubmitAsync(new { action = "a", queue = "q" }), await ann.SubmitAsync(new { action = "a", queue = "q" })];
+        object[] patch = [new { op = "test", path = "/data", value = 1 }];
+
+        foreach (var (body, what) in new (object, string)[]
+        {
+            (new { action = "cancel", selection = new { search = new { queue = "q" } } }, "search"),
+            (new { action = "cancel", selection = new { ids }, dry_run = true }, "dry_run"),
+            (new { action = "edit", selection = new { ids }, patch }, "edit"),
+        })
+        {
+            var refused = await ann.PostAsync("/operations", body);
+            refused.Status.ShouldBe(403, refused.Text);
+            refused.Json.Text("detail").ShouldNotBeNull().ShouldContain(what);
+        }
+
+        var created = await ann.PostAsync("/operations", new { action = "cancel", selection = new { ids }, rate_per_second = 0.001 });
+        created.Status.ShouldBe(202, created.Text);
+        var paused = await ann.PostAsync($"/operations/{created.Json.Text("id")}/pause", "");
+        (paused.Status, paused.Json.GetProperty("selection").ValueKind).ShouldBe((200, JsonValueKind.Null));
     }
 
     [Fact]

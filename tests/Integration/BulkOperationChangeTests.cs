@@ -207,6 +207,74 @@ public sealed class BulkOperationChangeTests
         (await engine.SendAsync(new DeleteTask(waiting.CorrelationId, Now) { OnlyEnded = true })).ShouldBe(CommandResult.Applied);
     }
 
+    [Theory]
+    [MemberData(nameof(Providers))]
+    public async Task A_change_that_ends_a_task_happens_as_a_whole_or_not_at_all(DatabaseProvider provider)
+    {
+        await using var database = await TestDatabase.CreateAsync(provider);
+        await using var engine = new TestEngine(database.Address);
+        var (moved, kept) = (New("other", t => t.DedupeKey = "d"), New("other"));
+        await engine.Store.GivenAsync(database, [moved, kept]);
+
+        (await engine.SendAsync(Back(moved, _ => "[1]"))).ShouldBe(CommandResult.Applied);
+        (await engine.SendAsync(Back(kept, _ => throw new InvalidTaskChangeException("no luck")))).ShouldBe(CommandResult.NotAllowed);
+
+        var ended = await database.GetAsync(moved.CorrelationId);
+        (ended.State, ended.Queue, ended.Payload).ShouldBe((TaskStates.Cancelled, "q", "[1]"));
+        (await database.GetAsync(kept.CorrelationId)).Describe().ShouldBe(kept.Describe());
+        await using var db = database.CreateContext();
+        (await db.Set<DedupeKeyRow>().CountAsync()).ShouldBe(0);
+        (await engine.SendAsync(Back(moved, _ => null))).ShouldBe(CommandResult.Duplicate);
+
+        static ChangeTask Back(TaskState task, Func<string, string?> payload) => new(task.CorrelationId, Now,
+            new TaskChange { Target = new TargetQueue("q", Delivery.Pull, QueueSettings.Default), Payload = payload }) { Ends = true };
+    }
+
+    [Theory]
+    [MemberData(nameof(Providers))]
+    public async Task A_cancellation_is_taken_back_with_the_due_time_and_the_expiry(DatabaseProvider provider)
+    {
+        await using var database = await TestDatabase.CreateAsync(provider);
+        await using var engine = new TestEngine(database.Address);
+        var later = New(change: t => (t.State, t.FinishedAt, t.DueAt, t.ExpiresAt) =
+            (TaskStates.Cancelled, T0, Now.AddDays(1), Now.AddDays(2)));
+        var past = New(change: t => (t.State, t.FinishedAt, t.ExpiresAt) = (TaskStates.Cancelled, T0, T0));
+        var failed = New(change: t => (t.State, t.FinishedAt) = (TaskStates.Failed, T0));
+        await engine.Store.GivenAsync(database, [later, past, failed]);
+
+        (await engine.SendAsync(Restore(later))).ShouldBe(CommandResult.Applied);
+        (await engine.SendAsync(Restore(later))).ShouldBe(CommandResult.Duplicate);
+        (await engine.SendAsync(Restore(past))).ShouldBe(CommandResult.Applied);
+        (await engine.SendAsync(Restore(failed))).ShouldBe(CommandResult.NotAllowed);
+
+        var restored = await database.GetAsync(later.CorrelationId);
+        (restored.State, restored.DueAt, restored.ExpiresAt).ShouldBe((TaskStates.Pending, Now.AddDays(1), (DateTime?)Now.AddDays(2)));
+        var fresh = await database.GetAsync(past.CorrelationId);
+        (fresh.DueAt, fresh.ExpiresAt <= Now).ShouldBe((Now, false));
+
+        static RetryTask Restore(TaskState task) => new(task.CorrelationId, Now) { Restores = true };
+    }
+
+    [Theory]
+    [MemberData(nameof(Providers))]
+    public async Task Items_of_a_batch_stay_until_it_has_written_them(DatabaseProvider provider)
+    {
+        await using var database = await TestDatabase.CreateAsync(provider);
+        await using var engine = new TestEngine(database.Address);
+        var (open, written) = (Item(null), Item(Now.AddDays(1)));
+        await engine.Store.GivenAsync(database, [open, written]);
+
+        (await engine.SendAsync(Delete(open))).ShouldBe(CommandResult.NotAllowed);
+        (await engine.SendAsync(Delete(written))).ShouldBe(CommandResult.Applied);
+
+        (await database.GetAsync(open.CorrelationId)).DeleteAt.ShouldBeNull();
+        (await database.GetAsync(written.CorrelationId)).DeleteAt.ShouldBe(Now.AddDays(1));
+
+        static DeleteTask Delete(TaskState task) => new(task.CorrelationId, Now) { OnlyEnded = true };
+        static TaskState Item(DateTime? deleteAt) => New(change: t => (t.State, t.FinishedAt, t.BatchId, t.DeleteAt) =
+            (TaskStates.Completed, T0, Guid.NewGuid(), deleteAt));
+    }
+
     private static ChangeTask Move(TaskState task) => new(task.CorrelationId, Now, new TaskChange { Target = Other });
 
     private static ChangeTask Edit(TaskState task, Func<string, string> payload) =>

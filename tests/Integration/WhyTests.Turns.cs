@@ -174,6 +174,11 @@ public abstract partial class WhyTests
         (key.Gate, key.Holders.Count, key.Position).ShouldBe((Gates.OrderingKey, 0, 2));
         (await AskAsync(blocked)).Gates[0].Holders.Single().TaskId.ShouldBe(head.CorrelationId);
 
+        // Whoever is confined to its tenant does not learn how much the others do.
+        (await AskAsync(waiting, ann, isConfined: true)).Message.ShouldBe($"Queue {_queue} runs as many tasks as may run at a time.");
+        var confined = (await AskAsync(blocked, ann, isConfined: true)).Gates[0];
+        (confined.Gate, confined.Position).ShouldBe((Gates.OrderingKey, (int?)null));
+
         (await AskAsync(waiting.CorrelationId, Access.Of("ben"))).ShouldBeNull();
         (await AskAsync(waiting.CorrelationId, Access.Of("ann", "other"))).ShouldBeNull();
         (await AskAsync(running[2].CorrelationId, ann)).ShouldBeNull();

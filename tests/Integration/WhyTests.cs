@@ -230,10 +230,11 @@ public abstract partial class WhyTests(StoreFixture fixture) : IAsyncLifetime
     }
 
     private async Task<WhyAnswer> AskAsync(
-        TaskState task, Access? access = null, PushQueueState? push = null, TimeProvider? clock = null) =>
-        (await AskAsync(task.CorrelationId, access ?? Access.All, push, clock)).ShouldNotBeNull();
+        TaskState task, Access? access = null, PushQueueState? push = null, TimeProvider? clock = null, bool isConfined = false) =>
+        (await AskAsync(task.CorrelationId, access ?? Access.All, push, clock, isConfined)).ShouldNotBeNull();
 
-    private Task<WhyAnswer?> AskAsync(Guid id, Access access, PushQueueState? push = null, TimeProvider? clock = null)
+    private Task<WhyAnswer?> AskAsync(
+        Guid id, Access access, PushQueueState? push = null, TimeProvider? clock = null, bool isConfined = false)
     {
         var services = fixture.Engine.Services;
         services.GetRequiredService<QueueCatalog>().Invalidate();
@@ -241,7 +242,7 @@ public abstract partial class WhyTests(StoreFixture fixture) : IAsyncLifetime
             services.GetRequiredService<IWhyQueries>(), services.GetRequiredService<QueueCatalog>(),
             services.GetRequiredService<WorkerRegistry>(), new KnownPushQueue(push ?? new(null, "", null, null)), fixture.Engine.Store,
             services.GetRequiredService<InFlightLimiter>(), services.GetRequiredService<IOptions<WorkerOptions>>(),
-            clock ?? new SetTime(Now)).AskAsync(id, access, CancellationToken.None);
+            clock ?? new SetTime(Now)).AskAsync(id, access, isConfined, CancellationToken.None);
     }
 
     private static IEnumerable<string> Words(WhyAnswer why) => why.Gates.Select(g => g.Gate);

@@ -49,6 +49,7 @@ internal static class BulkEndpoints
         if (wanted.TargetQueue is { } target)
             context.Demand(target);
         DemandNothingHidden(wanted, redactor);
+        DemandReader(context.Caller(), wanted, body.DryRun == true);
         if (body.DryRun == true)
         {
             var preview = await service.PreviewAsync(wanted, access, context.RequestAborted);
@@ -63,6 +64,24 @@ internal static class BulkEndpoints
         context.AuditAfter(BulkMapping.ToAudit(operation), BulkOperationJson.Instance.BulkOperationCreated);
         return Results.Json(
             BulkMapping.ToDetails(operation, redactor), BulkOperationJson.Instance.BulkOperationDetails, statusCode: 202);
+    }
+
+    /// <summary>What a search finds, a dry run counts, and the tests of a patch tell of tasks is for those who may read them.</summary>
+    private static void DemandReader(Caller caller, NewBulkOperation wanted, bool isDryRun)
+    {
+        var search = wanted.Selection.Search;
+        var what = search is not null ? "a selection by search" : isDryRun ? "dry_run" : wanted.Action == BulkAction.Edit ? "action edit"
+            : null;
+        if (what is null)
+            return;
+        var read = caller.Access(Scope.Read);
+        var isReader = search?.Queue is { } queue ? read.Allows(queue)
+            : read.Own.Or(read.Others).Covers(caller.Access(Scope.Enqueue).Own);
+        if (!isReader)
+        {
+            throw new ApiException(403, "forbidden", $"{what} tells about tasks, so it needs the scope read as well, in all queues of this "
+                + "key or in that of selection.search; use a key with it, or select tasks by their ids");
+        }
     }
 
     /// <summary>A patch could copy a hidden value to where it is shown, or tell by its tests what it is.</summary>
@@ -111,8 +130,17 @@ internal static class BulkEndpoints
         var after = await FindAsync(id, context, store);
         context.AuditBefore(new BulkOperationChange(BulkMapping.Word(before.State)), BulkOperationJson.Instance.BulkOperationChange);
         context.AuditAfter(new BulkOperationChange(BulkMapping.Word(after.State)), BulkOperationJson.Instance.BulkOperationChange);
-        return Results.Json(
-            BulkMapping.ToDetails(after, redaction.For(context.Caller())), BulkOperationJson.Instance.BulkOperationDetails);
+        var shown = IsReader(context.Caller(), after) ? BulkMapping.ToDetails(after, redaction.For(context.Caller()))
+            : BulkMapping.ToItem(after);
+        return Results.Json(shown, BulkOperationJson.Instance.BulkOperationDetails);
+    }
+
+    /// <summary>Whether a caller that may change an operation would be shown it, too.</summary>
+    private static bool IsReader(Caller caller, BulkOperation operation)
+    {
+        var read = caller.Access(Scope.Read);
+        return caller.Scopes.HasFlag(Scope.Read) && (read.CanRead(operation.Owner, operation.Queue)
+            || (operation.Credential is { } creator && creator == read.Credential && operation.Owner == read.Tenant));
     }
 
     private static async Task<BulkOperation> FindAsync(string id, HttpContext context, IBulkOperationStore store)

@@ -50,8 +50,8 @@ internal sealed record BulkTotal(long Count, bool Exact);
 /// <param name="CreatedAt">When it was created.</param>
 /// <param name="StartedAt">When it began.</param>
 /// <param name="FinishedAt">When it ended.</param>
-/// <param name="Selection">The tasks; null in lists.</param>
-/// <param name="Patch">What it changes of payloads; null in lists, and for callers from whom values are hidden.</param>
+/// <param name="Selection">The tasks; null in lists, and for callers without the scope read.</param>
+/// <param name="Patch">What it changes of payloads; null in lists, without the scope read, and where values are hidden.</param>
 internal sealed record BulkOperationDetails(
     Guid Id, string Action, string State, BulkTotal Total, long Done, long Skipped, long Failed, long Undone, string? Error, bool CanUndo,
     string? Queue, string? TargetQueue, double? RatePerSecond, string? Owner, string? CreatedBy, DateTime CreatedAt, DateTime? StartedAt,

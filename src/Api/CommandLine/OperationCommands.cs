@@ -26,7 +26,10 @@ internal static class OperationCommands
     };
     private static readonly Option<double?> Rate = new("--rate") { Description = "Most tasks a second." };
     private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Only count the tasks." };
-    private static readonly Option<bool> Wait = new("--wait") { Description = "Wait until the operation has ended." };
+    private static readonly Option<bool> Wait = new("--wait")
+    {
+        Description = "Wait until the operation has ended or is paused; exit with 1 unless it is completed.",
+    };
     private static readonly Option<int> Limit = new("--limit")
     {
         Description = "Maximum number of operations.",
@@ -67,10 +70,11 @@ internal static class OperationCommands
             return ExitCode.Done;
         }
 
-        if (parsed.GetValue(Wait))
+        var waits = parsed.GetValue(Wait);
+        if (waits)
             answer = await EndAsync(session, answer, cancellationToken);
         Write(session.Output, answer);
-        return answer.Count("failed") == 0 ? ExitCode.Done : ExitCode.Failed;
+        return answer.Count("failed") == 0 && (!waits || answer.Cell("state") == "completed") ? ExitCode.Done : ExitCode.Failed;
     }
 
     private static JsonObject Selection(ParseResult parsed)

@@ -21,7 +21,8 @@ internal static class WhyEndpoint
     private static async Task<IResult> AskAsync(string id, HttpContext context, WhyService why, CancellationToken cancellationToken)
     {
         PageQuery.DemandKnown(context.Request);
-        if (!Guid.TryParse(id, out var guid) || await why.AskAsync(guid, context.Access(), cancellationToken) is not { } answer)
+        if (!Guid.TryParse(id, out var guid)
+            || await why.AskAsync(guid, context.Access(), context.Caller().IsConfined, cancellationToken) is not { } answer)
             throw new ApiException(404, "not_found", $"there is no task {id}");
         return Results.Json(ToWhy(answer), WhyJson.Instance.TaskWhy);
     }
@@ -51,7 +52,7 @@ internal sealed record TaskWhy(Guid Id, string State, bool Runs, string Message,
 /// <param name="OpensAt">When it opens by itself, if that is known.</param>
 /// <param name="Holder">The first of the holders.</param>
 /// <param name="Position">ordering_key and waiting_turn: its position among the tasks that wait for the same, from 1; null beyond
-/// 1,001.</param>
+/// 1,001, and in a shared queue for a caller that is confined to its tenant.</param>
 /// <param name="Holders">Up to five tasks that keep it closed, of those that the caller may read.</param>
 internal sealed record TaskGate(
     string Gate, string Message, DateTime? OpensAt, TaskGateHolder? Holder, int? Position, IReadOnlyList<TaskGateHolder> Holders);

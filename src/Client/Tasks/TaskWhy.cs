@@ -38,7 +38,8 @@ public sealed class TaskGate
     public DateTimeOffset? OpensAt { get; init; }
 
     /// <summary>
-    /// Of <c>ordering_key</c> and <c>waiting_turn</c>: the position among the tasks that wait for the same, from 1; null beyond 1,001.
+    /// Of <c>ordering_key</c> and <c>waiting_turn</c>: the position among the tasks that wait for the same, from 1; null beyond 1,001, and
+    /// in a shared queue for a key that is confined to its tenant.
     /// </summary>
     public int? Position { get; init; }
 

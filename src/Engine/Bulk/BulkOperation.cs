@@ -148,6 +148,9 @@ public sealed class BulkOperation : IOwnedInQueue
     /// <summary>Until when a scheduler holds it; null if none does.</summary>
     public DateTime? WorkedUntil { get; set; }
 
+    /// <summary>Why its texts could not be read; null if they could. Not stored.</summary>
+    internal string? Problem { get; set; }
+
     /// <summary>Whether it has ended.</summary>
     public bool HasEnded => State is BulkState.Completed or BulkState.Cancelled or BulkState.Undone;
 
@@ -174,8 +177,14 @@ public sealed class BulkOperationTask
     /// <summary>Its queue.</summary>
     public string FormerQueue { get; set; } = "";
 
+    /// <summary>When it had ended; null if it had not.</summary>
+    public DateTime? FormerFinishedAt { get; set; }
+
     /// <summary>Its payload, if that is changed.</summary>
     public string? FormerPayload { get; set; }
+
+    /// <summary>Why its payload could not be read; null if it could. Not stored.</summary>
+    internal string? Problem { get; set; }
 
     /// <summary>Whether the task was changed.</summary>
     public bool IsDone { get; set; }

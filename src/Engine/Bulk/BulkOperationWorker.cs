@@ -30,6 +30,7 @@ internal sealed partial class BulkOperationWorker(
         {
             cancellationToken.ThrowIfCancellationRequested();
             await RunAsync(id, progress, cancellationToken);
+            progress();
         }
 
         return due.Count > 0;
@@ -55,8 +56,14 @@ internal sealed partial class BulkOperationWorker(
             catch (Exception fault) when (StorageFaults.IsOfRow(fault))
             {
                 LogFailed(fault, id, operation.Faults + 1);
-                await store.FailAsync(new BulkLease(id, held.Until, held.Until), "a step failed; the log of the server says more",
-                    Micros.Now(time) + AfterFault, pause: operation.Faults + 1 >= MaxFaults);
+                await FailAsync(operation, held, "a step failed; the log of the server says more", operation.Faults + 1 >= MaxFaults);
+                return;
+            }
+            catch (Exception fault) when (fault is not (OperationCanceledException or ObjectDisposedException or OutOfMemoryException))
+            {
+                // An outage, an overload or a race: the others have their turn. If the database is out, this fails too.
+                LogPostponed(fault, id);
+                await store.PostponeAsync(new BulkLease(id, held.Until, held.Until), Micros.Now(time) + AfterFault);
                 return;
             }
             finally
@@ -71,6 +78,12 @@ internal sealed partial class BulkOperationWorker(
     /// <returns>Whether the next step may begin at once.</returns>
     private async Task<bool> StepAsync(BulkOperation operation, Holder held)
     {
+        if (operation.Problem is { } problem)
+        {
+            await FailAsync(operation, held, problem, isLast: true);
+            return false;
+        }
+
         var access = BulkAccess.FromText(operation.Access);
         if (operation.IsInStep)
         {
@@ -100,8 +113,12 @@ internal sealed partial class BulkOperationWorker(
 
     private async Task<bool> EndAsync(BulkOperation operation, Holder held, BulkOutcome outcome, DateTime began, bool isLast)
     {
-        var dueAt = isLast ? began : Due(operation, began, outcome.Done.Count + outcome.Others.Count);
-        var end = new BulkStepEnd(outcome.Done, outcome.Others, outcome.Failed, outcome.Error, dueAt, Micros.Now(time));
+        var dueAt = outcome.Open.Count > 0 ? Micros.Now(time) + AfterFault
+            : isLast ? began : Due(operation, began, outcome.Done.Count + outcome.Others.Count);
+        var end = new BulkStepEnd(outcome.Done, outcome.Others, outcome.Failed, outcome.Error, dueAt, Micros.Now(time))
+        {
+            Open = outcome.Open,
+        };
         if (await store.EndStepAsync(Of(operation, held), end, CancellationToken.None) is not { } until)
             return false;
         held.Until = until;
@@ -119,12 +136,26 @@ internal sealed partial class BulkOperationWorker(
         }
 
         var outcome = await steps.UndoAsync(operation, kept, access);
-        var dueAt = Due(operation, began, kept.Count);
-        var end = new BulkUndoEnd(kept, outcome.Done.Count, outcome.Error, dueAt);
+        var dueAt = outcome.Open.Count > 0 ? Micros.Now(time) + AfterFault : Due(operation, began, kept.Count);
+        var end = new BulkUndoEnd([.. outcome.Done, .. outcome.Others], outcome.Done.Count, outcome.Error, dueAt);
         if (await store.EndUndoStepAsync(Of(operation, held), end, CancellationToken.None) is not { } until)
             return false;
         held.Until = until;
         return dueAt <= Micros.Now(time);
+    }
+
+    /// <summary>Notes that a step failed. What was cancelled must end: then the tasks of its step count as failed.</summary>
+    private async Task FailAsync(BulkOperation operation, Holder held, string error, bool isLast)
+    {
+        if (!isLast || !operation.HasEnded)
+        {
+            await store.FailAsync(
+                new BulkLease(operation.Id, held.Until, held.Until), error, Micros.Now(time) + AfterFault, pause: isLast);
+            return;
+        }
+
+        var open = await store.OpenTasksAsync(operation.Id, CancellationToken.None);
+        await EndAsync(operation, held, new BulkOutcome([], open, open.Count, error), Micros.Now(time), isLast: true);
     }
 
     private static DateTime Due(BulkOperation operation, DateTime began, int tasks) =>
@@ -134,6 +165,9 @@ internal sealed partial class BulkOperationWorker(
 
     [LoggerMessage(LogLevel.Warning, "A step of operation {Id} failed, the {Times}. in a row")]
     private partial void LogFailed(Exception fault, Guid id, int times);
+
+    [LoggerMessage(LogLevel.Warning, "A step of operation {Id} is put off: the database failed for a moment")]
+    private partial void LogPostponed(Exception fault, Guid id);
 
     /// <summary>The end of the lease, which each step renews.</summary>
     private sealed class Holder(DateTime until)

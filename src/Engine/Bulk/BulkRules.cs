@@ -46,45 +46,72 @@ internal static class BulkRules
         var change = new TaskChange
         {
             Target = target,
-            Payload = patch is null ? null : payload => Patched(patch, payload, maxBytes),
+            Payload = patch is null ? null : payload => Patched(task, patch, payload, maxBytes),
             Chars = task.FormerPayload?.Length ?? 0,
         };
         return task.FormerState == TaskStates.Failed ? new RetryTask(task.TaskId, now) { With = change }
             : new ChangeTask(task.TaskId, now, change);
     }
 
-    /// <summary>The commands that put a task back, of which the first must succeed.</summary>
-    public static IReadOnlyList<TaskCommand> Undo(
+    /// <summary>The command that puts a task back; one that had failed ends by it, or nothing of it is changed.</summary>
+    public static TaskCommand Undo(
         BulkOperation operation, BulkOperationTask task, TargetQueue? former, JsonPatch? patch, int maxBytes, DateTime now)
     {
-        var stop = new CancelTask(task.TaskId, now) { OnlyWaiting = true };
         if (operation.Action is BulkAction.Retry)
-            return [stop];
+            return new CancelTask(task.TaskId, now) { OnlyWaiting = true };
         if (operation.Action is BulkAction.Cancel)
-            return [new RetryTask(task.TaskId, now)];
-        var change = new ChangeTask(task.TaskId, now, new TaskChange
+            return new RetryTask(task.TaskId, now) { Restores = true };
+        return new ChangeTask(task.TaskId, now, new TaskChange
         {
             Target = former,
             From = former is null ? null : operation.TargetQueue,
             Payload = patch is null ? null : payload => Restored(task, patch, payload, maxBytes),
             Chars = task.FormerPayload?.Length ?? 0,
-        });
-        return task.FormerState == TaskStates.Failed ? [change, stop] : [change];
+        })
+        {
+            Ends = task.FormerState == TaskStates.Failed,
+        };
     }
 
     /// <summary>Whether a task of an interrupted step has been changed already.</summary>
     /// <param name="operation">The operation.</param>
     /// <param name="task">As it was.</param>
     /// <param name="now">As it is, with its payload if that is changed; null if it is gone.</param>
-    public static bool IsDone(BulkOperation operation, BulkOperationTask task, TaskState? now) => operation.Action switch
+    /// <param name="patch">What is changed of its payload.</param>
+    /// <param name="maxBytes">Most bytes of a payload.</param>
+    public static bool IsDone(BulkOperation operation, BulkOperationTask task, TaskState? now, JsonPatch? patch, int maxBytes) =>
+        operation.Action switch
+        {
+            BulkAction.Retry => now is not null && HasRunAgain(task, now),
+            BulkAction.Cancel => now?.State == TaskStates.Cancelled,
+            BulkAction.Delete => now is null,
+            BulkAction.Move => now?.Queue == operation.TargetQueue,
+            _ => now is not null && patch is not null && IsPatched(task, now, patch, maxBytes),
+        };
+
+    /// <summary>Whether a task that had ended runs again, or has ended again.</summary>
+    private static bool HasRunAgain(BulkOperationTask task, TaskState now) =>
+        !Repeatable.Contains(now.State) || now.FinishedAt != task.FormerFinishedAt;
+
+    /// <summary>A patch may leave a payload as it is, so what had failed must also have been retried.</summary>
+    private static bool IsPatched(BulkOperationTask task, TaskState now, JsonPatch patch, int maxBytes)
     {
-        BulkAction.Retry => now is not null && !Repeatable.Contains(now.State),
-        BulkAction.Cancel => now?.State == TaskStates.Cancelled,
-        BulkAction.Delete => now is null,
-        BulkAction.Move => now?.Queue == operation.TargetQueue,
-        _ => now is not null && (now.Payload != task.FormerPayload
-            || (task.FormerState == TaskStates.Failed && now.State != TaskStates.Failed)),
-    };
+        try
+        {
+            return now.Payload == Patched(patch, task.FormerPayload!, maxBytes)
+                && (task.FormerState != TaskStates.Failed || HasRunAgain(task, now));
+        }
+        catch (InvalidTaskChangeException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>The payload as it was selected, patched; null for one that this operation has patched before.</summary>
+    private static string? Patched(BulkOperationTask task, JsonPatch patch, string payload, int maxBytes) =>
+        payload == task.FormerPayload ? Patched(patch, payload, maxBytes)
+        : payload == Patched(patch, task.FormerPayload!, maxBytes) ? null
+        : throw new InvalidTaskChangeException("its payload was changed since it was selected");
 
     private static string Patched(JsonPatch patch, string payload, int maxBytes)
     {
@@ -100,7 +127,9 @@ internal static class BulkRules
         }
     }
 
-    private static string Restored(BulkOperationTask task, JsonPatch patch, string payload, int maxBytes) =>
-        Patched(patch, task.FormerPayload!, maxBytes) == payload ? task.FormerPayload!
+    /// <summary>The payload as it was; null for one that was put back before.</summary>
+    private static string? Restored(BulkOperationTask task, JsonPatch patch, string payload, int maxBytes) =>
+        Patched(patch, task.FormerPayload!, maxBytes) == payload ? task.FormerPayload
+            : payload == task.FormerPayload ? null
             : throw new InvalidTaskChangeException("its payload was changed since");
 }

@@ -12,7 +12,15 @@ namespace TaskQueue.Engine.Bulk;
 /// <param name="Failed">Number of the others that could not be changed; the rest was in no state for it.</param>
 /// <param name="Error">Why the last of them could not.</param>
 internal sealed record BulkOutcome(
-    IReadOnlyList<BulkOperationTask> Done, IReadOnlyList<BulkOperationTask> Others, int Failed, string? Error);
+    IReadOnlyList<BulkOperationTask> Done, IReadOnlyList<BulkOperationTask> Others, int Failed, string? Error)
+{
+    /// <summary>Those of which nothing is known, because the database failed for a moment: they are left to the next step.</summary>
+    public IReadOnlyList<BulkOperationTask> Open { get; init; } = [];
+
+    /// <summary>Adds tasks that could not be changed.</summary>
+    public BulkOutcome WithFailed(IReadOnlyList<BulkOperationTask> rows, string? error) =>
+        rows.Count == 0 ? this : this with { Others = [.. Others, .. rows], Failed = Failed + rows.Count, Error = Error ?? error };
+}
 
 /// <summary>Selects the tasks of a step, and changes them or puts them back.</summary>
 internal sealed class BulkSteps(
@@ -65,6 +73,7 @@ internal sealed class BulkSteps(
             var row = new BulkOperationTask
             {
                 OperationId = operation.Id, TaskId = task.CorrelationId, FormerState = task.State, FormerQueue = task.Queue,
+                FormerFinishedAt = task.FinishedAt,
             };
             if (operation.Action == BulkAction.Edit && await PayloadAsync(row, access) is { } problem)
             {
@@ -93,8 +102,7 @@ internal sealed class BulkSteps(
         var now = Micros.Now(time);
         List<TaskCommand> commands =
             [.. rows.Select(row => BulkRules.Command(operation, row, target, patch, options.Value.MaxPayloadBytes, now))];
-        var faults = await TryAsync(commands, access);
-        return Outcome(rows, [.. commands.Zip(faults)]);
+        return Outcome(rows, commands, await TryAsync(commands, access), isUndo: false);
     }
 
     /// <summary>
@@ -103,19 +111,36 @@ internal sealed class BulkSteps(
     public async Task<BulkOutcome> ResumeAsync(BulkOperation operation, IReadOnlyList<BulkOperationTask> rows, Access access)
     {
         var found = await FindAsync([.. rows.Select(r => r.TaskId)], Access.All);
-        List<BulkOperationTask> done = [], open = [];
+        var patch = operation.Patch is { } text ? JsonPatch.Read(text) : null;
+        List<BulkOperationTask> done = [], open = [], unreadable = [];
         foreach (var row in rows)
         {
             var task = found.GetValueOrDefault(row.TaskId);
-            if (task is not null && operation.Action == BulkAction.Edit)
-                task = await queries.FindAsync(row.TaskId, Access.All, CancellationToken.None);
-            (BulkRules.IsDone(operation, row, task) ? done : open).Add(row);
+            if (operation.Action == BulkAction.Edit)
+                task = await ReadAsync(row, task);
+            (row.Problem is not null ? unreadable
+                : BulkRules.IsDone(operation, row, task, patch, options.Value.MaxPayloadBytes) ? done : open).Add(row);
         }
 
-        if (operation.HasEnded || operation.IsUndo || open.Count == 0)
-            return new BulkOutcome(done, open, 0, null);
-        var rest = await ApplyAsync(operation, open, access);
-        return rest with { Done = [.. done, .. rest.Done] };
+        var outcome = operation.HasEnded || operation.IsUndo || open.Count == 0 ? new BulkOutcome([], open, 0, null)
+            : await ApplyAsync(operation, open, access);
+        return (outcome with { Done = [.. done, .. outcome.Done] }).WithFailed(unreadable, unreadable.FirstOrDefault()?.Problem);
+    }
+
+    /// <summary>Reads the payload of a task of an interrupted step, or notes why it cannot be read.</summary>
+    private async Task<TaskState?> ReadAsync(BulkOperationTask row, TaskState? task)
+    {
+        if (task is null || row.Problem is not null)
+            return task;
+        try
+        {
+            return await queries.FindAsync(row.TaskId, Access.All, CancellationToken.None);
+        }
+        catch (UnreadableDataException unreadable)
+        {
+            row.Problem = unreadable.Message;
+            return task;
+        }
     }
 
     /// <summary>Puts tasks back.</summary>
@@ -123,33 +148,62 @@ internal sealed class BulkSteps(
     {
         var patch = operation.Patch is { } text ? JsonPatch.Read(text) : null;
         var now = Micros.Now(time);
+        var isMove = operation.Action == BulkAction.Move;
+        var found = isMove ? await FindAsync([.. rows.Select(r => r.TaskId)], access) : [];
+        List<BulkOperationTask> wanted = [], refused = [];
         List<TaskCommand> commands = [];
-        List<int> first = [];
         foreach (var row in rows)
         {
-            var former = operation.Action == BulkAction.Move ? await TargetAsync(row.FormerQueue) : null;
-            first.Add(commands.Count);
-            commands.AddRange(BulkRules.Undo(operation, row, former, patch, options.Value.MaxPayloadBytes, now));
+            if (isMove && found.GetValueOrDefault(row.TaskId) is { } task && !access.CanRead(task.Owner, row.FormerQueue))
+                row.Problem = $"whoever undoes the operation may not move tasks of other tenants to queue {row.FormerQueue}";
+            if (row.Problem is not null)
+            {
+                refused.Add(row);
+                continue;
+            }
+
+            var former = isMove ? await TargetAsync(row.FormerQueue) : null;
+            wanted.Add(row);
+            commands.Add(BulkRules.Undo(operation, row, former, patch, options.Value.MaxPayloadBytes, now));
         }
 
-        var faults = await TryAsync(commands, access);
-        return Outcome(rows, first.ConvertAll(i => (commands[i], faults[i])));
+        var outcome = wanted.Count == 0 ? new BulkOutcome([], [], 0, null)
+            : Outcome(wanted, commands, await TryAsync(commands, access), isUndo: true);
+        return outcome.WithFailed(refused, refused.FirstOrDefault()?.Problem);
     }
 
-    private static BulkOutcome Outcome(IReadOnlyList<BulkOperationTask> rows, List<(TaskCommand Command, Exception? Fault)> answers)
+    private static BulkOutcome Outcome(
+        IReadOnlyList<BulkOperationTask> rows, List<TaskCommand> commands, IReadOnlyList<Exception?> faults, bool isUndo)
     {
-        var (done, others, failed, error) = (new List<BulkOperationTask>(), new List<BulkOperationTask>(), 0, (string?)null);
+        List<BulkOperationTask> done = [], others = [], open = [];
+        var (failed, error) = (0, (string?)null);
         for (var i = 0; i < rows.Count; i++)
         {
-            var (command, fault) = answers[i];
-            var isDone = command.CommandResult == CommandResult.Applied && fault is null;
+            var (command, fault) = (commands[i], faults[i]);
+            if (fault is not null && IsPassing(fault))
+            {
+                open.Add(rows[i]);
+                continue;
+            }
+
+            var isDone = fault is null && IsDone(command, isUndo);
             (isDone ? done : others).Add(rows[i]);
             if (!isDone && ProblemOf(command, fault) is { } problem)
                 (failed, error) = (failed + 1, problem);
         }
 
-        return new BulkOutcome(done, others, failed, error);
+        return new BulkOutcome(done, others, failed, error) { Open = open };
     }
+
+    /// <summary>
+    /// What a step did that was interrupted is a duplicate when it is repeated. Of a cancellation it cannot be told who did it.
+    /// </summary>
+    private static bool IsDone(TaskCommand command, bool isUndo) =>
+        command.CommandResult == CommandResult.Applied
+        || (command.CommandResult == CommandResult.Duplicate && (isUndo || command.Change is not null));
+
+    /// <summary>Whether a fault says nothing about the task, so that the command is sent again.</summary>
+    private static bool IsPassing(Exception fault) => !StorageFaults.IsOfRow(fault);
 
     private async Task<Dictionary<Guid, TaskState>> FindAsync(IReadOnlyList<Guid> ids, Access access) =>
         ids.Count == 0 ? [] : (await queries.FindManyAsync(ids, access, CancellationToken.None, texts: false))
@@ -160,8 +214,8 @@ internal sealed class BulkSteps(
         foreach (var command in commands)
             command.Access = access;
         var faults = await tasks.TryApplyAsync(commands);
-        return faults.FirstOrDefault(f => f is not null && StorageFaults.IsTransient(f)) is { } outage
-            ? throw new InvalidOperationException(outage.Message, outage) : faults;
+        return faults.Count > 0 && faults.All(f => f is not null && IsPassing(f))
+            ? throw new InvalidOperationException(faults[0]!.Message, faults[0]) : faults;
     }
 
     private async Task<(IReadOnlyList<Guid> Ids, Guid? Before, int Position, bool IsLast)> NextAsync(

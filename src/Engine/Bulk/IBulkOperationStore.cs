@@ -33,7 +33,10 @@ public interface IBulkOperationStore
     /// <summary>Operations that no scheduler holds and whose next step may begin, those that waited longest first.</summary>
     Task<List<Guid>> DueAsync(DateTime now, int max, CancellationToken cancellationToken);
 
-    /// <summary>Acquires the lease on an operation that has not ended, unless another scheduler holds it: then null.</summary>
+    /// <summary>
+    /// Acquires the lease on an operation that has not ended, unless another scheduler holds it: then null. One that cannot be read has a
+    /// problem.
+    /// </summary>
     Task<BulkOperation?> TryLeaseAsync(Guid id, DateTime now, DateTime until, CancellationToken cancellationToken);
 
     /// <summary>Releases a lease that is still held.</summary>
@@ -43,14 +46,14 @@ public interface IBulkOperationStore
     /// <returns>The end of the renewed lease; null if it was lost, or the operation is no longer to be carried out.</returns>
     Task<DateTime?> BeginStepAsync(BulkLease lease, BulkStep step, CancellationToken cancellationToken);
 
-    /// <summary>Tasks of a step that were not done when it was interrupted.</summary>
+    /// <summary>Tasks of a step that were not done when it was interrupted. One that cannot be read has a problem.</summary>
     Task<List<BulkOperationTask>> OpenTasksAsync(Guid id, CancellationToken cancellationToken);
 
     /// <summary>Ends a step: counts its tasks, and keeps those that were changed.</summary>
     /// <returns>The end of the renewed lease; null if it was lost.</returns>
     Task<DateTime?> EndStepAsync(BulkLease lease, BulkStepEnd end, CancellationToken cancellationToken);
 
-    /// <summary>Changed tasks that can be put back.</summary>
+    /// <summary>Changed tasks that can be put back. One that cannot be read has a problem.</summary>
     Task<List<BulkOperationTask>> KeptAsync(Guid id, int max, CancellationToken cancellationToken);
 
     /// <summary>Ends a step of an undo: forgets its tasks.</summary>
@@ -62,6 +65,9 @@ public interface IBulkOperationStore
 
     /// <summary>Notes that a step failed, and pauses the operation if too many did.</summary>
     Task FailAsync(BulkLease lease, string error, DateTime dueAt, bool pause);
+
+    /// <summary>Puts off the next step, because the database failed for a moment.</summary>
+    Task PostponeAsync(BulkLease lease, DateTime dueAt);
 
     /// <summary>Removes operations that ended before a time.</summary>
     /// <returns>Number of operations removed.</returns>
@@ -111,7 +117,11 @@ public sealed record BulkStep(IReadOnlyList<BulkOperationTask> Tasks, DateTime N
 /// <param name="Now">When it ends.</param>
 public sealed record BulkStepEnd(
     IReadOnlyList<BulkOperationTask> Done, IReadOnlyList<BulkOperationTask> Others, int Failed, string? Error, DateTime DueAt,
-    DateTime Now);
+    DateTime Now)
+{
+    /// <summary>Tasks of the step of which nothing is known: it goes on with them. None if it ends.</summary>
+    public IReadOnlyList<BulkOperationTask> Open { get; init; } = [];
+}
 
 /// <summary>A step of an undo that ends.</summary>
 /// <param name="Tasks">Its tasks.</param>

@@ -5,9 +5,11 @@ namespace TaskQueue.Engine.Tasks;
 /// <summary>What a command changes of a task beside its state: its payload, its queue, or both. For one command only.</summary>
 public sealed class TaskChange
 {
-    /// <summary>Computes the new payload from the current one; null leaves it as it is.</summary>
+    /// <summary>
+    /// Computes the new payload from the current one, or returns null for one that was changed like this before; null leaves it as it is.
+    /// </summary>
     /// <remarks>An <see cref="InvalidTaskChangeException"/> refuses the command.</remarks>
-    public Func<string, string>? Payload { get; init; }
+    public Func<string, string?>? Payload { get; init; }
 
     /// <summary>About the characters of the payload, by which groups of commands are bounded.</summary>
     public int Chars { get; init; }
@@ -24,12 +26,19 @@ public sealed class TaskChange
     /// <summary>The new payload, once it is computed.</summary>
     internal string? NewPayload { get; private set; }
 
+    /// <summary>Whether the task was found as the change would make it, so that nothing is left to do.</summary>
+    internal bool IsMade { get; private set; }
+
     /// <summary>Whether a task can be changed like this; computes the payload.</summary>
     internal bool CanApply(TaskState task)
     {
-        (Problem, NewPayload) = (null, null); // of a run that was rolled back
+        (Problem, NewPayload, IsMade) = (null, null, false); // of a run that was rolled back
         if (From is not null && task.Queue != From)
+        {
+            IsMade = Payload is null && task.Queue == Target?.Name;
             return false;
+        }
+
         if (task.BatchId is not null)
             Problem = "it is an item of a batch, which stays as it was submitted";
         else if (Target is { Delivery: Delivery.Push, Name: var name } && task.OrderingKey is not null)
@@ -37,15 +46,24 @@ public sealed class TaskChange
         else if (Payload is null)
             return Target is not null && Target.Name != task.Queue;
         else
-            Compute(task.Payload);
-        return Problem is null;
+            Compute(task);
+        return Problem is null && !IsMade;
     }
 
-    private void Compute(string payload)
+    /// <summary>Whether a task that cannot be changed now is as the change would make it.</summary>
+    internal bool IsMadeOf(TaskState task)
+    {
+        CanApply(task);
+        Problem = null; // its state is the reason
+        return IsMade;
+    }
+
+    private void Compute(TaskState task)
     {
         try
         {
-            NewPayload = Payload!(payload);
+            NewPayload = Payload!(task.Payload);
+            IsMade = NewPayload is null && (Target is null || Target.Name == task.Queue);
         }
         catch (InvalidTaskChangeException refused)
         {

@@ -184,6 +184,9 @@ public sealed class ChangeTask(Guid taskId, DateTime at, TaskChange change) : Ta
 {
     internal override TaskChange? Change { get; } = change;
 
+    /// <summary>Whether the task is cancelled once it is changed: both happen, or neither.</summary>
+    public bool Ends { get; init; }
+
     internal override int Chars => Change!.Chars;
 }
 
@@ -195,6 +198,11 @@ public sealed class RetryTask(Guid taskId, DateTime at, DateTime? dueAt = null, 
 
     /// <summary>Must start before this time; null is the default of the queue.</summary>
     public DateTime? ExpiresAt { get; } = expiresAt;
+
+    /// <summary>
+    /// Whether a cancellation is taken back: only of a cancelled task, which keeps its due time and its expiry unless they have passed.
+    /// </summary>
+    public bool Restores { get; init; }
 
     /// <summary>What is changed of the task before it waits; only a failed one can be changed.</summary>
     public TaskChange? With { get; init; }

@@ -118,6 +118,8 @@ public sealed partial class TaskStateMachine
 
     private void End(BehaviorContext<TaskState, CancelTask> c) => Close(c.Saga, c.Message, TaskEventType.Cancelled);
 
+    private void End(BehaviorContext<TaskState, ChangeTask> c) => Close(c.Saga, c.Message, TaskEventType.Cancelled);
+
     private void End(BehaviorContext<TaskState, ExpireTask> c) => Close(c.Saga, c.Message, TaskEventType.Expired);
 
     private void Forget(BehaviorContext<TaskState, DeleteTask> c)
@@ -176,9 +178,12 @@ public sealed partial class TaskStateMachine
         task.DeleteAt = null;
         task.Dead = false;
         task.Blocked = task.OrderingKey is not null;
-        task.DueAt = c.Message.DueAt > c.Message.At ? c.Message.DueAt.Value : c.Message.At;
-        // Retried by hand: the old expiry no longer applies.
-        task.ExpiresAt = SubmissionRules.Expiry(task.Settings, task.Tier, task.DueAt, c.Message.ExpiresAt);
+        // The quarantine sets tasks aside by a due time in the year 9999, which is none of theirs.
+        var dueAt = c.Message.Restores && task.DueAt.Year < 9999 ? task.DueAt : c.Message.DueAt;
+        task.DueAt = dueAt > c.Message.At ? dueAt.Value : c.Message.At;
+        // Retried by hand: the old expiry no longer applies. A task without one got none when it was accepted.
+        if (!c.Message.Restores || task.ExpiresAt <= c.Message.At)
+            task.ExpiresAt = SubmissionRules.Expiry(task.Settings, task.Tier, task.DueAt, c.Message.ExpiresAt);
         var dispatch = task.Push && !task.Settings.Paused && task.DueAt <= c.Message.At;
         task.DispatchAt = dispatch ? c.Message.At + RedispatchAfter : task.Push ? task.DueAt : null;
         c.Message.CommandResult = CommandResult.Applied;

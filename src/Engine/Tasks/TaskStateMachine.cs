@@ -109,13 +109,15 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
                     refused.Answer(CommandResult.NotAllowed)),
             When(Cancel).TransitionTo(Cancelled).Then(End),
             When(Delete).IfElse(IsWanted, then => then.TransitionTo(Cancelled).Then(Forget), Refuse),
-            When(Change).IfElse(CanChange, then => then.Then(ApplyChange), Refuse),
+            When(Change).IfElse(CanChange,
+                then => then.Then(ApplyChange).If(c => c.Message.Ends, ends => ends.TransitionTo(Cancelled).Then(End)),
+                refused => refused.Then(RefuseChange)),
             When(Renew).Answer(CommandResult.StaleAttempt),
             When(Complete).Answer(CommandResult.StaleAttempt),
             When(Fail).Answer(CommandResult.StaleAttempt),
             When(Snooze).Answer(CommandResult.StaleAttempt),
             When(LeaseExpiry).Answer(CommandResult.NotAllowed),
-            When(Retry).Answer(CommandResult.NotAllowed));
+            When(Retry).Then(RefuseRetry));
 
     private void WhileRunning() =>
         During(Running,
@@ -136,13 +138,13 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
                 refused => refused.Answer(CommandResult.NotAllowed)),
             When(Cancel).IfElse(c => !c.Message.OnlyWaiting, then => then.TransitionTo(Cancelled).Then(End), Refuse),
             When(Delete).IfElse(IsWanted, then => then.TransitionTo(Cancelled).Then(Forget), Refuse),
-            When(Change).Answer(CommandResult.NotAllowed),
+            When(Change).Then(RefuseChangeOfRunning),
             When(Start)
                 .Then(c => c.Message.CommandResult = c.Message.Attempt == c.Saga.Attempt && c.Message.Worker == c.Saga.Worker
                     ? CommandResult.Duplicate : CommandResult.StaleAttempt),
             When(Dispatch).Answer(CommandResult.NotAllowed),
             When(Expire).Answer(CommandResult.NotAllowed),
-            When(Retry).Answer(CommandResult.NotAllowed));
+            When(Retry).Then(RefuseRetry));
 
     /// <summary>
     /// A failed attempt past the expiry ends the task, whatever attempts are left, and makes it no dead letter (moab.md 6).
@@ -165,8 +167,9 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
             When(Snooze).Answer(CommandResult.Finished),
             When(LeaseExpiry).Answer(CommandResult.Finished),
             When(Dispatch).Answer(CommandResult.Finished),
-            When(Expire).Answer(CommandResult.Finished),
-            When(Change).Answer(CommandResult.Finished));
+            When(Expire).Answer(CommandResult.Finished));
+        During([Completed, Failed, Expired], When(Change).Answer(CommandResult.Finished));
+        During(Cancelled, When(Change).Then(RefuseChangeOfCancelled));
         During([Failed, Cancelled, Expired], When(Complete).Answer(CommandResult.Finished));
         During([Completed, Cancelled, Expired], When(Fail).Answer(CommandResult.Finished));
         During([Completed, Failed, Expired], When(Cancel).Answer(CommandResult.Finished));
@@ -175,8 +178,9 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
         During(Failed, When(Fail).Then(AnswerAgain));
         During(Cancelled, When(Cancel).Answer(CommandResult.Duplicate));
         // A batch item is already counted.
-        During(Failed, When(Retry).IfElse(c => c.Saga.BatchId is null && c.Message.With?.CanApply(c.Saga) != false,
-            then => then.TransitionTo(Pending).Then(RunAgain), Refuse));
+        During(Failed, When(Retry).IfElse(
+            c => c.Saga.BatchId is null && !c.Message.Restores && c.Message.With?.CanApply(c.Saga) != false,
+            then => then.TransitionTo(Pending).Then(RunAgain), refused => refused.Then(RefuseRetryOfFailed)));
         During(Cancelled, When(Retry).IfElse(c => c.Saga.BatchId is null && c.Message.With is null,
             then => then.TransitionTo(Pending).Then(RunAgain), Refuse));
     }
@@ -187,12 +191,7 @@ public sealed partial class TaskStateMachine : MassTransitStateMachine<TaskState
 
     /// <summary>A task that has ended keeps its state; it only becomes invisible now.</summary>
     private void WhenDeleted() =>
-        During([Completed, Failed, Cancelled, Expired], When(Delete).Then(c =>
-        {
-            c.Saga.DeleteAt = DeleteTime(c.Saga, c.Message.At);
-            c.Saga.Dead = false;
-            c.Message.CommandResult = CommandResult.Applied;
-        }));
+        During([Completed, Failed, Cancelled, Expired], When(Delete).IfElse(MayForgetEnded, then => then.Then(ForgetEnded), Refuse));
 }
 
 /// <summary>Verbs of the state machine.</summary>

@@ -22,7 +22,7 @@ internal static class WaitingGates
         if (view.Task.DueAt <= view.Now)
             gates.AddRange(view.Task.Push ? OfPush(view) : OfPull(view));
         if (gates.Count == 0)
-            gates.Add(view.Task.Push ? Sent(view) : Turn(view.Facts));
+            gates.Add(view.Task.Push ? Sent(view) : Turn(view));
         return gates;
     }
 
@@ -56,13 +56,15 @@ internal static class WaitingGates
         var between = facts.AheadOfKey switch
         {
             0 => "",
+            _ when !view.ShowsCounts => ", then others",
             > WaitingFacts.MostCounted => $", then more than {WaitingFacts.MostCounted} others",
             1 => ", then another one",
             var count => $", then {count} others",
         };
         return new(Gates.OrderingKey, $"Tasks with its ordering key run one at a time: {first}{between}.")
         {
-            Holders = seen, Position = facts.AheadOfKey > WaitingFacts.MostCounted ? null : facts.AheadOfKey + 2,
+            Holders = seen,
+            Position = facts.AheadOfKey > WaitingFacts.MostCounted || !view.ShowsCounts ? null : facts.AheadOfKey + 2,
         };
     }
 
@@ -72,7 +74,9 @@ internal static class WaitingGates
         if (WaitingView.IsFull(task, settings, facts))
         {
             yield return new(Gates.ConcurrencyLimit,
-                $"Queue {task.Queue} runs {WhyText.Tasks(facts.Running)}, and at most {settings.MaxRunning} may run at a time.")
+                view.ShowsCounts
+                    ? $"Queue {task.Queue} runs {WhyText.Tasks(facts.Running)}, and at most {settings.MaxRunning} may run at a time."
+                    : $"Queue {task.Queue} runs as many tasks as may run at a time.")
             {
                 Holders = view.Running,
             };
@@ -147,13 +151,20 @@ internal static class WaitingGates
     {
         var (task, messages) = (view.Task, view.Push?.Messages ?? 0);
         var sent = WaitingView.SentAt(task, view.Now) is { } at ? $" at {WhyText.At(at)}" : "";
-        var others = messages switch { 0 => "", 1 => ", where a message waits", _ => $", where {messages} messages wait" };
+        var others = messages switch
+        {
+            0 => "",
+            _ when !view.ShowsCounts => ", where messages wait",
+            1 => ", where a message waits",
+            _ => $", where {messages} messages wait",
+        };
         return new(Gates.WaitingTurn, $"It was sent to the workers of queue {task.Queue}{sent}{others}, and waits for one of them.");
     }
 
-    private static WhyGate Turn(WaitingFacts facts) => facts.Ahead switch
+    private static WhyGate Turn(WaitingView view) => view.Facts.Ahead switch
     {
         0 => new(Gates.WaitingTurn, "It may be claimed at once: the next worker that asks gets it.") { Position = 1 },
+        _ when !view.ShowsCounts => new(Gates.WaitingTurn, "Other tasks of its queue and tier go first."),
         > WaitingFacts.MostCounted =>
             new(Gates.WaitingTurn, $"More than {WaitingFacts.MostCounted} tasks of its queue and tier go first."),
         1 => new(Gates.WaitingTurn, "A task of its queue and tier goes first.") { Position = 2 },

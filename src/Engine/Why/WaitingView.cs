@@ -30,6 +30,9 @@ internal sealed record WaitingView(TaskState Task, QueueSettings Settings, Waiti
     /// <summary>Whether the caller may see why the broker refuses a queue.</summary>
     public bool ShowsReasons { get; init; }
 
+    /// <summary>Whether the caller may see numbers of tasks, which count those of every tenant.</summary>
+    public bool ShowsCounts { get; init; } = true;
+
     /// <summary>Whether its queue runs as many tasks as it may.</summary>
     public static bool IsFull(TaskState task, QueueSettings settings, WaitingFacts facts) =>
         !task.Push && settings.MaxRunning > 0 && facts.Running >= settings.MaxRunning;

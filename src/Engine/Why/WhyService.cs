@@ -13,7 +13,15 @@ public sealed class WhyService(
     IOptions<WorkerOptions> options, TimeProvider time)
 {
     /// <summary>Answers for a task; null if there is none that the caller may read.</summary>
-    public async Task<WhyAnswer?> AskAsync(Guid id, Access access, CancellationToken cancellationToken)
+    public Task<WhyAnswer?> AskAsync(Guid id, Access access, CancellationToken cancellationToken) =>
+        AskAsync(id, access, isConfined: false, cancellationToken);
+
+    /// <summary>Answers for a task; null if there is none that the caller may read.</summary>
+    /// <param name="id">The task.</param>
+    /// <param name="access">What the caller may read.</param>
+    /// <param name="isConfined">Whether the caller learns nothing of other tenants: no numbers of tasks in queues that they share.</param>
+    /// <param name="cancellationToken">Cancels the reads.</param>
+    public async Task<WhyAnswer?> AskAsync(Guid id, Access access, bool isConfined, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(access);
         var now = Micros.Now(time);
@@ -29,14 +37,15 @@ public sealed class WhyService(
                 : [new(Gates.Quarantined, WhyText.SetAside(facts.SetAsideAt, task))]);
         }
 
-        var gates = WaitingGates.Of(await ViewAsync(task, facts, access, now, cancellationToken));
+        var gates = WaitingGates.Of(await ViewAsync(task, facts, access, isConfined, now, cancellationToken));
         return new WhyAnswer(id, task.State, gates[0].Message, gates);
     }
 
     private async Task<WaitingView> ViewAsync(
-        TaskState task, WaitingFacts facts, Access access, DateTime now, CancellationToken cancellationToken)
+        TaskState task, WaitingFacts facts, Access access, bool isConfined, DateTime now, CancellationToken cancellationToken)
     {
-        var settings = (await queues.FindAsync(task.Queue))?.Settings ?? QueueSettings.Default;
+        var declared = await queues.FindAsync(task.Queue);
+        var settings = declared?.Settings ?? QueueSettings.Default;
         // A worker may have come since the registry was last written.
         var isServed = facts.IsServed || workers.IsServed(new(task.Queue, task.Tier), now - options.Value.LostAfter);
         Guid?[] before = [task.Blocked ? facts.RunningHead ?? facts.WaitingHead : null, facts.LockedBy];
@@ -47,6 +56,8 @@ public sealed class WhyService(
             Running = WaitingView.IsFull(task, settings, facts) ? await queries.RunningAsync(task.Queue, access, cancellationToken) : [],
             IsBusFull = inFlight.IsFull,
             ShowsReasons = access.Others.Match(task.Queue),
+            ShowsCounts = access.Others.Match(task.Queue)
+                || (declared?.Owner is { } owner ? access.CanSeeQueue(owner, task.Queue) : !isConfined),
         };
         if (WaitingView.SentAt(task, now) is null || settings.Paused || task.DueAt > now)
             return view;

@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Bulk;
 using TaskQueue.Storage.Encryption;
 
@@ -28,8 +29,11 @@ internal sealed partial class BulkOperationStore
             .Where(o => o.Id == id && (Active.Contains(o.State) || (o.State == Cancelled && o.IsInStep))
                 && (o.WorkedUntil == null || o.WorkedUntil < now))
             .ExecuteUpdateAsync(o => o.SetProperty(x => x.WorkedUntil, until), cancellationToken);
-        return leased == 0 ? null : db.Open(
-            await db.Operations.AsNoTracking().SingleOrDefaultAsync(o => o.Id == id && o.WorkedUntil == until, cancellationToken));
+        if (leased == 0 || await db.Operations.AsNoTracking().SingleOrDefaultAsync(
+            o => o.Id == id && o.WorkedUntil == until, cancellationToken) is not { } operation)
+            return null;
+        Explain(db, operation);
+        return operation;
     }
 
     public async Task ReleaseAsync(Guid id, DateTime held)
@@ -65,7 +69,8 @@ internal sealed partial class BulkOperationStore
     public async Task<List<BulkOperationTask>> OpenTasksAsync(Guid id, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return db.Open(await db.OperationTasks.AsNoTracking().Where(t => t.OperationId == id && !t.IsDone).ToListAsync(cancellationToken));
+        return Open(
+            db, await db.OperationTasks.AsNoTracking().Where(t => t.OperationId == id && !t.IsDone).ToListAsync(cancellationToken));
     }
 
     public async Task<DateTime?> EndStepAsync(BulkLease lease, BulkStepEnd end, CancellationToken cancellationToken)
@@ -74,12 +79,13 @@ internal sealed partial class BulkOperationStore
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         var (error, done, now) = (Sealed(db, lease.Id, end.Error), end.Done.Count, (DateTime?)end.Now);
+        var goesOn = end.Open.Count > 0;
         // Whatever its state is: what was done is done.
         var held = await db.Operations.Where(o => o.Id == lease.Id && o.WorkedUntil == lease.Held).ExecuteUpdateAsync(
-            o => o.SetProperty(x => x.WorkedUntil, lease.Until).SetProperty(x => x.IsInStep, false)
+            o => o.SetProperty(x => x.WorkedUntil, lease.Until).SetProperty(x => x.IsInStep, goesOn)
                 .SetProperty(x => x.Done, x => x.Done + done).SetProperty(x => x.Skipped, x => x.Skipped + skipped)
                 .SetProperty(x => x.Failed, x => x.Failed + end.Failed).SetProperty(x => x.Faults, 0)
-                .SetProperty(x => x.FinishedAt, x => x.State == Cancelled ? now : x.FinishedAt)
+                .SetProperty(x => x.FinishedAt, x => x.State == Cancelled && !goesOn ? now : x.FinishedAt)
                 .SetProperty(x => x.DueAt, end.DueAt).SetProperty(x => x.Error, x => error ?? x.Error),
             cancellationToken);
         if (held == 0)
@@ -92,8 +98,8 @@ internal sealed partial class BulkOperationStore
     public async Task<List<BulkOperationTask>> KeptAsync(Guid id, int max, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return db.Open(await db.OperationTasks.AsNoTracking().Where(t => t.OperationId == id && t.IsDone).OrderBy(t => t.TaskId).Take(max)
-            .ToListAsync(cancellationToken));
+        return Open(db, await db.OperationTasks.AsNoTracking().Where(t => t.OperationId == id && t.IsDone).OrderBy(t => t.TaskId)
+            .Take(max).ToListAsync(cancellationToken));
     }
 
     public async Task<DateTime?> EndUndoStepAsync(BulkLease lease, BulkUndoEnd end, CancellationToken cancellationToken)
@@ -135,6 +141,31 @@ internal sealed partial class BulkOperationStore
             .SetProperty(x => x.DueAt, dueAt));
     }
 
+    public async Task PostponeAsync(BulkLease lease, DateTime dueAt)
+    {
+        await using var db = await databases.CreateDbContextAsync();
+        await db.Operations.Where(o => o.Id == lease.Id && o.WorkedUntil == lease.Held)
+            .ExecuteUpdateAsync(o => o.SetProperty(x => x.DueAt, dueAt));
+    }
+
+    /// <summary>Decrypts each task by itself: one that cannot be read does not hide the others.</summary>
+    private static List<BulkOperationTask> Open(TaskDbContext db, List<BulkOperationTask> tasks)
+    {
+        foreach (var task in tasks)
+        {
+            try
+            {
+                db.Open(task);
+            }
+            catch (UnreadableDataException unreadable)
+            {
+                (task.FormerPayload, task.Problem) = (null, unreadable.Message);
+            }
+        }
+
+        return tasks;
+    }
+
     /// <summary>Keeps changed tasks for an undo as far as the limits allow; beyond them none, because half an undo is of no use.</summary>
     private async Task KeepAsync(TaskDbContext db, Guid id, BulkStepEnd end, CancellationToken cancellationToken)
     {
@@ -145,7 +176,8 @@ internal sealed partial class BulkOperationStore
         var rows = db.OperationTasks.Where(t => t.OperationId == id);
         if (isBeyond || kept.Action == BulkAction.Delete)
         {
-            await rows.ExecuteDeleteAsync(cancellationToken);
+            List<Guid> open = [.. end.Open.Select(t => t.TaskId)];
+            await (open.Count == 0 ? rows : rows.Where(t => !open.Contains(t.TaskId))).ExecuteDeleteAsync(cancellationToken);
             await db.Operations.Where(o => o.Id == id).ExecuteUpdateAsync(
                 o => o.SetProperty(x => x.Kept, 0).SetProperty(x => x.KeptChars, 0L).SetProperty(x => x.IsBeyondUndo, isBeyond),
                 cancellationToken);

@@ -79,13 +79,26 @@ internal sealed partial class BulkOperationStore(
         return await RemoveAsync(db, ids, cancellationToken);
     }
 
-    /// <summary>Tasks first: those of an operation that is gone would stay for ever.</summary>
+    /// <summary>
+    /// Each with its tasks, or not at all: an undo that has just begun needs them, and those of an operation that is gone would stay for
+    /// ever.
+    /// </summary>
     private static async Task<int> RemoveAsync(TaskDbContext db, List<Guid> ids, CancellationToken cancellationToken)
     {
         if (ids.Count == 0)
             return 0;
-        await db.OperationTasks.Where(t => ids.Contains(t.OperationId)).ExecuteDeleteAsync(cancellationToken);
-        return await db.Operations.Where(o => ids.Contains(o.Id) && o.FinishedAt != null).ExecuteDeleteAsync(cancellationToken);
+        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        var removed = 0;
+        foreach (var id in ids)
+        {
+            if (await db.Operations.Where(o => o.Id == id && o.FinishedAt != null).ExecuteDeleteAsync(cancellationToken) == 0)
+                continue;
+            removed++;
+            await db.OperationTasks.Where(t => t.OperationId == id).ExecuteDeleteAsync(cancellationToken);
+        }
+
+        await transaction.CommitAsync(cancellationToken);
+        return removed;
     }
 
     /// <summary>
@@ -110,7 +123,7 @@ internal sealed partial class BulkOperationStore(
         }
         catch (UnreadableDataException unreadable)
         {
-            (operation.Patch, operation.Error) = (null, unreadable.Message);
+            (operation.Patch, operation.Error, operation.Problem) = (null, unreadable.Message, unreadable.Message);
         }
     }
 
