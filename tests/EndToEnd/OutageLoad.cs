@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text.Json;
 using Shouldly;
+using TaskQueue.Tests.Servers;
 
 namespace TaskQueue.Tests.EndToEnd;
 

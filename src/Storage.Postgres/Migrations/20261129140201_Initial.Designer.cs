@@ -540,6 +540,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("uuid")
                         .HasColumnName("task_id");
 
+                    b.Property<DateTime?>("FormerFinishedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("former_finished_at");
+
                     b.Property<string>("FormerPayload")
                         .HasColumnType("text")
                         .HasColumnName("former_payload");

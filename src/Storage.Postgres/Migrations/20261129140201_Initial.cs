@@ -267,6 +267,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     task_id = table.Column<Guid>(type: "uuid", nullable: false),
                     former_state = table.Column<int>(type: "integer", nullable: false),
                     former_queue = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: false),
+                    former_finished_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
                     former_payload = table.Column<string>(type: "text", nullable: true),
                     is_done = table.Column<bool>(type: "boolean", nullable: false)
                 },

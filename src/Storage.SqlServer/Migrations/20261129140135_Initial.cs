@@ -267,6 +267,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     task_id = table.Column<byte[]>(type: "binary(16)", nullable: false),
                     former_state = table.Column<int>(type: "int", nullable: false),
                     former_queue = table.Column<string>(type: "nvarchar(128)", maxLength: 128, nullable: false, collation: "Latin1_General_100_BIN2"),
+                    former_finished_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
                     former_payload = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
                     is_done = table.Column<bool>(type: "bit", nullable: false)
                 },

@@ -574,6 +574,10 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnType("binary(16)")
                         .HasColumnName("task_id");
 
+                    b.Property<DateTime?>("FormerFinishedAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("former_finished_at");
+
                     b.Property<string>("FormerPayload")
                         .HasColumnType("nvarchar(max)")
                         .HasColumnName("former_payload")

@@ -266,6 +266,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     task_id = table.Column<Guid>(type: "TEXT", nullable: false),
                     former_state = table.Column<int>(type: "INTEGER", nullable: false),
                     former_queue = table.Column<string>(type: "TEXT", maxLength: 128, nullable: false),
+                    former_finished_at = table.Column<long>(type: "INTEGER", nullable: true),
                     former_payload = table.Column<string>(type: "TEXT", nullable: true),
                     is_done = table.Column<bool>(type: "INTEGER", nullable: false)
                 },

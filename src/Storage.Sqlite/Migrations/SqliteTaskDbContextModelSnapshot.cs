@@ -530,6 +530,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("task_id");
 
+                    b.Property<long?>("FormerFinishedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("former_finished_at");
+
                     b.Property<string>("FormerPayload")
                         .HasColumnType("TEXT")
                         .HasColumnName("former_payload");
