@@ -94,7 +94,8 @@ public sealed partial class ConsoleActionsTests(ConsoleSite site) : IClassFixtur
     {
         var ids = new[] { await site.SubmitAsync("heap"), await site.SubmitAsync("heap") };
         await using var tab = await site.TabAsync();
-        foreach (var (verb, state) in new (string, string?)[] { ("Cancel", "cancelled"), ("Retry", "pending"), ("Delete", null) })
+        foreach (var (verb, state) in new (string, string?)[]
+                 { ("Cancel", "cancelled"), ("Retry", "pending"), ("Cancel", "cancelled"), ("Delete", null) })
         {
             await tab.GoAsync("tasks?queue=heap");
             foreach (var id in ids)

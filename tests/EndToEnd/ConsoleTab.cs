@@ -9,6 +9,9 @@ namespace TaskQueue.Tests.EndToEnd;
 /// <summary>A tab of the console: what it reports as errors is kept.</summary>
 internal sealed class ConsoleTab : IAsyncDisposable
 {
+    /// <summary>A browser on a busy machine may take long to draw a page.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+
     /// <summary>Buttons and fields that change something.</summary>
     public const string Changes = "main .head .actions button, main .row-actions button, main .bulk, main td input[type=checkbox], "
         + "main fieldset:not([disabled]) input, main .form-foot";
@@ -46,11 +49,11 @@ internal sealed class ConsoleTab : IAsyncDisposable
 
     public static async Task<ConsoleTab> OpenAsync(IBrowser browser, Uri server, BrowserNewContextOptions options)
     {
-        SetDefaultExpectTimeout((float)TestHttp.Patience.TotalMilliseconds);
+        SetDefaultExpectTimeout((float)Patience.TotalMilliseconds);
         options.ReducedMotion = ReducedMotion.Reduce; // otherwise axe meets colours on their way
         options.TimezoneId ??= "UTC";
         var context = await browser.NewContextAsync(options);
-        context.SetDefaultTimeout((float)TestHttp.Patience.TotalMilliseconds);
+        context.SetDefaultTimeout((float)Patience.TotalMilliseconds);
         return new ConsoleTab(await context.NewPageAsync(), server);
     }
 
