@@ -90,7 +90,7 @@ internal static class MoabTaskEndpoints
             }
 
             foreach (var (index, submitResult) in open.Zip(admissions))
-                stands[index] = submitResult.Result == SubmitStatus.Skipped ? null : submitResult;
+                stands[index] = submitResult is { Result: not SubmitStatus.Skipped, Task: not null } ? submitResult : null;
             open = [.. open.Where((_, position) => admissions[position].Result == SubmitStatus.IdTaken)];
             if (open.Count > 0)
                 ids.DrawInstance();

@@ -7,7 +7,10 @@ internal static class RedactedBatches
 {
     public static BellaBatch Of(BellaBatch batch, Redactor redactor) =>
         redactor.IsOn
-            ? batch with { Metadata = batch.Metadata is { } metadata ? redactor.Texts(metadata) : null, Errors = Of(batch.Errors, redactor) }
+            ? batch with
+            {
+                Metadata = batch.Metadata is { } metadata ? redactor.Texts(metadata) : null, Errors = Of(batch.Errors, redactor),
+            }
             : batch;
 
     public static OpenAIBatch Of(OpenAIBatch batch, Redactor redactor) =>
