@@ -37,7 +37,14 @@ public static class StorageFaults
     /// Whether the transaction hit a concurrency conflict and succeeds on an immediate retry: a deadlock, or two transactions that promoted
     /// the same head of an ordering key.
     /// </summary>
-    public static bool IsRace(Exception fault) => fault is DbException race && Array.Exists(_classifiers, c => c.IsRace(race));
+    public static bool IsRace(Exception fault) =>
+        fault switch
+        {
+            DbException race => Array.Exists(_classifiers, c => c.IsRace(race)),
+            // A refused commit of a TransactionScope is wrapped.
+            { InnerException: { } inner } => IsRace(inner),
+            _ => false,
+        };
 
     /// <summary>
     /// Whether the processed row itself may be at fault. False while the database or the broker is unreachable, while the process stops,

@@ -46,7 +46,8 @@ public sealed class MaintenanceCrashTests
 
             (await CountAsync(database)).ShouldBeGreaterThan(0, "it was in the middle");
             await Eventually.UntilAsync(
-                async () => (await JobAsync(api)).Text("outcome") == "succeeded", Soon, $"another one finishes: {other.Output}");
+                async () => (await JobAsync(api)).Text("outcome") == "succeeded", Soon,
+                () => $"another one finishes: {other.Output}");
             (await CountAsync(database)).ShouldBe(0);
             var done = await JobAsync(api);
             done.Text("process").ShouldBe(ProcessOf(other));

@@ -11,7 +11,11 @@ public static class Eventually
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
 
     /// <summary>Waits until <paramref name="condition"/> holds; fails with <paramref name="what"/> after the deadline.</summary>
-    public static async Task UntilAsync(Func<Task<bool>> condition, TimeSpan deadline, string what)
+    public static Task UntilAsync(Func<Task<bool>> condition, TimeSpan deadline, string what) =>
+        UntilAsync(condition, deadline, () => what);
+
+    /// <summary>Waits until <paramref name="condition"/> holds; fails with what <paramref name="what"/> says after the deadline.</summary>
+    public static async Task UntilAsync(Func<Task<bool>> condition, TimeSpan deadline, Func<string> what)
     {
         var start = Stopwatch.GetTimestamp();
         var late = false;
@@ -34,16 +38,16 @@ public static class Eventually
                 return found;
             }
 
-            late = await PauseAsync(start, deadline, late, what);
+            late = await PauseAsync(start, deadline, late, () => what);
         }
     }
 
     /// <returns>Whether the next check is the last.</returns>
-    private static async Task<bool> PauseAsync(long start, TimeSpan deadline, bool late, string what)
+    private static async Task<bool> PauseAsync(long start, TimeSpan deadline, bool late, Func<string> what)
     {
         if (late)
         {
-            throw new TimeoutException($"Not within {deadline.TotalSeconds:0.###} s: {what}");
+            throw new TimeoutException($"Not within {deadline.TotalSeconds:0.###} s: {what()}");
         }
 
         await Task.Delay(Interval);

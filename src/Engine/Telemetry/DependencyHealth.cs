@@ -19,7 +19,7 @@ public sealed class DependencyHealth(TimeProvider time, ILogger<DependencyHealth
     public bool TryHandle(Exception fault)
     {
         var covered = StorageFaults.IsTransient(fault);
-        var answers = fault is OverloadedException || StorageFaults.IsRace(fault.GetBaseException());
+        var answers = fault is OverloadedException || StorageFaults.IsRace(fault);
         if (covered && !answers)
             Database.ReportFailure(fault.GetBaseException().Message);
         return covered;

@@ -95,6 +95,7 @@ internal sealed class MaintenanceStates(JobStorage storage, IOptions<Maintenance
             }
             catch (Exception fault) when (tries < MaxTries && StorageFaults.IsRace(fault))
             {
+                Thread.Sleep(Random.Shared.Next(1, 10 * tries)); // at different times, so that they do not meet again
             }
         }
     }
