@@ -14,7 +14,7 @@ internal sealed class MaintenanceStates(JobStorage storage, IOptions<Maintenance
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
-    private const int MaxTries = 20;
+    private const int MaxTries = 100;
 
     private readonly string _process = $"{Environment.MachineName}:{Environment.ProcessId}";
 
@@ -95,7 +95,6 @@ internal sealed class MaintenanceStates(JobStorage storage, IOptions<Maintenance
             }
             catch (Exception fault) when (tries < MaxTries && StorageFaults.IsRace(fault))
             {
-                Thread.Sleep(Random.Shared.Next(1, 10 * tries)); // at different times, so that they do not meet again
             }
         }
     }
