@@ -3,6 +3,12 @@ using System.Text.Json.Serialization;
 using Microsoft.Extensions.Hosting;
 using TaskQueue.Client;
 
+if (args.Length != 2)
+{
+    await Console.Error.WriteLineAsync("usage: SampleWorker http://localhost:8080 QUEUE");
+    return 2;
+}
+
 var builder = Host.CreateApplicationBuilder();
 builder.Services.AddTaskQueueWorker(
     worker =>
@@ -20,9 +26,10 @@ builder.Services.AddTaskQueueWorker(
     client =>
     {
         client.BaseAddress = new Uri(args[0]);
-        client.ApiKey = Environment.GetEnvironmentVariable("TASKQUEUE_API_KEY");
+        client.ApiKey = Environment.GetEnvironmentVariable("TASKQUEUE_KEY");
     });
 await builder.Build().RunAsync();
+return 0;
 
 internal sealed record Words(string Text);
 

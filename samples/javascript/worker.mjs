@@ -1,7 +1,11 @@
 // A worker that needs nothing but node 18: node worker.mjs http://localhost:8080 QUEUE
 const [server, queue] = process.argv.slice(2);
+if (!queue) {
+  console.error("usage: node worker.mjs http://localhost:8080 QUEUE");
+  process.exit(2);
+}
 const name = `javascript:${process.pid}`;
-const key = process.env.TASKQUEUE_API_KEY;
+const key = process.env.TASKQUEUE_KEY;
 const lease = 15;
 const held = new Map(); // id -> attempt: claimed and not reported
 let stopping = false;

@@ -8,9 +8,12 @@ import time
 import urllib.error
 import urllib.request
 
+if len(sys.argv) != 3:
+    print("usage: python3 worker.py http://localhost:8080 QUEUE", file=sys.stderr)
+    sys.exit(2)
 SERVER, QUEUE = sys.argv[1].rstrip("/"), sys.argv[2]
 NAME = f"python:{os.getpid()}"
-KEY = os.environ.get("TASKQUEUE_API_KEY")
+KEY = os.environ.get("TASKQUEUE_KEY")
 LEASE = 15
 held = {}  # id -> attempt: claimed and not reported
 stopping = threading.Event()

@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using TaskQueue.Client.Http;
 
@@ -50,8 +51,15 @@ public static class ClientRegistration
     /// <summary>Adds a <see cref="TaskQueueClient"/>, also as <see cref="ITaskProducer"/> if none is registered yet.</summary>
     public static IServiceCollection AddTaskQueueClient(this IServiceCollection services, Action<TaskQueueClientOptions> configure) =>
         services.AddConnection().Configure(configure)
-            .AddSingleton(Create)
+            .AddClient()
             .AddProducer<TaskQueueClient>();
+
+    /// <summary>Adds the client unless it is registered already.</summary>
+    internal static IServiceCollection AddClient(this IServiceCollection services)
+    {
+        services.TryAddSingleton(Create);
+        return services;
+    }
 
     private static TaskQueueClient Create(IServiceProvider services)
     {

@@ -1,3 +1,6 @@
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+
 namespace TaskQueue.Contracts;
 
 /// <summary>Submits 1 to 1,000 tasks. Send it to <see cref="Addresses.Submit"/>; redelivery with the same ids is idempotent.</summary>
@@ -5,7 +8,7 @@ namespace TaskQueue.Contracts;
 /// <param name="Tasks">The tasks.</param>
 public sealed record SubmitTasks(IReadOnlyList<SubmittedTask> Tasks);
 
-/// <summary>A task to submit. The server derives its owner from the broker user; unknown members of a message are ignored.</summary>
+/// <summary>A task to submit. The server derives its owner from the broker user; a task with unknown members is set aside.</summary>
 /// <param name="Id">Unique id chosen by the producer; an existing task with this id is left unchanged.</param>
 /// <param name="Queue">Base name of the queue, <c>^[a-zA-Z0-9_-]+$</c>, at most 128 characters.</param>
 /// <param name="Payload">JSON text, passed to the worker unchanged.</param>
@@ -54,6 +57,10 @@ public sealed record SubmittedTask(Guid Id, string Queue, string Payload)
     /// none.
     /// </summary>
     public IReadOnlyList<string>? Tags { get; init; }
+
+    /// <summary>Members of the message that a task does not have, such as misspelled ones: the server sets the task aside.</summary>
+    [JsonExtensionData]
+    public JsonObject? Unknown { get; init; }
 }
 
 /// <summary>Sent by the engine to the bus workers of a push queue, at the exchange named after the queue.</summary>
@@ -89,7 +96,14 @@ public sealed record ReportTasks(
     string Worker,
     IReadOnlyList<AttemptStarted> Started,
     IReadOnlyList<AttemptHeartbeat> Heartbeats,
-    IReadOnlyList<AttemptOutcome> Outcomes);
+    IReadOnlyList<AttemptOutcome> Outcomes)
+{
+    /// <summary>
+    /// Queues that the worker consumes from, in a message when it starts: the server warns of those from which nothing will arrive. Null
+    /// in all others.
+    /// </summary>
+    public IReadOnlyList<string>? Queues { get; init; }
+}
 
 /// <summary>An attempt started.</summary>
 /// <param name="TaskId">The task.</param>
@@ -132,4 +146,8 @@ public sealed record AttemptOutcome(Guid TaskId, int Attempt, string? Result = n
 
     /// <summary>Lines that the worker logged since its last heartbeat: see <see cref="AttemptHeartbeat.Logs"/>.</summary>
     public IReadOnlyList<AttemptLogLine>? Logs { get; init; }
+
+    /// <summary>Members of the message that an outcome does not have: the server sets the outcome aside.</summary>
+    [JsonExtensionData]
+    public JsonObject? Unknown { get; init; }
 }

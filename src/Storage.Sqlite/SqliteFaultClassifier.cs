@@ -7,8 +7,8 @@ namespace TaskQueue.Storage.Sqlite;
 /// <summary>Classifies SQLite errors by their primary result code.</summary>
 internal sealed class SqliteFaultClassifier : StorageFaultClassifier
 {
-    /// <summary>Busy or locked.</summary>
-    public override bool IsTransient(DbException fault) => fault is SqliteException { SqliteErrorCode: 5 or 6 };
+    /// <summary>Busy, locked, or the disk is full or fails: an outage like that of a server.</summary>
+    public override bool IsTransient(DbException fault) => fault is SqliteException { SqliteErrorCode: 5 or 6 or 10 or 13 };
 
     public override bool IsRace(DbException fault) => false;
 

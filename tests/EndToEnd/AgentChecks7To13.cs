@@ -49,7 +49,7 @@ public sealed class AgentChecks7To13(TwoServers stack) : IClassFixture<TwoServer
         await using var worker = await StartAsync(o => o.AddProcessor("a", (_, _) =>
         {
             runs.Enqueue(TimeProvider.System.GetTimestamp());
-            return runs.Count <= 2 ? throw new InvalidOperationException("not yet") : Task.FromResult(TaskOutcome.Completed("true"));
+            return runs.Count <= 2 ? throw new InvalidOperationException("not yet") : Task.FromResult(TaskOutcome.CompletedJson("true"));
         }));
         var id = await Http.SubmitAsync(new { action = "a", queue = _queue });
         await Http.TaskAsync(id, "retrying");
@@ -108,7 +108,7 @@ public sealed class AgentChecks7To13(TwoServers stack) : IClassFixture<TwoServer
     [Fact]
     public async Task Check_11_a_scheduled_high_task_does_not_block_a_due_low_one()
     {
-        await using var worker = await StartAsync(_ => { });
+        await using var worker = await StartAsync(o => o.UnknownNames = UnknownNames.Echo);
         var later = await Http.SubmitAsync(
             new { action = "a", queue = _queue, priority = "high", scheduled_at = TimeProvider.System.GetUtcNow().AddSeconds(5) });
         var now = await Http.SubmitAsync(new { action = "a", queue = _queue, priority = "low" });

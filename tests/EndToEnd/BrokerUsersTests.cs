@@ -29,7 +29,7 @@ public sealed class BrokerUsersTests(BrokerUsers users) : IClassFixture<BrokerUs
         {
             options.Queues.Add(Queue);
             options.UseRabbitMq(users.AddressOf("shop-worker"));
-            options.AddProcessor("quick", (_, _) => Task.FromResult(TaskOutcome.Completed("\"done\"")));
+            options.AddProcessor("quick", (_, _) => Task.FromResult(TaskOutcome.CompletedJson("\"done\"")));
             options.AddProcessor("slow", async (task, cancellationToken) =>
             {
                 begun.TrySetResult(task.Id);

@@ -15,20 +15,28 @@ namespace TaskQueue.Tests.EndToEnd;
 public abstract partial class BusTests
 {
     [Fact]
-    public async Task Server_only_fields_are_ignored_in_messages()
+    public async Task F03_A_task_with_members_that_no_producer_may_set_is_set_aside()
     {
         var forged = new ForgedTask(TaskId.New(TimeProvider.System), Queue, "{}")
         {
             Owner = "ann", BatchId = Guid.NewGuid(), Headers =
                 """{"ak":"stolen"}""", Ending = new ForgedEnding("http://127.0.0.1/", "elsewhere", "\"forged\0\""),
         };
-        await SendAsync(Addresses.Submit, Addresses.SubmitQueue, new ForgedSubmit([null, forged]));
-        await AcceptedAsync(forged.Id);
+        var plain = new ForgedTask(TaskId.New(TimeProvider.System), Queue, "{}");
+        await SendAsync(Addresses.Submit, Addresses.SubmitQueue, new ForgedSubmit([null, forged, plain]));
+        await AcceptedAsync(plain.Id);
 
-        await using var db = stack.Database.CreateContext();
-        var task = await db.Tasks.SingleAsync(t => t.CorrelationId == forged.Id);
-        (task.Owner, task.BatchId, task.CompletionActions).ShouldBe((null, null, null));
-        (task.Headers ?? "").ShouldNotContain("ak");
+        (await SetAsideAsync($"SubmitTasks:{forged.Id}")).Reason.ShouldContain("owner is not a member");
+        (await Http.ReadAsync($"/tasks/{forged.Id}")).Status.ShouldBe(404);
+    }
+
+    [Fact]
+    public async Task F03_A_misspelled_member_of_a_message_is_named_with_the_nearest_known_one()
+    {
+        var id = TaskId.New(TimeProvider.System);
+        await SendAsync(Addresses.Submit, Addresses.SubmitQueue, new MisspelledSubmit([new MisspelledTask(id, Queue, "{}", "2030-01-31")]));
+
+        (await SetAsideAsync($"SubmitTasks:{id}")).Reason.ShouldBe("scheduleAt is not a member of this entry; did you mean scheduledAt?");
     }
 
     [Fact]

@@ -115,9 +115,13 @@ public sealed partial class CommandLineClientTests
             context.Response.StatusCode = reply.Status;
             await context.Response.WriteAsync(reply.Text);
         };
-        (await CommandRun.OfAsync(new Uri(line.Url), ["enqueue", _queue, "mail"])).Done();
-        (await CommandRun.OfAsync(new Uri(line.Url), ["enqueue", _queue, "mail", "--file", "-"], input: "{}\n{}\n")).Done()
-            .Text.ShouldStartWith("2 accepted, 0 updated, 0 duplicate");
+        var retried = await CommandRun.OfAsync(new Uri(line.Url), ["enqueue", _queue, "mail"]);
+        retried.ExitCode.ShouldBe(0, retried.All);
+        retried.Errors.ShouldHaveSingleItem().ShouldContain("retrying");
+        retried = await CommandRun.OfAsync(new Uri(line.Url), ["enqueue", _queue, "mail", "--file", "-"], input: "{}\n{}\n");
+        retried.ExitCode.ShouldBe(0, retried.All);
+        retried.Errors.ShouldHaveSingleItem().ShouldContain("retrying");
+        retried.Text.ShouldStartWith("2 accepted, 0 updated, 0 duplicate");
         line.All.Count.ShouldBe(4);
         (await CountsAsync()).Whole("waiting").ShouldBe(3);
     }
@@ -146,7 +150,7 @@ public sealed partial class CommandLineClientTests
                 1501 => """{"queue":"no queue"}""",
                 2499 => """{"max_attempts":0}""",
                 1400 or 2400 => """{"dedupe_key":"same"}""",
-                _ => $$$"""{"data":{"n":{{{i}}}},"note":"größe"}""",
+                _ => $$$"""{"data":{"n":{{{i}}},"note":"größe"}}""",
             };
             await file.WriteAsync(i == 1500 ? [(byte)'"', 0xFF, (byte)'"'] : Encoding.UTF8.GetBytes(line));
             file.WriteByte((byte)'\n');

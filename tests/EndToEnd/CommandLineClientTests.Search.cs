@@ -23,7 +23,7 @@ public sealed partial class CommandLineClientTests
             .Json.GetProperty("tasks")[0].Id().ShouldNotBe(page.GetProperty("tasks")[0].Id());
         (await RunAsync("search", "--queue", _queue, "--tag", "none", "--json")).Done().Json.GetProperty("tasks").GetArrayLength()
             .ShouldBe(0);
-        (await RunAsync("search", "--state", "dead")).Refused(1, "state must be");
+        (await RunAsync("search", "--state", "dead")).Refused(2, "'dead' is not a state", "failed");
         (await RunAsync("search", "--limit", "0")).Refused(2, "--limit");
     }
 }

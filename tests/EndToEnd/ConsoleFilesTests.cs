@@ -78,7 +78,7 @@ public sealed class ConsoleFilesTests(ConsoleServer server) : IClassFixture<Cons
         (slash.StatusCode, slash.Headers.Location!.ToString()).ShouldBe((HttpStatusCode.Redirect, "/console/"));
 
         var other = await browser.SendAsync("GET", "/");
-        (other.Status, other.ContentType).ShouldBe((404, "application/problem+json"));
+        (other.Status, other.ContentType).ShouldBe((200, "application/json"));
     }
 
     [Fact]
@@ -89,7 +89,8 @@ public sealed class ConsoleFilesTests(ConsoleServer server) : IClassFixture<Cons
         (await browser.SendAsync("GET", "/console/")).Status.ShouldBe(404);
         (await browser.SendAsync("GET", "/console/session")).Status.ShouldBe(404);
         using var led = await browser.OpenAsync("GET", "/", headers: ("Accept", "text/html"));
-        led.StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        led.StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await led.Content.ReadAsStringAsync()).ShouldContain("TaskQueue:Console:Enabled");
     }
 
     [Theory]

@@ -139,7 +139,7 @@ public sealed class DeletionCostTests : IAsyncLifetime
                 o.AddProcessor("a", async (_, _) =>
                 {
                     await goOn.Task;
-                    return TaskOutcome.Completed("1");
+                    return TaskOutcome.CompletedJson("1");
                 });
             },
             s => s.AddSingleton(_cluster.Pod()).AddTaskQueueDeletionCost().AddSingleton<IHostedService>(sp =>
@@ -171,7 +171,8 @@ public sealed class DeletionCostTests : IAsyncLifetime
         await Eventually.UntilAsync(() => Task.FromResult(ConsumersRole.RunningTasks(host.Services) > 0), TestHttp.Patience, "some run");
         await Eventually.UntilAsync(() => Task.FromResult(ConsumersRole.RunningTasks(host.Services) == 0), TestHttp.Patience, "none runs");
 
-        await using var off = await TestHost.StartAsync(database.ConnectionString, settings: new Dictionary<string, string?>
+        await using var other = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        await using var off = await TestHost.StartAsync(other.ConnectionString, settings: new Dictionary<string, string?>
         {
             ["TaskQueue:Kubernetes:DeletionCost"] = "false",
         });

@@ -24,7 +24,7 @@ public sealed partial class EncryptionTests
         (await http.PostAsync("/queues/planned/schedules/s/pause", "")).Json.GetProperty("data").Text("text").ShouldBe(Marker);
         (await http.ReadAsync("/queues/planned/schedules")).Text.ShouldContain(Marker);
         (await http.PostAsync("/queues/planned/schedules/s/run", "")).Status.ShouldBe(202);
-        (await http.ClaimAsync("planned"))[0].GetProperty("payload").Text("text").ShouldBe(Marker);
+        (await http.ClaimAsync("planned"))[0].GetProperty("payload").GetProperty("data").Text("text").ShouldBe(Marker);
     }
 
     /// <summary>A caller that waits for the result.</summary>

@@ -123,7 +123,7 @@ public sealed partial class EncryptionTests
         await using (var host = await stack.StartAsync("k2", "k1", "k2"))
         {
             var task = (await host.Http.ClaimAsync("old", wait_seconds: 10))[0];
-            task.Text("payload").ShouldBe(Marker);
+            task.GetProperty("payload").Text("data").ShouldBe(Marker);
         }
     }
 

@@ -20,6 +20,12 @@ internal sealed record ForgedTask(Guid Id, string Queue, string Payload)
 
 internal sealed record ForgedEnding(string? CallbackUrl, string? ReplyTo, string? LeaseExpiryResult);
 
+/// <summary>Messages of a producer that has misspelled a member.</summary>
+[MessageUrn("TaskQueue.Contracts:SubmitTasks")]
+internal sealed record MisspelledSubmit(IReadOnlyList<MisspelledTask> Tasks);
+
+internal sealed record MisspelledTask(Guid Id, string Queue, string Payload, string ScheduleAt);
+
 /// <summary>A report with arbitrary members.</summary>
 [MessageUrn("TaskQueue.Contracts:ReportTasks")]
 internal sealed record LooseReport

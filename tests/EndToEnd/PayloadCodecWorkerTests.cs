@@ -95,7 +95,7 @@ public sealed class PayloadCodecWorkerTests(ServersStack stack) : IClassFixture<
     {
         using var producer = await ProducerAsync(overBus: false);
         await using var worker = await WorkerRun.StartAsync(
-            stack.Http.BaseAddress!, o => Configure(o, "pull", _codec, _ => Task.FromResult(TaskOutcome.Completed("{}"))));
+            stack.Http.BaseAddress!, o => Configure(o, "pull", _codec, _ => Task.FromResult(TaskOutcome.CompletedJson("{}"))));
         var sent = await producer.Services.GetRequiredService<ITaskProducer>()
             .EnqueueAsync(_queue, "ship", new Parcel(Marker, 7), ParcelJson.Default.Parcel);
         await using var services = new ServiceCollection().AddTaskQueueClient(o => o.BaseAddress = stack.Http.BaseAddress!)

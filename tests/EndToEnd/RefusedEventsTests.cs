@@ -81,7 +81,7 @@ public sealed class RefusedEventsTests
             () => Task.FromResult(steps.Select(s => s.Step.TaskId).ToHashSet().IsSupersetOf(many)), TimeSpan.FromSeconds(30),
             "events that are too large together are published in parts");
 
-        var large = await host.Http.SubmitAsync(new { action = "a", queue = "failing", max_retries = 0 });
+        var large = await host.Http.SubmitAsync(new { action = "a", queue = "failing" });
         var attempt = (await host.Http.ClaimAsync("failing")).Single().Whole("attempt");
         var failed = new { id = large, attempt, outcome = "failed", error = new string('\u20ac', 1000) };
         (await host.Http.TellAsync("report", failed)).ShouldBe(["ok"]);

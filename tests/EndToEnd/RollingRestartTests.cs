@@ -72,7 +72,7 @@ public sealed partial class RollingRestartTests
             {
                 _runs.AddOrUpdate(task.Id, 1, (_, runs) => runs + 1);
                 await Task.Delay(TimeSpan.FromMilliseconds(20), cancellationToken);
-                return TaskOutcome.Completed("true");
+                return TaskOutcome.CompletedJson("true");
             });
         });
 

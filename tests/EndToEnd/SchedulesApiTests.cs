@@ -45,7 +45,7 @@ public abstract class SchedulesApiTests(Stack stack) : IAsyncLifetime
         await PutAsync("s", new { cron = "* * * * * *", action = "tick", data = 7, max_attempts = 2, tags = Tags });
         var task = (await Http.ClaimAsync(_queue, wait_seconds: 20)).Single();
         task.GetProperty("tags").EnumerateArray().Select(t => t.GetString()).ShouldBe(Tags);
-        (task.Text("name"), task.GetProperty("payload").GetInt32(), task.Whole("max_attempts")).ShouldBe(("tick", 7, 2));
+        (task.Text("name"), task.GetProperty("payload").Whole("data"), task.Whole("max_attempts")).ShouldBe(("tick", 7, 2));
 
         var paused = (await Http.PostAsync($"/queues/{_queue}/schedules/s/pause", "")).Json;
         paused.GetProperty("next").GetArrayLength().ShouldBe(0);

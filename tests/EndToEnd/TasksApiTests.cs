@@ -280,7 +280,7 @@ public abstract class TasksApiTests(Stack stack)
     {
         var id = await Http.SubmitAsync(
             """{"action":"a","data":{ },"queue":null,"priority":null,"scheduled_at":null"""
-            + ""","expires_at":null,"max_attempts":null,"other":1}""");
+            + ""","expires_at":null,"max_attempts":null}""");
         var task = await Http.TaskAsync(id, "completed");
         task.Text("queue").ShouldBe("tasks");
         task.Text("priority").ShouldBe("normal");

@@ -40,7 +40,7 @@ public sealed class TlsServersTests(TlsServers servers) : IClassFixture<TlsServe
             options.AddProcessor("greet", (_, _) =>
             {
                 done.TrySetResult();
-                return Task.FromResult(TaskOutcome.Completed("1"));
+                return Task.FromResult(TaskOutcome.CompletedJson("1"));
             });
         });
         using var programs = host.Build();

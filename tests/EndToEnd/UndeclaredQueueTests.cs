@@ -33,5 +33,38 @@ public sealed class UndeclaredQueueTests(ScalingOnSqlite stack) : IClassFixture<
         (await ListAsync()).Single(q => q.Text("name") == _queue).Whole("version").ShouldBe(1);
     }
 
+    [Fact]
+    public async Task F01_A_queue_with_dead_letters_alone_is_listed_redriven_paused_and_purged_without_declaration()
+    {
+        for (var i = 0; i < 3; i++)
+        {
+            var id = await Http.SubmitAsync(new { queue = _queue, action = "a", max_attempts = 1 });
+            var task = (await Http.ClaimAsync(_queue)).Single();
+            (await Http.TellAsync("report", new { id, attempt = task.Whole("attempt"), outcome = "failed", error = "e" })).ShouldBe(["ok"]);
+        }
+
+        (await ListAsync()).Single(q => q.Text("name") == _queue).Whole("version").ShouldBe(0);
+        (await CommandRun.OfAsync(Http.BaseAddress!, ["queues"])).Done().Row(_queue)[2..6].ShouldBe(["undeclared", "0", "0", "3"]);
+        (await Http.PostAsync($"/queues/{_queue}/redrive", "")).Json.Whole("restarted").ShouldBe(3);
+        (await CommandRun.OfAsync(Http.BaseAddress!, ["pause", _queue])).Done().Text.ShouldContain("is paused");
+        (await Http.ClaimAsync(_queue)).ShouldBeEmpty();
+        (await Http.PostAsync($"/queues/{_queue}/purge", "")).Status.ShouldBe(204);
+        (await Http.ReadAsync($"/queues/{_queue}")).Json.GetProperty("counts").Whole("waiting").ShouldBe(0);
+
+        foreach (var verb in new[] { "pause", "resume", "purge", "redrive" })
+            Problems.Expect(await Http.PostAsync($"/queues/{_queue}-none/{verb}", ""), 404, "not_found");
+    }
+
+    [Fact]
+    public async Task F01_An_undeclared_queue_is_paused_before_anything_failed()
+    {
+        await Http.SubmitAsync(new { queue = _queue, action = "a" });
+        var paused = await Http.PostAsync($"/queues/{_queue}/pause", "");
+        (paused.Status, paused.Json.GetProperty("paused").GetBoolean()).ShouldBe((200, true), paused.Text);
+        (await Http.ClaimAsync(_queue)).ShouldBeEmpty();
+        (await Http.PostAsync($"/queues/{_queue}/resume", "")).Json.GetProperty("paused").GetBoolean().ShouldBeFalse();
+        (await Http.ClaimAsync(_queue)).ShouldHaveSingleItem();
+    }
+
     private async Task<List<JsonElement>> ListAsync() => [.. (await Http.ReadAsync("/queues")).Json.GetProperty("queues").EnumerateArray()];
 }

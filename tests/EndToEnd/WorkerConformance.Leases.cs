@@ -18,7 +18,7 @@ public abstract partial class WorkerConformance
         {
             Interlocked.Increment(ref runs);
             await goOn.Task;
-            return TaskOutcome.Completed("true");
+            return TaskOutcome.CompletedJson("true");
         }));
         var id = await Http.SubmitAsync(new { action = "a", queue = Queue, lease_seconds = 2 });
         await Http.TaskAsync(id, "running");
@@ -45,7 +45,7 @@ public abstract partial class WorkerConformance
             {
                 await task.ReportProgressAsync("""{"done":0.5}""");
                 await goOn.Task;
-                return TaskOutcome.Completed("true");
+                return TaskOutcome.CompletedJson("true");
             });
         });
         var ids = new List<Guid>();

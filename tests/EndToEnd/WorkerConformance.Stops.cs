@@ -21,7 +21,7 @@ public abstract partial class WorkerConformance
             {
                 Interlocked.Increment(ref begun);
                 await goOn.Task;
-                return TaskOutcome.Completed("\"first\"");
+                return TaskOutcome.CompletedJson("\"first\"");
             });
         });
         var ids = new List<Guid>();
@@ -32,7 +32,7 @@ public abstract partial class WorkerConformance
             async () => await OutAsync(ids) == (ExpectedOut == 2 ? 1 : 4), Patience, "the worker holds what it can");
 
         var stopping = first.StopAsync();
-        await using var second = await StartAsync(o => o.AddProcessor("a", (_, _) => Task.FromResult(TaskOutcome.Completed("\"second\""))));
+        await using var second = await StartAsync(o => o.AddProcessor("a", (_, _) => Task.FromResult(TaskOutcome.CompletedJson("\"second\""))));
         await Eventually.UntilAsync(
             async () => await CompletedAsync(ids) == 3, Patience, "others have the rest while the first task still runs");
         stopping.IsCompleted.ShouldBeFalse();
@@ -59,7 +59,7 @@ public abstract partial class WorkerConformance
             {
                 started.SetResult();
                 await goOn.Task;
-                return TaskOutcome.Completed("\"first\"");
+                return TaskOutcome.CompletedJson("\"first\"");
             });
         });
         var id = await SubmitAsync("a", attempts: 1);
@@ -91,14 +91,14 @@ public abstract partial class WorkerConformance
             {
                 started.SetResult();
                 await Task.Delay(Timeout.Infinite, cancellationToken);
-                return TaskOutcome.Completed("\"first\"");
+                return TaskOutcome.CompletedJson("\"first\"");
             });
         });
         var id = await SubmitAsync("a", attempts: 1);
         await started.Task.WaitAsync(Patience);
         await first.DisposeAsync();
 
-        await using var second = await StartAsync(o => o.AddProcessor("a", (_, _) => Task.FromResult(TaskOutcome.Completed("\"second\""))));
+        await using var second = await StartAsync(o => o.AddProcessor("a", (_, _) => Task.FromResult(TaskOutcome.CompletedJson("\"second\""))));
         (await Http.TaskAsync(id, "completed")).Text("result").ShouldBe("second");
         (await TimelineAsync(id)).ShouldContain("snoozed");
     }

@@ -31,8 +31,8 @@ public abstract partial class WorkerConformance(Stack stack)
         await using var worker = await StartAsync(o =>
         {
             o.UnknownNames = UnknownNames.Fail;
-            o.AddProcessor("a", (_, _) => Task.FromResult(TaskOutcome.Completed("\"first\"")));
-            o.AddProcessor("a", (_, _) => Task.FromResult(TaskOutcome.Completed("\"second\"")));
+            o.AddProcessor("a", (_, _) => Task.FromResult(TaskOutcome.CompletedJson("\"first\"")));
+            o.AddProcessor("a", (_, _) => Task.FromResult(TaskOutcome.CompletedJson("\"second\"")));
         });
         var a = await SubmitAsync("a");
         var others = new[] { await SubmitAsync("a.b"), await SubmitAsync("A") };
@@ -47,10 +47,20 @@ public abstract partial class WorkerConformance(Stack stack)
     }
 
     [Fact]
-    public async Task A_name_without_a_processor_completes_with_its_payload()
+    public async Task F02_A_name_without_a_processor_fails_with_an_error_that_lists_them_and_is_a_dead_letter()
     {
         await DeclareAsync();
-        await using var worker = await StartAsync(_ => { });
+        await using var worker = await StartAsync(o => o.AddProcessor("send", (_, _) => Task.FromResult(TaskOutcome.Completed())));
+        var task = await Http.TaskAsync(await SubmitAsync("sned", data: new { x = 1 }), "failed");
+        (task.Whole("attempt"), task.GetProperty("dead_letter").GetBoolean()).ShouldBe((1, true));
+        task.Text("error")!.ShouldContain("no processor for 'sned'; it has send");
+    }
+
+    [Fact]
+    public async Task A_name_without_a_processor_can_complete_with_its_payload()
+    {
+        await DeclareAsync();
+        await using var worker = await StartAsync(o => o.UnknownNames = UnknownNames.Echo);
         var task = await Http.TaskAsync(await SubmitAsync("nobody", data: new { x = 1 }), "completed");
         task.GetProperty("result").GetProperty("data").Whole("x").ShouldBe(1);
     }
@@ -88,7 +98,7 @@ public abstract partial class WorkerConformance(Stack stack)
                 throw new InvalidOperationException("boom");
             await goOn.Task; // a heartbeat carries the lines
             context.Log(new string('x', 20_000), TaskLogLevel.Error);
-            return TaskOutcome.Completed("1");
+            return TaskOutcome.CompletedJson("1");
         }));
         var id = await SubmitAsync("a", retry: new { intervals = Soon });
 
@@ -153,7 +163,7 @@ public abstract partial class WorkerConformance(Stack stack)
             o.AddProcessor("always", (_, _) => throw new InvalidOperationException("boom"));
             o.AddProcessor("twice", (_, _) => Interlocked.Increment(ref runs) <= 2
                 ? throw new InvalidOperationException("boom")
-                : Task.FromResult(TaskOutcome.Completed("3")));
+                : Task.FromResult(TaskOutcome.CompletedJson("3")));
         });
         var always = await SubmitAsync("always", retry: new { intervals = Soon });
         var twice = await SubmitAsync("twice", retry: new { intervals = Soon });
@@ -201,7 +211,7 @@ public abstract partial class WorkerConformance(Stack stack)
         await DeclareAsync();
         var runs = 0;
         await using var worker = await StartAsync(o => o.AddProcessor("a", (_, _) => Task.FromResult(
-            Interlocked.Increment(ref runs) <= 3 ? TaskOutcome.Snooze(TimeSpan.FromMilliseconds(50)) : TaskOutcome.Completed("true"))));
+            Interlocked.Increment(ref runs) <= 3 ? TaskOutcome.Snooze(TimeSpan.FromMilliseconds(50)) : TaskOutcome.CompletedJson("true"))));
         await Http.TaskAsync(await SubmitAsync("a", attempts: 1), "completed");
         runs.ShouldBe(4);
     }
@@ -220,7 +230,7 @@ public abstract partial class WorkerConformance(Stack stack)
                 Interlocked.Increment(ref runs);
                 await task.ReportProgressAsync("""{"done":0.5}""");
                 await goOn.Task;
-                return TaskOutcome.Completed("true");
+                return TaskOutcome.CompletedJson("true");
             });
         });
         var id = await SubmitAsync("a");
@@ -253,7 +263,7 @@ public abstract partial class WorkerConformance(Stack stack)
                 started.TrySetResult();
                 await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 cancelled.TrySetResult(task.LeaseLost);
-                return TaskOutcome.Completed("\"too late\"");
+                return TaskOutcome.CompletedJson("\"too late\"");
             });
         });
         var id = await SubmitAsync("a");
@@ -283,7 +293,7 @@ public abstract partial class WorkerConformance(Stack stack)
                     cancelled.TrySetResult();
                 }
 
-                return TaskOutcome.Completed("\"in time\"");
+                return TaskOutcome.CompletedJson("\"in time\"");
             });
         });
         var id = await SubmitAsync("a", retry: new { intervals = Soon });
@@ -356,6 +366,6 @@ public abstract partial class WorkerConformance(Stack stack)
     private sealed class ScopedHandler(ScopedThing thing) : ITaskHandler
     {
         public Task<TaskOutcome> ProcessAsync(TaskContext task, CancellationToken cancellationToken) =>
-            Task.FromResult(TaskOutcome.Completed($"\"{thing.Id}\""));
+            Task.FromResult(TaskOutcome.CompletedJson($"\"{thing.Id}\""));
     }
 }

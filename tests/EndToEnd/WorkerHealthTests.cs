@@ -30,7 +30,7 @@ public sealed class WorkerHealthTests(ServersStack stack) : IClassFixture<Server
             o.AddProcessor("a", async (_, _) =>
             {
                 await end.Task;
-                return TaskOutcome.Completed("1");
+                return TaskOutcome.CompletedJson("1");
             });
         });
         var id = await stack.Http.SubmitAsync(new { queue = $"{_queue}busy", action = "a" });

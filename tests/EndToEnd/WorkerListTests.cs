@@ -45,7 +45,7 @@ public abstract class WorkerListTests(Stack stack)
             {
                 Interlocked.Increment(ref begun);
                 await goOn.Task;
-                return TaskOutcome.Completed("true");
+                return TaskOutcome.CompletedJson("true");
             });
         });
         var ids = new List<Guid>();

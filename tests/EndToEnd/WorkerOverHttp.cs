@@ -34,7 +34,7 @@ public sealed class WorkerOverHttp(ServersStack stack) : WorkerConformance(stack
                 Interlocked.Increment(ref begun);
                 await goOn.Task;
                 Interlocked.Increment(ref runs);
-                return TaskOutcome.Completed("true");
+                return TaskOutcome.CompletedJson("true");
             });
         });
         var ids = new[] { await SubmitAsync("a"), await SubmitAsync("a"), await SubmitAsync("a") };
@@ -58,7 +58,7 @@ public sealed class WorkerOverHttp(ServersStack stack) : WorkerConformance(stack
         await using var worker = await StartAsync(o =>
         {
             o.Concurrency = 8;
-            o.AddProcessor("deep", (_, _) => Task.FromResult(TaskOutcome.Completed($"\"{new string('x', 70_000_000)}\"")));
+            o.AddProcessor("deep", (_, _) => Task.FromResult(TaskOutcome.CompletedJson($"\"{new string('x', 70_000_000)}\"")));
         });
         var big = await SubmitAsync("deep");
         var small = await SubmitAsync("nobody");

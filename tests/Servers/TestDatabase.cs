@@ -124,7 +124,7 @@ internal sealed class TestDatabase : IAsyncDisposable
         }
 
         Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
-        foreach (var path in new[] { _file, _file + "-wal", _file + "-shm" })
+        foreach (var path in new[] { _file, _file + "-wal", _file + "-shm", _file + ".lock" })
             File.Delete(path);
         if (Directory.Exists(Folder))
             Directory.Delete(Folder, recursive: true);

@@ -4,7 +4,9 @@ using System.Reflection;
 using System.Text;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
+using Microsoft.Extensions.Configuration;
 using Shouldly;
+using TaskQueue.Api.Hosting;
 using TaskQueue.Contracts;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -40,6 +42,23 @@ public sealed partial class ConfigurationReferenceTests
         Types.Where(t => t.Name.EndsWith("Options", StringComparison.Ordinal) && t is { IsClass: true, IsAbstract: false })
             .Where(t => !t.Namespace!.StartsWith("TaskQueue.Client", StringComparison.Ordinal) && t.GetConstructor([]) is not null)
             .Except(shown).ShouldBeEmpty("begin the summary with the section: Section <c>TaskQueue:Name</c>");
+    }
+
+    [Fact]
+    public void F04_Every_key_of_the_reference_is_known_at_startup()
+    {
+        var (section, keys) = ("", new Dictionary<string, string?>());
+        foreach (var line in Reference().Split('\n'))
+        {
+            if (line.StartsWith("## ", StringComparison.Ordinal))
+                section = line[3..];
+            else if (line.StartsWith("| `", StringComparison.Ordinal))
+                keys[string.Join(':', $"{section}:{line.Split('`')[1]}".Split(':')
+                    .Select(part => part is "N" ? "0" : part is "NAME" ? "x" : part))] = "1";
+        }
+
+        keys.Count.ShouldBeGreaterThan(50);
+        ConfigurationKeys.Demand(new ConfigurationBuilder().AddInMemoryCollection(keys).Build());
     }
 
     private static string Reference()

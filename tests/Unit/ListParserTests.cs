@@ -15,7 +15,7 @@ public sealed class ListParserTests
 
     [Theory]
     [InlineData("""{"tasks":[{"a":1},{"b":"ü\"]}"}]}""", """{"a":1}|{"b":"ü\"]}"}""")]
-    [InlineData("""  { "x" : [1,{"tasks":[9]}], "tasks" : [ 1 , "two" , [3,{}] ] , "y" : null }  """, """1|"two"|[3,{}]""")]
+    [InlineData("""  { "tasks" : [ 1 , "two" , [3,{"tasks":[9]}] ]  }  """, """1|"two"|[3,{"tasks":[9]}]""")]
     [InlineData("""{"tasks":[1],"tasks":[2,3]}""", "2|3")]
     [InlineData("""{"tasks":[]}""", "")]
     [InlineData("{}", "")]
@@ -35,6 +35,12 @@ public sealed class ListParserTests
     [InlineData("""{"tasks":[1,2,3,4]}""")]
     public void A_body_without_such_a_list_breaks_the_rule(string body) =>
         Should.Throw<ApiException>(() => Parse(Encoding.UTF8.GetBytes(body), 3)).Message.ShouldBe("the rule");
+
+    [Theory]
+    [InlineData("""{"x":[1,{"tasks":[9]}],"tasks":[1]}""")]
+    [InlineData("""{"tasks":[1],"x":null}""")]
+    public void F03_Another_member_is_refused_by_its_name(string body) =>
+        Should.Throw<ApiException>(() => Parse(Encoding.UTF8.GetBytes(body), 3)).Message.ShouldStartWith("x is not a member");
 
     [Theory]
     [InlineData("")]

@@ -38,10 +38,11 @@ internal static class EntryPoint
             root.Add(command);
 
         // An argument starting with @ is data, not a response file.
-        var result = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        if (result.Errors.Count > 0)
+        var result = root.Parse(args is ["help", .. var about] ? [.. about, "--help"] : args,
+            new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (result.Errors.Count > 0 && !args.Contains("--help", StringComparer.Ordinal))
         {
-            await Console.Error.WriteLineAsync($"taskqueue: {result.Errors[0].Message}");
+            await Console.Error.WriteLineAsync($"taskqueue: {Suggestion.Explain(result)}");
             return ExitCode.Usage;
         }
 
@@ -60,6 +61,7 @@ internal static class EntryPoint
         KeyCommands.Keys(), AuditCommand.Create(), SearchCommand.Create(), WorkerCommands.Create(), StatisticsCommand.Create(),
         BatchCommands.Create(), ScheduleCommands.Create(), CallbackCommands.Create(),
         OperationCommands.Create(),
+        SearchCommand.Tasks(),
     ];
 
     private static async Task<int> ServeAsync(string? roles, string? urls, CancellationToken cancellationToken)
@@ -68,12 +70,15 @@ internal static class EntryPoint
         var app = Server.Build(options);
         await using (app)
         {
+            PortCheck.Demand(app.Services.GetRequiredService<ListenAddresses>()); // before anything is touched
             Server.Announce(app, options);
             await StartupChecks.RunAsync(app.Services, cancellationToken);
             var drain = app.Services.GetRequiredService<Drain>();
             try
             {
-                await app.RunAsync();
+                await app.StartAsync(CancellationToken.None); // the host handles signals
+                Server.SayReady(app, options);
+                await app.WaitForShutdownAsync(CancellationToken.None);
             }
             catch (Exception fault) when (drain.Cut.IsCancellationRequested && IsImpatience(fault))
             {
@@ -106,11 +111,12 @@ internal static class EntryPoint
         fault switch
         {
             StartupException or FormatException => fault.Message,
-            OptionsValidationException options => string.Join("; ", options.Failures),
+            OptionsValidationException options => string.Join("; ", options.Failures.Select(OptionsProblems.Explain)),
             IOException when fault.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException => fault.Message,
             // The configuration binder found a value of the wrong type; its message names the key.
             InvalidOperationException { InnerException: ArgumentException or FormatException }
-                when fault.Message.Contains("configuration value", StringComparison.Ordinal) => fault.Message,
+                when fault.Message.Contains("configuration value", StringComparison.Ordinal) =>
+                OptionsProblems.ExplainConversion(fault.Message),
             AggregateException { InnerExceptions: [var single] } => Explain(single),
             _ => null,
         };

@@ -20,6 +20,8 @@ internal static class IdempotentRetry
             }
             catch (TaskQueueException fault) when (fault.IsTransient && i < Tries && !IsAbsent(fault, i))
             {
+                if (i == 1)
+                    Output.Error($"{fault.Message}; retrying for some seconds");
                 await Task.Delay(fault.RetryAfter is { } wish && wish > pause ? wish : pause, cancellationToken);
                 pause *= 2;
             }

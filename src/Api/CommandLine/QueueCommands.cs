@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using TaskQueue.Client;
 using TaskQueue.Http.Json;
 
@@ -72,12 +73,14 @@ internal static class QueueCommands
             return ExitCode.Done;
         }
 
-        var table = Output.NewTable("QUEUE", "DELIVERY", "STATE", "WAITING", "RUNNING", "DEAD", "COMPLETED", "EXPIRED", "OLDEST");
+        var table = Output.NewTable("QUEUE", "DELIVERY", "STATE", "WAITING", "RUNNING", "DEAD", "COMPLETED", "EXPIRED", "LATER",
+            "OLDEST");
         foreach (var queue in queues)
         {
             var counts = queue.GetProperty("counts");
             Output.AddRow(table, queue.Cell("name"), queue.Cell("delivery"), State(queue), counts.Cell("waiting"), counts.Cell("running"),
-                counts.Cell("dead_letters"), counts.Cell("completed"), counts.Cell("expired"), counts.Age("oldest_waiting_seconds"));
+                counts.Cell("dead_letters"), counts.Cell("completed"), counts.Cell("expired"), counts.Cell("later"),
+                counts.Age("oldest_waiting_seconds"));
         }
 
         session.Output.Table(table);
@@ -97,8 +100,17 @@ internal static class QueueCommands
             return ExitCode.Done;
         }
 
-        session.Output.Table(Details.Of(queue));
+        session.Output.Table(Details.Of(Shown(queue)));
         return ExitCode.Done;
+    }
+
+    /// <summary>A limit of 0 is none.</summary>
+    private static JsonElement Shown(JsonElement queue)
+    {
+        var shown = JsonObject.Create(queue)!;
+        if (queue.Count("max_running") == 0)
+            shown["max_running"] = "unlimited";
+        return JsonSerializer.SerializeToElement(shown);
     }
 
     private static async Task<int> SetPausedAsync(Session session, string name, string verb, CancellationToken cancellationToken)

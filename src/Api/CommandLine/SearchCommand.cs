@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using TaskQueue.Engine;
 
 namespace TaskQueue.Api.CommandLine;
 
@@ -40,8 +41,22 @@ internal static class SearchCommand
         Queue, State, Name, Tag, OrderingKey, Worker, Batch, Schedule, Owner, Error, CreatedFrom, CreatedTo, FinishedFrom, FinishedTo,
     ];
 
-    public static Command Create() =>
-        Session.Command("search", "Finds tasks, newest first.", RunAsync, [.. FilterOptions, Limit, Cursor]);
+    private static readonly string[] States =
+        ["pending", "scheduled", "running", "retrying", "completed", "failed", "cancelled", "expired"];
+
+    static SearchCommand() => State.Validators.Add(result =>
+    {
+        if (result.Tokens.Select(t => t.Value).FirstOrDefault(v => !States.Contains(v, StringComparer.Ordinal)) is { } unknown)
+            result.AddError($"'{unknown}' is not a state{Nearest.Hint(unknown, States)}; states are {string.Join(", ", States)}.");
+    });
+
+    public static Command Create() => Create("search", "Finds tasks, newest first.");
+
+    /// <summary>The same, where those look who know a list of tasks.</summary>
+    public static Command Tasks() => new("tasks", "Lists tasks.") { Create("list", "Lists tasks, newest first; the same as search.") };
+
+    private static Command Create(string name, string description) =>
+        Session.Command(name, description, RunAsync, [.. FilterOptions, Limit, Cursor]);
 
     private static Option<string?> Time(string name, string description) =>
         new(name) { Description = description, HelpName = "TIME|DURATION" };

@@ -7,13 +7,18 @@ namespace TaskQueue.Api.CommandLine;
 /// <summary>One run of a command: its server connection and its output.</summary>
 internal sealed class Session : IAsyncDisposable
 {
+    /// <summary>The message of an answer without one of its own.</summary>
+    private const string UnknownRoute = "Not Found";
+
     private readonly ServiceProvider _services;
+    private readonly Uri _address;
 
     private Session(Uri address, string? key, bool json)
     {
         _services = new ServiceCollection().AddTaskQueueClient(options => (options.BaseAddress, options.ApiKey) = (address, key))
             .BuildServiceProvider();
         Client = _services.GetRequiredService<TaskQueueClient>();
+        _address = address;
         HasKey = key is not null;
         Output = new Output(json);
     }
@@ -71,6 +76,25 @@ internal sealed class Session : IAsyncDisposable
             _ => fault.Message,
         };
 
+    /// <summary>Explains a 404 of a process that does not know the route at all: by what answers there.</summary>
+    private async Task<string> ExplainAsync(TaskQueueException fault, CancellationToken cancellationToken)
+    {
+        if (fault is not { Status: 404, Message: UnknownRoute })
+            return Explain(fault);
+        try
+        {
+            await Client.CallAsync(HttpMethod.Get, "/health/live", null, cancellationToken);
+        }
+        catch (TaskQueueException other) when (other.Status != (int)System.Net.HttpStatusCode.ServiceUnavailable)
+        {
+            return $"another program than TaskQueue answers at {_address}: {fault.Message}; set the server's address with --server or "
+                + "TASKQUEUE_SERVER";
+        }
+
+        return $"a TaskQueue process without the role api answers at {_address}, such as a scheduler; set --server or TASKQUEUE_SERVER "
+            + "to one with the role api";
+    }
+
     private static async Task<int> RunAsync(ParseResult parsed, Func<Session, ParseResult, CancellationToken, Task<int>> run,
         CancellationToken cancellationToken)
     {
@@ -96,7 +120,7 @@ internal sealed class Session : IAsyncDisposable
         }
         catch (TaskQueueException fault)
         {
-            throw CommandException.Failed(Output.Clean(Explain(fault)));
+            throw CommandException.Failed(Output.Clean(await ExplainAsync(fault, cancellationToken)));
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

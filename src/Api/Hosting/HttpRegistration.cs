@@ -29,12 +29,15 @@ internal static class HttpRegistration
         {
             o.SerializerOptions.PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.SnakeCaseLower;
             o.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.Never;
+            o.SerializerOptions.NumberHandling = JsonNumberHandling.Strict; // else the document says that numbers may be texts
         });
         // Errors of the web server itself, such as a wrong method or media type, also get a code: their reason phrase.
         services.AddProblemDetails(o => o.CustomizeProblemDetails = c =>
             c.ProblemDetails.Extensions.TryAdd("code", ReasonPhrases.GetReasonPhrase(c.ProblemDetails.Status ?? 500).ToLowerInvariant()
                 .Replace(' ', '_')));
-        services.AddOpenApi("v1", o => o.AddOperationTransformer(OpenApiSecurity.DescribeAsync).AddDocumentTransformer((document, _, _) =>
+        services.AddOpenApi("v1", o => o.AddOperationTransformer(OpenApiSecurity.DescribeAsync)
+            .AddOperationTransformer(OpenApiShape.NameAsync).AddSchemaTransformer(OpenApiShape.RelaxAsync)
+            .AddDocumentTransformer((document, _, _) =>
         {
             document.Info.Title = "TaskQueue";
             document.Info.Version = "v1";

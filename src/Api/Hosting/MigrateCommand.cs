@@ -17,6 +17,7 @@ internal static class MigrateCommand
                 builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "None" });
         });
         var address = app.Services.GetRequiredService<DatabaseAddress>();
+        app.Services.GetRequiredService<DataFolder>().Create();
         var applied = await StartupChecks.ReachAsync(address, () =>
             app.Services.GetRequiredService<DatabaseMigrator>().MigrateAsync(cancellationToken));
         await StartupChecks.DemandSettingsAsync(address, app.Services.GetRequiredService<DatabaseMigrator>(), cancellationToken);

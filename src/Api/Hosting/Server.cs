@@ -59,14 +59,17 @@ internal static partial class Server
         configure?.Invoke(builder);
         var configuration = builder.Configuration;
         KeysFile.AddTo(configuration);
+        ConfigurationKeys.Demand(configuration);
         var roles = RoleList.Parse(options.Roles ?? configuration["TaskQueue:Roles"]);
+        var folder = DataFolder.Of(configuration);
         var database = DatabaseAddress.Parse(
-            configuration.GetConnectionString("TaskQueue") ?? "Data Source=taskqueue.db", configuration["TaskQueue:Provider"]);
+            configuration.GetConnectionString("TaskQueue") ?? folder.ConnectionString, configuration["TaskQueue:Provider"]);
         var bus = ReadBus(configuration);
         Demand(roles, database, bus);
         var addresses = ListenAddresses.Read(options.Urls, configuration);
         Listen(builder, addresses);
         builder.AddLogs();
+        builder.Services.AddSingleton(folder).AddSingleton(addresses).AddSingleton<SqliteLock>();
         builder.Services.AddOptions<HostOptions>()
             .Configure<IOptions<DrainOptions>>((host, drain) => host.ShutdownTimeout = drain.Value.Longest);
         var self = ReplyAddressOf(addresses.All[0].Binding);
@@ -133,6 +136,22 @@ internal static partial class Server
             LogOperations(app.Logger, operations);
     }
 
+    /// <summary>Logs, once it serves, where the process is reached, and a request to try.</summary>
+    public static void SayReady(WebApplication app, ServerOptions options)
+    {
+        var url = app.Urls.FirstOrDefault() ?? "";
+        var database = app.Services.GetRequiredService<DatabaseAddress>();
+        if (!RoleList.Parse(options.Roles ?? app.Configuration["TaskQueue:Roles"]).HasFlag(Roles.Api))
+        {
+            LogReady(app.Logger, url, database);
+            return;
+        }
+
+        var key = app.Services.GetRequiredService<ApiKeyStore>().IsOn ? "-H \"Authorization: Bearer $TASKQUEUE_KEY\" " : "";
+        LogTry(app.Logger, url, database,
+            $$$"""curl {{{key}}}{{{url}}}/tasks -d '{"action":"uppercase","data":{"text":"hello world"}}'""");
+    }
+
     /// <summary>Logs that the process did not shut down cleanly.</summary>
     public static void SayLate(WebApplication app) => LogLate(app.Logger);
 
@@ -173,8 +192,10 @@ internal static partial class Server
         app.MapStatistics();
         foreach (var adapter in app.Services.GetServices<IHttpAdapter>())
             adapter.Map(app);
-        if (ConsoleRegistration.IsOn(app.Configuration))
-            app.MapWebConsole(app.Services.GetRequiredService<OperationsPort>().Ports);
+        var hasConsole = ConsoleRegistration.IsOn(app.Configuration);
+        app.MapRoot(hasConsole);
+        if (hasConsole)
+            app.MapWebConsole();
     }
 
     private static void ConfigureKestrel(KestrelServerOptions kestrel, ListenAddresses addresses, ServerCertificates certificates,
@@ -243,6 +264,12 @@ internal static partial class Server
 
     [LoggerMessage(LogLevel.Information, "TaskQueue roles {Roles} on {Database}, bus {Bus}")]
     private static partial void LogRoles(ILogger logger, Roles roles, DatabaseAddress database, BusAddress bus);
+
+    [LoggerMessage(LogLevel.Information, "Ready at {Url} on {Database}")]
+    private static partial void LogReady(ILogger logger, string url, DatabaseAddress database);
+
+    [LoggerMessage(LogLevel.Information, "Ready at {Url} on {Database}; try: {Example}")]
+    private static partial void LogTry(ILogger logger, string url, DatabaseAddress database, string example);
 
     [LoggerMessage(LogLevel.Warning, "Shutdown timed out; other processes take over unfinished work when its leases expire")]
     private static partial void LogLate(ILogger logger);

@@ -27,6 +27,8 @@ internal static partial class StartupChecks
         services.GetRequiredService<ApiKeyStore>(); // loads the configured keys
         var database = services.GetRequiredService<DatabaseAddress>();
         var migrator = services.GetRequiredService<DatabaseMigrator>();
+        services.GetRequiredService<DataFolder>().Create();
+        services.GetRequiredService<SqliteLock>().Take(database);
         if (database.Provider == DatabaseProvider.Sqlite)
             await ReachAsync(database, () => migrator.MigrateAsync(cancellationToken));
         else if (await ReachAsync(database, () => migrator.PendingAsync(cancellationToken)) is { Count: > 0 } pending)
@@ -91,13 +93,25 @@ internal static partial class StartupChecks
         catch (Exception fault) when (fault is DbException or TimeoutException or InvalidOperationException { InnerException: DbException }
             || IsOfFiles(fault))
         {
-            var hint = fault is SqliteException ? "the folder must exist and be writable"
+            var hint = Chain(fault).OfType<SqliteException>().FirstOrDefault() is { } sqlite ? Hint(sqlite)
                 : IsOfPooler(fault) ? "behind PgBouncer, ConnectionStrings:TaskQueue needs 'No Reset On Close=true'"
                 : "check ConnectionStrings:TaskQueue";
             throw new StartupException($"cannot use {database}: {OneLine(fault.InnerException as DbException ?? fault)}{Tls(fault)} "
                 + $"({hint})");
         }
     }
+
+    private static string Hint(SqliteException fault) =>
+        fault.SqliteErrorCode switch
+        {
+            5 or 6 => "another program has locked the file",
+            8 => "the file or its folder is read-only",
+            10 => "the disk reports an error",
+            11 => "the file is damaged: restore a backup, or move it away to start with an empty database",
+            13 => "the disk is full",
+            26 => "the file is no SQLite database, or is damaged: restore a backup, or move it away to start with an empty database",
+            _ => "the folder must exist and be writable",
+        };
 
     /// <summary>Whether a pooler refused the options of a session: see docs/pgbouncer.md.</summary>
     private static bool IsOfPooler(Exception fault) => Chain(fault).OfType<DbException>().Any(f =>

@@ -1,6 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.Options;
-using TaskQueue.Api.Tasks;
+using TaskQueue.Api.Search;
 using TaskQueue.Contracts;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Administration;
@@ -8,6 +8,8 @@ using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Notifications;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Scaling;
+using TaskQueue.Engine.Schedules;
+using TaskQueue.Engine.Search;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Http.Answers;
 using TaskQueue.Http.Audit;
@@ -31,7 +33,7 @@ internal static class QueueEndpoints
     {
         var queues = app.MapGroup("/queues").WithTags("queues").AnswerFaults(ApiErrors.Problem).DemandQueue("name").Needs(Scope.Admin);
         queues.MapGet("", ListAsync).Needs(Scope.Read).Produces<QueueList>()
-            .WithSummary("List the declared queues, and undeclared ones with tasks (version 0).");
+            .WithSummary("List the declared queues, and undeclared ones with tasks of any state (version 0).");
         queues.MapPut("/{name}", PutAsync).Audited("queue.put").TakesJson<QueueBody>().Produces<QueueDetails>().Produces<QueueDetails>(201)
             .ProducesProblem(400).ProducesProblem(409).ProducesProblem(429).WithSummary("Declare a queue, or replace all its settings.");
         queues.MapGet("/{name}", GetAsync).Needs(Scope.Read).Produces<QueueDetails>().ProducesProblem(404)
@@ -39,7 +41,7 @@ internal static class QueueEndpoints
         queues.MapDelete("/{name}", DeleteAsync).Audited("queue.delete").Produces(204).ProducesProblem(404)
             .WithSummary("Delete a queue with its schedules, its waiting and running tasks and its dead letters.");
         queues.MapPost("/{name}/pause", PauseAsync).Audited("queue.pause").Produces<QueueDetails>().ProducesProblem(404)
-            .WithSummary("Pause a queue; running tasks continue.");
+            .WithSummary("Pause a queue; running tasks continue. An undeclared one with tasks is declared with default settings.");
         queues.MapPost("/{name}/resume", ResumeAsync).Audited("queue.resume").Produces<QueueDetails>().ProducesProblem(404)
             .WithSummary("Resume a paused queue.");
         queues.MapPost("/{name}/purge", PurgeAsync).Audited("queue.purge").Produces(204).ProducesProblem(404)
@@ -60,7 +62,8 @@ internal static class QueueEndpoints
         var access = context.Access();
         // Undeclared queues are known only from their tasks.
         var named = access.SeesAllTenants ? backlog.Queues : await tasks.QueuesAsync(access, context.RequestAborted);
-        var all = declared.Values.Concat(named.Where(name => !declared.ContainsKey(name)).Select(Undeclared));
+        var ended = await tasks.EndedQueuesAsync(access, context.RequestAborted);
+        var all = declared.Values.Concat(named.Union(ended).Where(name => !declared.ContainsKey(name)).Select(Undeclared));
         return Results.Json(new QueueList([.. all.Where(q => access.CanSeeQueue(q.Owner, q.Name))
             .OrderBy(q => q.Name, StringComparer.Ordinal).Select(q => Shown(QueueMapping.ToDetails(q), context, redaction))]),
                 QueueJson.Instance.QueueList);
@@ -80,8 +83,7 @@ internal static class QueueEndpoints
         var settings = QueueMapping.ToSettings(body);
         if (settings.SubmitterToken && !tokens.IsOn)
             throw new ApiException(409, "no_token_key", "submitter_token needs a key to sign tokens with: set TaskQueue:Auth:TokenKey");
-        // A queue created by an administrator of all tenants is shared.
-        var owner = context.Access() is var access && access.Others.Match(name) ? null : access.Tenant;
+        var owner = OwnerOf(name, context);
         while (true)
         {
             var known = await catalog.LookUpAsync(name);
@@ -135,15 +137,16 @@ internal static class QueueEndpoints
     }
 
     private static async Task<IResult> GetAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog,
-        Redaction redaction, TimeProvider time)
+        ITaskQueries tasks, Redaction redaction, TimeProvider time)
     {
         var queue = await catalog.LookUpAsync(name);
         var stats = await queues.StatsAsync(name, context.Access(), context.RequestAborted);
         if (queue is not null && !context.Access().CanSeeQueue(queue.Owner, name))
             throw NotFound(name);
-        if (queue is null && stats is { Waiting: 0, Running: 0, Dead: 0, Completed: 0, Expired: 0 })
+        if (queue is null && IsEmpty(stats))
             throw NotFound(name);
-        return Results.Json(Shown(QueueMapping.ToDetails(queue ?? Undeclared(name), stats, time.GetUtcNow().UtcDateTime), context,
+        var later = stats.Waiting == 0 ? 0 : await tasks.LaterAsync(name, context.Access(), context.RequestAborted);
+        return Results.Json(Shown(QueueMapping.ToDetails(queue ?? Undeclared(name), stats, time.GetUtcNow().UtcDateTime, later), context,
             redaction), QueueJson.Instance.QueueDetails);
     }
 
@@ -164,7 +167,7 @@ internal static class QueueEndpoints
     private static async Task<IResult> SetPausedAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog,
         bool paused)
     {
-        DemandChange(context, await catalog.LookUpAsync(name) ?? throw NotFound(name));
+        await DeclareAsync(name, context, queues, catalog, paused);
         var (_, queue) = await queues.UpdateAsync(name, settings => settings with { Paused = paused });
         if (queue is null)
             throw NotFound(name);
@@ -174,22 +177,22 @@ internal static class QueueEndpoints
 
     private static async Task<IResult> PurgeAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog)
     {
-        DemandChange(context, await catalog.LookUpAsync(name) ?? throw NotFound(name));
+        await DeclareAsync(name, context, queues, catalog);
         return await queues.PurgeAsync(name) ? Results.NoContent() : throw NotFound(name);
     }
 
-    private static async Task<IResult> RedriveAsync(string name, HttpContext context, QueueCatalog catalog, TaskService tasks,
-        CancellationToken cancellationToken)
+    private static async Task<IResult> RedriveAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog,
+        TaskService tasks, CancellationToken cancellationToken)
     {
-        DemandChange(context, await catalog.LookUpAsync(name) ?? throw NotFound(name));
+        await DeclareAsync(name, context, queues, catalog);
         var (restarted, skipped) = await tasks.RedriveAsync(name, cancellationToken);
         var redriven = new RedriveResult(restarted, skipped);
         context.AuditAfter(redriven, QueueJson.Instance.RedriveResult);
         return Results.Json(redriven, QueueJson.Instance.RedriveResult);
     }
 
-    private static async Task<IResult> TasksAsync(string name, HttpContext context, ITaskQueries queries, Redaction redaction,
-        CancellationToken cancellationToken)
+    private static async Task<IResult> TasksAsync(string name, HttpContext context, ITaskQueries queries, ScheduleService schedules,
+        Redaction redaction, CancellationToken cancellationToken)
     {
         var request = context.Request;
         var list = request.Query["list"].ToString() is { Length: > 0 } word
@@ -205,9 +208,42 @@ internal static class QueueEndpoints
         var page = await queries.ListAsync(name, list, after, limit, context.Access(), cancellationToken,
             reserve: context.Memory().ReserveAnswerAsync);
         var redactor = redaction.For(context.Caller());
-        return Results.Json(new QueueTasks([.. page.Tasks.Select(task => TaskMapping.ToRow(task, redactor))],
+        var names = page.Tasks.Any(task => task.ScheduleId is not null)
+            ? (await schedules.ListAsync(name, context.Access())).ToDictionary(s => s.Id, s => s.Name) : [];
+        return Results.Json(new QueueTasks(
+            [.. page.Tasks.Select(task => SearchMapping.ToFound(
+                new FoundTask(task, task.ScheduleId is { } id ? names.GetValueOrDefault(id) : null), redactor))],
             page is { HasMore: true, Last: { } last } ? QueueCursor.ToText(last) : null), QueueJson.Instance.QueueTasks);
     }
+
+    /// <summary>
+    /// Demands that the caller may change a queue. One that has tasks of the caller, but is not declared, is declared with the default
+    /// settings first: then it belongs to the caller's tenant, or is shared, and holds nobody else's tasks.
+    /// </summary>
+    private static async Task DeclareAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog, bool paused = false)
+    {
+        while (true)
+        {
+            if (await catalog.LookUpAsync(name) is { } known)
+            {
+                DemandChange(context, known);
+                return;
+            }
+
+            if (!QueueNames.IsValid(name) || IsEmpty(await queues.StatsAsync(name, context.Access(), context.RequestAborted)))
+                throw NotFound(name);
+            var owner = OwnerOf(name, context);
+            context.DemandChange(name, owner);
+            if (await queues.CreateAsync(name, Delivery.Pull, QueueSettings.Default with { Paused = paused }, owner: owner) is not null)
+                return;
+        }
+    }
+
+    /// <summary>A queue created by an administrator of all tenants is shared.</summary>
+    private static string? OwnerOf(string name, HttpContext context) =>
+        context.Access() is var access && access.Others.Match(name) ? null : access.Tenant;
+
+    private static bool IsEmpty(QueueStats stats) => stats is { Waiting: 0, Running: 0, Dead: 0, Completed: 0, Expired: 0 };
 
     private static void DemandChange(HttpContext context, QueueRecord queue)
     {

@@ -36,7 +36,7 @@ internal static class QueueMapping
         Tiers = body.Tiers?.ToDictionary(t => ToTier(t.Key), t => ToDefaults(t.Value ?? throw Wrong("a tier must be an object"))),
     };
 
-    public static QueueDetails ToDetails(QueueRecord queue, QueueStats? stats = null, DateTime now = default)
+    public static QueueDetails ToDetails(QueueRecord queue, QueueStats? stats = null, DateTime now = default, long later = 0)
     {
         var s = queue.Settings;
         return new QueueDetails(
@@ -50,7 +50,7 @@ internal static class QueueMapping
             s.Tiers?.ToDictionary(t => t.Key.ToString(CultureInfo.InvariantCulture), t => ToBody(t.Value)),
             s.SubmitterToken,
             stats is null ? null
-                : new QueueCounts(stats.Waiting, stats.Running, stats.Dead, stats.Completed, stats.Expired,
+                : new QueueCounts(stats.Waiting, later, stats.Running, stats.Dead, stats.Completed, stats.Expired,
                     (now - stats.OldestDueAt)?.TotalSeconds));
     }
 

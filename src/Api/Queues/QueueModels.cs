@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using TaskQueue.Api.Search;
 using TaskQueue.Api.Tasks;
 using TaskQueue.Http.Json;
 
@@ -64,15 +65,20 @@ internal sealed record QueueDetails(
     double? KeepFinishedSeconds,
     string Events, IReadOnlyDictionary<string, TierBody>? Tiers, bool SubmitterToken, QueueCounts? Counts);
 
-/// <summary>Task counts of a queue across all tiers. Completed and expired count since the last purge.</summary>
-internal sealed record QueueCounts(long Waiting, long Running, long DeadLetters, long Completed, long Expired,
+/// <summary>
+/// Task counts of a queue across all tiers. Of the waiting ones, <c>later</c> are not due yet. Completed and expired count since the last
+/// purge.
+/// </summary>
+internal sealed record QueueCounts(long Waiting, long Later, long Running, long DeadLetters, long Completed, long Expired,
     double? OldestWaitingSeconds);
 
 /// <summary>GET /queues.</summary>
 internal sealed record QueueList(IReadOnlyList<QueueDetails> Queues);
 
-/// <summary>A page of a queue's tasks; pass <c>next</c> as <c>after</c> for the following one.</summary>
-internal sealed record QueueTasks(IReadOnlyList<TaskRow> Tasks, string? Next);
+/// <summary>
+/// A page of a queue's tasks as a search shows them, without payload and result; pass <c>next</c> as <c>after</c> for the following one.
+/// </summary>
+internal sealed record QueueTasks(IReadOnlyList<TaskFound> Tasks, string? Next);
 
 /// <summary>Number of dead letters requeued, and number skipped because another task has the same dedupe key.</summary>
 internal sealed record RedriveResult(int Restarted, int Skipped);

@@ -121,6 +121,7 @@ internal static class ScheduleEndpoints
         Cron = body.Cron ?? throw Wrong("cron is missing"),
         TimeZone = body.TimeZone ?? "UTC",
         Payload = body.Data is { ValueKind: not JsonValueKind.Undefined } data ? data.GetRawText() : "null",
+        HasMessages = true,
         TaskName = body.Action,
         Tier = body.Tier ?? 0,
         Priority = body.Priority is null ? null : TaskMapping.PriorityOf(body.Priority) ?? throw Wrong(TaskMapping.PriorityRule),

@@ -12,7 +12,7 @@ namespace TaskQueue.Api.Schedules;
 /// <param name="Cron">5 fields (minute hour day month weekday), 6 (leading seconds, or a trailing year) or 7 (both).</param>
 /// <param name="TimeZone">IANA name; default UTC.</param>
 /// <param name="Action">Name of the tasks, which selects the handler; optional.</param>
-/// <param name="Data">Payload of the tasks: any JSON.</param>
+/// <param name="Data">Data of the tasks: any JSON. Their payload is the message that POST /tasks makes.</param>
 /// <param name="Description">Free text; at most 1,024 characters.</param>
 /// <param name="Tier">Tier of the tasks; default 0.</param>
 /// <param name="Priority">low, normal, high or critical; default the tier's.</param>

@@ -39,7 +39,8 @@ internal static class SearchMapping
         new([.. page.Tasks.Select(found => ToFound(found, redactor))], page.Next?.ToString(),
             new TasksTotal(page.Total.Count, page.Total.Exact));
 
-    private static TaskFound ToFound(FoundTask found, Redactor redactor)
+    /// <summary>A task as all lists show it, but for that of the original API.</summary>
+    public static TaskFound ToFound(FoundTask found, Redactor redactor)
     {
         var t = found.Task;
         return new TaskFound(

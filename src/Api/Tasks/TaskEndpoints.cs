@@ -28,8 +28,9 @@ internal static partial class TaskEndpoints
             .Produces<TaskError>(409).Produces<TaskError>(413).Produces<TaskError>(429).Produces<TaskError>(500).Produces<TaskError>(503)
             .WithSummary("Accept a task: {\"action\", \"data\"}, and optionally queue, priority, scheduled_at, expires_at, max_attempts, "
                 + "dedupe_key, overwrite, ordering_key, lease_seconds, retry, callback_url, tags, id.");
-        plain.MapGet("", ListAsync).Needs(Scope.Read).TakesQuery("status", "Only tasks of this status.").Produces<TaskList>()
-            .Produces<TaskError>(500).ProducesProblem(400).TakesSearch()
+        plain.MapGet("", ListAsync).Needs(Scope.Read).TakesQuery("status",
+            "Only tasks of this status; none has another.", "pending", "running", "retrying", "completed", "failed", "cancelled", "expired")
+            .Produces<TaskList>().Produces<TaskError>(500).ProducesProblem(400).TakesSearch()
             .WithSummary("Search tasks, newest first. Without parameters or with status alone: list the newest 100 tasks, optionally of "
                 + "one status: pending, running, retrying, completed, failed, cancelled, expired.");
 
@@ -60,7 +61,7 @@ internal static partial class TaskEndpoints
         while (true)
         {
             var newId = TaskId.New(time);
-            var task = TaskRequest.Read(body.RootElement, newId, time.GetUtcNow(), context.Access());
+            var task = TaskRequest.Read(body.RootElement, newId, time.GetUtcNow(), context.Access(), isNative: false);
             try
             {
                 // An existing id chosen by the caller is a retry of an earlier request.
@@ -133,7 +134,7 @@ internal static partial class TaskEndpoints
     {
         try
         {
-            return TaskRequest.Read(task, id, now, access);
+            return TaskRequest.Read(task, id, now, access, isNative: true);
         }
         catch (ApiException refusal)
         {

@@ -14,7 +14,7 @@ namespace TaskQueue.Api.Tasks;
 /// Reads a task of POST /tasks and /tasks/bulk: the original API's <c>action</c> and <c>data</c>, and the additions <c>queue</c>
 /// (<c>name</c> or <c>name:tier</c>), <c>priority</c>, <c>scheduled_at</c>, <c>expires_at</c>, <c>max_attempts</c>, <c>dedupe_key</c>,
 /// <c>overwrite</c>, <c>ordering_key</c>, <c>lease_seconds</c>, <c>retry</c>, <c>callback_url</c>, <c>tags</c>, and
-/// <c>id</c>, which makes retries of unanswered requests safe. Other members are dropped (dtq-and-wippy.md B1).
+/// <c>id</c>, which makes retries of unanswered requests safe. See <see cref="TaskMembers"/> for other members.
 /// </summary>
 internal static class TaskRequest
 {
@@ -22,17 +22,20 @@ internal static class TaskRequest
     /// <param name="newId">Id if the body has none.</param>
     /// <param name="now">Creation time written into the message.</param>
     /// <param name="access">Access of the submitter.</param>
+    /// <param name="isNative">Whether the route is not one of the original API.</param>
     /// <exception cref="ApiException">400, with the original API's text if the action is missing; 403.</exception>
-    public static TaskSubmission Read(JsonElement task, Guid newId, DateTimeOffset now, Access access)
+    public static TaskSubmission Read(JsonElement task, Guid newId, DateTimeOffset now, Access access, bool isNative)
     {
         // As in Lua, only null and false count as missing: "" and 0 are valid actions.
         if (task.ValueKind != JsonValueKind.Object || !task.TryGetProperty("action", out var action) || IsFalse(action))
             throw new ApiException(400, "action_required", "action required");
+        TaskMembers.Demand(task, isNative);
         var id = Words(task, "id") is { } chosen ? ChosenId(chosen) : newId;
         var target = Target(task);
         if (!access.Allows(target.Queue))
             throw Callers.NotForQueue(target.Queue);
-        return new TaskSubmission(id, target.Queue, Message(id, action, task, now))
+        return new TaskSubmission(id, target.Queue,
+            TaskMessage.Of(id, target.Queue, action.GetRawText(), Data(target.Queue, task), now))
         {
             Tier = target.Tier,
             Owner = access.Tenant,
@@ -60,12 +63,10 @@ internal static class TaskRequest
 
     private static bool IsEmpty(JsonElement value) => value.ValueKind == JsonValueKind.Object && value.GetPropertyCount() == 0;
 
-    /// <summary>Builds the tutorial's message; an empty Lua table is encoded as a list.</summary>
-    private static string Message(Guid id, JsonElement action, JsonElement task, DateTimeOffset now)
-    {
-        var data = task.TryGetProperty("data", out var d) && !IsFalse(d) && !IsEmpty(d) ? d.GetRawText() : "[]";
-        return $$"""{"id":"{{id}}","action":{{action.GetRawText()}},"data":{{data}},"created_at":{{now.ToUnixTimeSeconds()}}}""";
-    }
+    /// <summary>The data as it was given; in the tutorial's queue null, false and an empty table are none, as in Lua.</summary>
+    private static string? Data(string queue, JsonElement task) =>
+        task.TryGetProperty("data", out var data) && (queue != BuiltInQueues.Tasks || !(IsFalse(data) || IsEmpty(data)))
+            ? data.GetRawText() : null;
 
     private static QueueTier Target(JsonElement task) =>
         Member(task, "queue") is not { } queue

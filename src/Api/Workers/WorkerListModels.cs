@@ -11,10 +11,12 @@ namespace TaskQueue.Api.Workers;
 /// <param name="Slots">Tasks that it runs at a time, 1 to 100,000.</param>
 /// <param name="Instance">Random text for each start of the worker, at most 64 characters: a restarted worker is not draining any
 /// more.</param>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record ClaimInfo(string? Version, string? Host, int? Slots, string? Instance);
 
 /// <summary>POST /workers/stopped.</summary>
 /// <param name="Worker">Name of the worker.</param>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record StoppedBody(string? Worker);
 
 /// <summary>GET /workers.</summary>

@@ -16,6 +16,7 @@ namespace TaskQueue.Api.Workers;
 /// 15.</param>
 /// <param name="WaitSeconds">How long to wait if nothing is due: 0 to 30; default 0.</param>
 /// <param name="Info">What GET /workers shows of the worker.</param>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record ClaimBody(
     IReadOnlyList<string>? Queues, string? Worker, int? Max, double? LeaseSeconds, double? WaitSeconds, ClaimInfo? Info);
 
@@ -43,12 +44,14 @@ internal sealed record HeartbeatBody(IReadOnlyList<HeartbeatEntry?>? Tasks);
 /// <param name="LeaseSeconds">New length of the lease; default: unchanged.</param>
 /// <param name="Progress">Progress as any JSON, at most 4,096 characters; GET /tasks/{id} shows the latest.</param>
 /// <param name="Logs">At most 100 lines that the worker logged; GET /tasks/{id}/logs shows the newest 64 kB and 1,000 lines.</param>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record HeartbeatEntry(Guid? Id, int? Attempt, double? LeaseSeconds, JsonElement? Progress, IReadOnlyList<LogBody?>? Logs);
 
 /// <summary>A line that a worker logged.</summary>
 /// <param name="At">When; default now.</param>
 /// <param name="Level"><c>debug</c>, <c>info</c> (the default), <c>warning</c> or <c>error</c>.</param>
 /// <param name="Message">The text.</param>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record LogBody(DateTimeOffset? At, string? Level, string? Message);
 
 /// <summary>POST /workers/report: 1 to 1,000 outcomes.</summary>
@@ -64,6 +67,7 @@ internal sealed record ReportBody(IReadOnlyList<ReportEntry?>? Tasks);
 /// <param name="ErrorType">Type of the error, such as the class of an exception: at most 200 characters.</param>
 /// <param name="Stack">Where the error came from: at most 16,384 bytes.</param>
 /// <param name="Logs">At most 100 lines that the worker logged since its last heartbeat.</param>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record ReportEntry(Guid? Id, int? Attempt, string? Outcome, JsonElement? Result, string? Error, bool? Retryable,
     double? DelaySeconds, string? ErrorType, string? Stack, IReadOnlyList<LogBody?>? Logs);
 

@@ -19,6 +19,9 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
     /// </summary>
     private static readonly TimeSpan Confirm = TimeSpan.FromSeconds(10);
 
+    /// <summary>Beyond the time after which a broker that is away is known to be.</summary>
+    private static readonly TimeSpan Margin = TimeSpan.FromSeconds(2);
+
     private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(2);
 
     private readonly CancellationTokenSource _stop = new();
@@ -28,6 +31,7 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
     private Task _announcing = Task.CompletedTask;
     private Task _listening = Task.CompletedTask;
     private Task _leaving = Task.CompletedTask;
+    private Task _watching = Task.CompletedTask;
     private IBusControl? _bus;
     private DeliveryIntake? _intake;
     private ConsumerProbe? _probe;
@@ -46,6 +50,7 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
         _bus = Bus.Factory.CreateUsingRabbitMq(cfg => Configure(cfg, attempts));
         _starting = _bus.StartAsync(_stop.Token); // retries while there is no broker
         var endpoints = options.Queues.Select(queue => Connect(_bus, queue)).ToList();
+        _watching = Task.WhenAll(options.Queues.Zip(endpoints, WatchAsync).Append(AnnounceAsync()));
         _announcing = new StartReporter(attempts, ReportStartsAsync, time, logger).RunAsync(_stop.Token);
         _listening = _probe.RunAsync(_bus, _stop.Token);
         await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -79,6 +84,7 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
         await _stop.CancelAsync();
         await _announcing;
         await _listening;
+        await _watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _starting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         using var patience = new CancellationTokenSource(StopTimeout, time);
         await _leaving.WaitAsync(patience.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -105,6 +111,40 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
             e.Handler<TasksFailed>(c => EndAsync(attempts, c.Message.Tasks));
             e.Handler<TasksRetrying>(c => EndAsync(attempts, c.Message.Tasks));
         });
+    }
+
+    /// <summary>Warns if the broker answers, but has no such queue: nothing arrives until the server declares it.</summary>
+    private async Task WatchAsync(string queue, HostReceiveEndpointHandle endpoint)
+    {
+        var patience = (options.UnresponsiveAfter / 2 < Confirm ? options.UnresponsiveAfter / 2 : Confirm) + Margin;
+        await Task.WhenAny(endpoint.Ready, Task.Delay(patience, time, _stop.Token));
+        if (endpoint.Ready.IsCompletedSuccessfully || _stop.IsCancellationRequested || Health.State.IsAway)
+            return;
+        LogSilent(options.Name, queue);
+        await Task.WhenAny(endpoint.Ready, Task.Delay(Timeout.InfiniteTimeSpan, time, _stop.Token));
+        if (endpoint.Ready.IsCompletedSuccessfully)
+            LogHeard(options.Name, queue);
+    }
+
+    /// <summary>Tells the server from which queues the worker consumes.</summary>
+    private async Task AnnounceAsync()
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            try
+            {
+                await ForeignTopology.SendAsync(_bus!, Addresses.ReportQueue,
+                    new ReportTasks(options.Name, [], [], []) { Queues = [.. options.Queues] }, _user)
+                    .WaitAsync(Confirm, time, _stop.Token);
+                return;
+            }
+#pragma warning disable CA1031 // tried again: the broker may be away for now, and the worker works without it
+            catch (Exception)
+#pragma warning restore CA1031
+            {
+                await Task.Delay(Confirm, time, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
     }
 
     private HostReceiveEndpointHandle Connect(IBusControl bus, string queue) =>
@@ -200,10 +240,17 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
         headers.ValueKind == JsonValueKind.Object && headers.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String
             ? value.GetString() : null;
 
+    [LoggerMessage(LogLevel.Warning, "Worker {Worker} receives nothing from queue {Queue}: the broker has no such queue. Declare it on the "
+        + "server with the delivery push, or claim from it over HTTP")]
+    private partial void LogSilent(string worker, string queue);
+
+    [LoggerMessage(LogLevel.Information, "Worker {Worker} receives tasks from queue {Queue} now")]
+    private partial void LogHeard(string worker, string queue);
+
     [LoggerMessage(LogLevel.Error, "The result of task {TaskId} cannot be sent, so it fails: {Why}")]
     private partial void LogTooLarge(Guid taskId, string? why);
 
-    [LoggerMessage(LogLevel.Information,
+    [LoggerMessage(LogLevel.Debug,
         "This worker lost task {TaskId} attempt {Attempt}: it was cancelled, or its lease expired")]
     private partial void LogLost(Guid taskId, int attempt);
 }

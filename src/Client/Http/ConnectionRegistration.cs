@@ -29,7 +29,7 @@ internal static class ConnectionRegistration
             http.Timeout = Timeout;
             if (options.ApiKey is { } key)
                 http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
-        });
+        }).RemoveAllLoggers(); // they write four lines a request at Information
         return services;
     }
 

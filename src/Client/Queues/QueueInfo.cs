@@ -20,7 +20,11 @@ public sealed record QueueInfo(string Name, string Delivery, int Version, string
 /// <param name="Completed">Tasks completed since the last purge.</param>
 /// <param name="Expired">Tasks expired since the last purge.</param>
 /// <param name="OldestWaitingSeconds">Age in seconds of the oldest due task; null if none is due.</param>
-public sealed record QueueStats(long Waiting, long Running, long DeadLetters, long Completed, long Expired, double? OldestWaitingSeconds);
+public sealed record QueueStats(long Waiting, long Running, long DeadLetters, long Completed, long Expired, double? OldestWaitingSeconds)
+{
+    /// <summary>Waiting tasks that are not due yet; included in <see cref="Waiting"/>.</summary>
+    public long Later { get; init; }
+}
 
 internal sealed record QueueListAnswer(IReadOnlyList<QueueInfo> Queues);
 

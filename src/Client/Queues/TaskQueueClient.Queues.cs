@@ -26,6 +26,31 @@ public sealed partial class TaskQueueClient
         }
     }
 
+    /// <summary>
+    /// Declares a queue, or replaces all its settings, also those that a declaration has no member for. Needs the scope admin.
+    /// </summary>
+    /// <param name="queue">Base name: letters, digits, <c>-</c> and <c>_</c>, at most 128.</param>
+    /// <param name="declaration">The settings.</param>
+    /// <param name="cancellationToken">Stops waiting for the response.</param>
+    /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
+    public async Task<QueueInfo> DeclareQueueAsync(string queue, QueueDeclaration declaration,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(declaration);
+        var body = SettingsBody.Of(declaration);
+        return await TryAsync(async (server, _) =>
+        {
+            using var content = Content(body);
+            return await server.SendAsync(HttpMethod.Put, $"/queues/{Uri.EscapeDataString(queue)}", content, QueueJson.Default.QueueInfo,
+                cancellationToken);
+        }, cancellationToken);
+    }
+
+    /// <summary>Deletes a queue with its schedules, its waiting and running tasks and its dead letters. Needs the scope admin.</summary>
+    /// <exception cref="TaskQueueException">There is no such queue, or the server did not answer.</exception>
+    public async Task DeleteQueueAsync(string queue, CancellationToken cancellationToken = default) =>
+        await CallAsync(HttpMethod.Delete, $"/queues/{Uri.EscapeDataString(queue)}", null, cancellationToken);
+
     /// <summary>Pauses a queue: no more tasks are handed out, running tasks continue.</summary>
     /// <exception cref="TaskQueueException">There is no such queue, or the server did not answer.</exception>
     public Task<QueueInfo> PauseAsync(string queue, CancellationToken cancellationToken = default) =>

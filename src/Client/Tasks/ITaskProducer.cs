@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json.Serialization.Metadata;
 
 namespace TaskQueue.Client;
@@ -37,4 +38,29 @@ public static class TaskProducers
         ArgumentNullException.ThrowIfNull(producer);
         return producer.EnqueueAsync(NewTask.Of(queue, name, data, type), cancellationToken);
     }
+
+    /// <summary>
+    /// Enqueues a task with a value as its data, such as <c>new { To = "ann" }</c>. Its JSON is made by reflection: camelCase.
+    /// </summary>
+    /// <param name="producer">The producer.</param>
+    /// <param name="queue">Base name of the queue.</param>
+    /// <param name="name">Task name, which selects the processor.</param>
+    /// <param name="data">The data; a text becomes a JSON string. See <see cref="NewTask.Data"/> for JSON text.</param>
+    /// <exception cref="TaskQueueException">The task was refused, or the server or broker did not answer.</exception>
+    [RequiresUnreferencedCode(ReflectedJson.Limit)]
+    [RequiresDynamicCode(ReflectedJson.Limit)]
+    public static Task<EnqueuedTask> EnqueueAsync<T>(this ITaskProducer producer, string queue, string name, T data) =>
+        producer.EnqueueAsync(queue, name, data, CancellationToken.None);
+
+    /// <inheritdoc cref="EnqueueAsync{T}(ITaskProducer, string, string, T)"/>
+    /// <param name="producer">The producer.</param>
+    /// <param name="queue">Base name of the queue.</param>
+    /// <param name="name">Task name, which selects the processor.</param>
+    /// <param name="data">The data; a text becomes a JSON string.</param>
+    /// <param name="cancellationToken">Stops waiting for the response.</param>
+    [RequiresUnreferencedCode(ReflectedJson.Limit)]
+    [RequiresDynamicCode(ReflectedJson.Limit)]
+    public static Task<EnqueuedTask> EnqueueAsync<T>(
+        this ITaskProducer producer, string queue, string name, T data, CancellationToken cancellationToken) =>
+        producer.EnqueueAsync(queue, name, data, ReflectedJson.Of<T>(), cancellationToken);
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using TaskQueue.Contracts;
@@ -15,7 +16,7 @@ public sealed record NewTask(string Queue, string Name)
     /// </summary>
     public Guid Id { get; init; } = TaskId.New(TimeProvider.System);
 
-    /// <summary>Data for the processor as JSON text; null: none. Use <see cref="Of{T}"/> for a value.</summary>
+    /// <summary>Data for the processor as JSON text; null: none. Use <c>Of</c> for a value.</summary>
     public string? Data { get; init; }
 
     /// <summary>Tier: 0 is online, 1..N offline.</summary>
@@ -63,6 +64,14 @@ public sealed record NewTask(string Queue, string Name)
     /// <param name="type">Serialization metadata from a source-generated context.</param>
     public static NewTask Of<T>(string queue, string name, T data, JsonTypeInfo<T> type) =>
         new(queue, name) { Data = JsonSerializer.Serialize(data, type) };
+
+    /// <summary>Creates a task with a value as its data, whose JSON is made by reflection.</summary>
+    /// <param name="queue">Base name of the queue.</param>
+    /// <param name="name">Task name, which selects the processor.</param>
+    /// <param name="data">The data; a text becomes a JSON string.</param>
+    [RequiresUnreferencedCode(ReflectedJson.Limit)]
+    [RequiresDynamicCode(ReflectedJson.Limit)]
+    public static NewTask Of<T>(string queue, string name, T data) => Of(queue, name, data, ReflectedJson.Of<T>());
 }
 
 /// <summary>Submit status of a task.</summary>

@@ -85,7 +85,7 @@ internal static class TaskBody
         writer.WriteEndArray();
     }
 
-    private static void WriteRetry(Utf8JsonWriter writer, RetryPolicy retry)
+    internal static void WriteRetry(Utf8JsonWriter writer, RetryPolicy retry)
     {
         writer.WriteStartObject("retry"u8);
         if (retry.Intervals is { } intervals)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text.Json.Serialization.Metadata;
 using TaskQueue.Client.Http;
@@ -110,6 +111,26 @@ public sealed partial class TaskQueueClient
         var task = await WaitAsync(id, timeout, cancellationToken);
         return task.Status == QueuedTaskStatus.Completed ? task.GetResult(type) : throw new TaskNotCompletedException(task);
     }
+
+    /// <summary>Waits for the result of a task, whose JSON is read by reflection.</summary>
+    /// <param name="id">The task.</param>
+    /// <param name="timeout">Longest wait.</param>
+    /// <returns>The result; default if the task completed without one.</returns>
+    /// <exception cref="TaskNotCompletedException">The task failed, was cancelled, or expired.</exception>
+    /// <exception cref="TaskQueueException">There is no such task, or the server did not answer.</exception>
+    /// <exception cref="TimeoutException">The task did not end in time.</exception>
+    [RequiresUnreferencedCode(ReflectedJson.Limit)]
+    [RequiresDynamicCode(ReflectedJson.Limit)]
+    public Task<T?> WaitForResultAsync<T>(Guid id, TimeSpan timeout) => WaitForResultAsync<T>(id, timeout, CancellationToken.None);
+
+    /// <inheritdoc cref="WaitForResultAsync{T}(Guid, TimeSpan)"/>
+    /// <param name="id">The task.</param>
+    /// <param name="timeout">Longest wait.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
+    [RequiresUnreferencedCode(ReflectedJson.Limit)]
+    [RequiresDynamicCode(ReflectedJson.Limit)]
+    public Task<T?> WaitForResultAsync<T>(Guid id, TimeSpan timeout, CancellationToken cancellationToken) =>
+        WaitForResultAsync(id, ReflectedJson.Of<T>(), timeout, cancellationToken);
 
     /// <summary>Cancels a task that has not ended. A worker that runs it learns of it with its next heartbeat.</summary>
     /// <exception cref="TaskQueueException">There is no such task (404), it has ended (409), or the server did not answer.</exception>

@@ -73,7 +73,7 @@ internal sealed partial class AttemptRunner(
     [LoggerMessage(LogLevel.Warning, "The processor of {Name} ran longer than {Limit}, task {TaskId} attempt {Attempt}")]
     private partial void LogTooLong(string? name, Guid taskId, int attempt, TimeSpan limit);
 
-    [LoggerMessage(LogLevel.Information,
+    [LoggerMessage(LogLevel.Debug,
         "The outcome of task {TaskId} attempt {Attempt} was dropped: the lease was lost, the task was released, or the outcome was late")]
     private partial void LogDropped(Guid taskId, int attempt);
 }

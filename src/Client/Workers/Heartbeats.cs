@@ -1,9 +1,7 @@
-using Microsoft.Extensions.Logging;
-
 namespace TaskQueue.Client;
 
 /// <summary>Renews the leases of held tasks every third of the shortest lease, and sends progress.</summary>
-internal sealed partial class Heartbeats(InFlightAttempts attempts, IWorkerTransport transport, TimeProvider time, ILogger logger)
+internal sealed class Heartbeats(InFlightAttempts attempts, IWorkerTransport transport, TimeProvider time)
 {
     /// <summary>The period while no task is held.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);
@@ -72,6 +70,7 @@ internal sealed partial class Heartbeats(InFlightAttempts attempts, IWorkerTrans
             using var patience = new CancellationTokenSource(Patience, time);
             using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
             await transport.HeartbeatAsync([.. taken.Select(t => new Heartbeat(t.Attempt, t.Progress.Json, t.Log))], either.Token);
+            attempts.Outages?.Succeeded();
         }
 #pragma warning disable CA1031 // the next one follows soon; a lease survives one failed heartbeat
         catch (Exception fault)
@@ -85,7 +84,7 @@ internal sealed partial class Heartbeats(InFlightAttempts attempts, IWorkerTrans
             }
 
             if (!cancellationToken.IsCancellationRequested)
-                LogFailed(taken.Length, fault.Message);
+                attempts.Outages?.Failed($"the heartbeat of {taken.Length} tasks failed: {fault.Message}");
         }
         finally
         {
@@ -95,7 +94,4 @@ internal sealed partial class Heartbeats(InFlightAttempts attempts, IWorkerTrans
     }
 
     private static async Task Quietly(Task task) => await task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-
-    [LoggerMessage(LogLevel.Warning, "The heartbeat of {Count} tasks failed: {Why}")]
-    private partial void LogFailed(int count, string why);
 }

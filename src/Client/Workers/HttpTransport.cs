@@ -31,6 +31,9 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
 
     private InFlightAttempts? _attempts;
 
+    /// <summary>Why the last claim was refused; logged once.</summary>
+    private string? _refused;
+
     public ConnectionHealth Health { get; } = new(time);
 
     public bool ReturnsUnbegun => false;
@@ -159,19 +162,23 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
                 HttpMethod.Post, "/workers/claim", request, WorkerJson.Default.ClaimRequest, WorkerJson.Default.ClaimAnswer, giveUp);
             _backoff.Reset();
             Health.Heard();
+            attempts.Outages?.Succeeded();
+            _refused = null;
             foreach (var task in answer.Tasks)
                 attempts.Take(ToItem(task));
             Obey(answer.Drain);
         }
         catch (TaskQueueException fault) when (fault.IsTransient)
         {
-            LogUnreachable(fault.Message);
+            attempts.Outages?.Failed(fault.Message);
             Health.Failed(fault.Message, isAway: true);
             await _backoff.WaitAsync(fault.RetryAfter, cancellationToken);
         }
         catch (TaskQueueException fault)
         {
-            LogCannotClaim(string.Join(", ", options.Queues), Advice(fault));
+            if (_refused != Advice(fault))
+                LogCannotClaim(string.Join(", ", options.Queues), Advice(fault));
+            _refused = Advice(fault);
             Health.Failed(Advice(fault), isAway: false);
             await Task.Delay(Refused, time, cancellationToken);
         }
@@ -247,13 +254,10 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
     [LoggerMessage(LogLevel.Debug, "The server was not told that the worker stops: {Why}")]
     private partial void LogNoGoodbye(string why);
 
-    [LoggerMessage(LogLevel.Warning, "Claiming tasks failed, retrying: {Why}")]
-    private partial void LogUnreachable(string why);
-
-    [LoggerMessage(LogLevel.Error, "Cannot claim tasks from {Queues}: {Why}")]
+    [LoggerMessage(LogLevel.Error, "Cannot claim tasks from {Queues}, trying again every 15 s: {Why}")]
     private partial void LogCannotClaim(string queues, string why);
 
-    [LoggerMessage(LogLevel.Information, "This worker lost the lease of task {TaskId} attempt {Attempt}: {Code}")]
+    [LoggerMessage(LogLevel.Debug, "This worker lost the lease of task {TaskId} attempt {Attempt}: {Code}")]
     private partial void LogLost(Guid taskId, int attempt, string code);
 
     [LoggerMessage(LogLevel.Error, "The outcome of task {TaskId} was refused: {Why}")]

@@ -19,6 +19,9 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
     private readonly CancellationTokenSource _drain = new();
     private volatile bool _isClosed;
 
+    /// <summary>Logs outages that fetches, heartbeats and reports notice; null: nobody does.</summary>
+    public OutageLog? Outages { get; init; }
+
     /// <summary>Wakes the heartbeats: there is new progress or a shorter lease.</summary>
     public Signal Progress { get; } = new();
 

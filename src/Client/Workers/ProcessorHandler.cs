@@ -7,6 +7,8 @@ namespace TaskQueue.Client;
 /// <summary>Runs the processor for a task's name on decoded data.</summary>
 internal sealed class ProcessorHandler(TaskQueueWorkerOptions options, IServiceProvider services) : IAttemptHandler
 {
+    private const int MostShown = 10;
+
     private static readonly TimeSpan UnknownDelay = TimeSpan.FromSeconds(10);
 
     private readonly ITaskPayloadCodec? _codec = options.Codec ?? services.GetService<IOptions<TaskQueueClientOptions>>()?.Value.Codec;
@@ -37,11 +39,16 @@ internal sealed class ProcessorHandler(TaskQueueWorkerOptions options, IServiceP
         return outcome.Encode(_codec);
     }
 
+    private static string Known(IReadOnlyCollection<string> names) =>
+        names.Count == 0 ? "; it has none at all" : $"; it has {string.Join(", ", names.Order(StringComparer.Ordinal).Take(MostShown))}"
+            + (names.Count > MostShown ? ", …" : "");
+
     private TaskOutcome Unknown(WorkItem item, string payload) =>
         options.UnknownNames switch
         {
-            UnknownNames.Echo => TaskOutcome.Completed(payload),
-            UnknownNames.Fail => TaskOutcome.Failed($"no processor for '{item.Name}'"),
+            UnknownNames.Echo => TaskOutcome.CompletedJson(payload),
+            UnknownNames.Fail => TaskOutcome.Failed($"worker {options.Name} has no processor for '{item.Name}'"
+                + Known(options.ProcessorNames)),
             _ => TaskOutcome.Snooze(UnknownDelay),
         };
 }

@@ -43,6 +43,7 @@ internal sealed partial class Reporter(InFlightAttempts inFlight, IWorkerTranspo
             attempts = await transport.ReportAsync(attempts, giveUp);
             if (attempts.Count == 0)
             {
+                inFlight.Outages?.Succeeded();
                 _backoff.Reset();
                 return [];
             }
@@ -52,7 +53,7 @@ internal sealed partial class Reporter(InFlightAttempts inFlight, IWorkerTranspo
 #pragma warning restore CA1031
         {
             if (!giveUp.IsCancellationRequested)
-                LogFailed(attempts.Count, fault.Message);
+                inFlight.Outages?.Failed($"reporting {attempts.Count} tasks failed: {fault.Message}");
             retryAfter = (fault as TaskQueueException)?.RetryAfter;
         }
 
@@ -65,9 +66,6 @@ internal sealed partial class Reporter(InFlightAttempts inFlight, IWorkerTranspo
         await _backoff.WaitAsync(retryAfter, giveUp).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return attempts;
     }
-
-    [LoggerMessage(LogLevel.Warning, "Reporting {Count} tasks failed, retrying: {Why}")]
-    private partial void LogFailed(int count, string why);
 
     [LoggerMessage(LogLevel.Error,
         "The outcomes of {Count} tasks were not reported before the worker stopped; the tasks run again when their leases expire")]

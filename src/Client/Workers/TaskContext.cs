@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json.Serialization.Metadata;
 using TaskQueue.Contracts;
 
@@ -60,6 +61,13 @@ public sealed class TaskContext
         ArgumentNullException.ThrowIfNull(type);
         return TaskPayload.Read(Id, Payload, type);
     }
+
+    /// <summary>Deserializes the payload like <see cref="Read{T}(JsonTypeInfo{T})"/>, by reflection.</summary>
+    /// <typeparam name="T">Type of the data.</typeparam>
+    /// <exception cref="System.Text.Json.JsonException">The payload does not match <typeparamref name="T"/>.</exception>
+    [RequiresUnreferencedCode(ReflectedJson.Limit)]
+    [RequiresDynamicCode(ReflectedJson.Limit)]
+    public T Read<T>() => Read(ReflectedJson.Of<T>());
 
     /// <summary>
     /// Reports progress, which readers of the task can see. Completes when a heartbeat carrying it was sent; delivery is not guaranteed.

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 
@@ -31,9 +32,17 @@ public sealed record TaskOutcome
     /// <summary>The task completed without a result.</summary>
     public static TaskOutcome Completed() => new();
 
-    /// <summary>The task completed.</summary>
+    /// <summary>The task completed with a value; a text becomes a JSON string. See <see cref="CompletedJson"/> for JSON text.</summary>
+    /// <param name="value">The result.</param>
+    /// <typeparam name="T">Type of the result.</typeparam>
+    [RequiresUnreferencedCode(ReflectedJson.Limit)]
+    [RequiresDynamicCode(ReflectedJson.Limit)]
+    public static TaskOutcome Completed<T>(T value) => Completed(value, ReflectedJson.Of<T>());
+
+    /// <summary>The task completed with a result that is JSON text already; it is checked here.</summary>
     /// <param name="resultJson">Result as JSON text; null: none.</param>
-    public static TaskOutcome Completed(string? resultJson)
+    /// <exception cref="ArgumentException">It is not JSON text.</exception>
+    public static TaskOutcome CompletedJson(string? resultJson)
     {
         if (resultJson is not null)
             JsonText.Check(resultJson, nameof(resultJson));

@@ -8,13 +8,13 @@ internal static class TaskPayload
 {
     /// <summary>
     /// Reads the data member of a POST /tasks message ({"id","action","data","created_at"}), else the whole payload.
-    /// That message has an empty list for omitted data, which is read into an object type as an object without members.
+    /// Omitted data is null there, or an empty list, and is read into an object type as an object without members.
     /// </summary>
     public static T Read<T>(Guid task, string payload, JsonTypeInfo<T> type)
     {
         using var document = JsonDocument.Parse(payload);
         var data = DataOf(task, document.RootElement) ?? document.RootElement;
-        var empty = data is { ValueKind: JsonValueKind.Array } && data.GetArrayLength() == 0;
+        var empty = data.ValueKind == JsonValueKind.Null || (data.ValueKind == JsonValueKind.Array && data.GetArrayLength() == 0);
         var read = empty && type.Kind is JsonTypeInfoKind.Object or JsonTypeInfoKind.Dictionary
             ? JsonSerializer.Deserialize("{}", type)
             : data.Deserialize(type);

@@ -59,7 +59,7 @@ public sealed class TaskQueueWorkerOptions
     /// </summary>
     public int MaxMessageBytes { get; set; } = 16 * 1024 * 1024;
 
-    /// <summary>How tasks whose name has no processor are handled; default <see cref="UnknownNames.Echo"/>.</summary>
+    /// <summary>How tasks whose name has no processor are handled; default <see cref="UnknownNames.Fail"/>.</summary>
     public UnknownNames UnknownNames { get; set; }
 
     /// <summary>Decodes data, and encodes results and progress; null: the codec of <see cref="TaskQueueClientOptions"/>, if any.</summary>
@@ -118,6 +118,18 @@ public sealed class TaskQueueWorkerOptions
                 .ProcessAsync(task, cancellationToken);
         });
 
+    /// <summary>Adds a typed processor for tasks with exactly this name. Its JSON is made by reflection.</summary>
+    /// <param name="name">The name, called action in POST /tasks.</param>
+    /// <param name="processor">Processes a task; if it throws, the task is retried.</param>
+    /// <typeparam name="TIn">Type of the data.</typeparam>
+    /// <typeparam name="TOut">Type of the result.</typeparam>
+    [RequiresUnreferencedCode(ReflectedJson.Limit)]
+    [RequiresDynamicCode(ReflectedJson.Limit)]
+    public void AddProcessor<TIn, TOut>(string name, Func<TIn, TaskContext, CancellationToken, Task<TOut>> processor) =>
+        AddProcessor(name, ReflectedJson.Of<TIn>(), ReflectedJson.Of<TOut>(), processor);
+
+    internal IReadOnlyCollection<string> ProcessorNames => _processors.Keys;
+
     internal Processor? ProcessorOf(string? name) => name is null ? null : _processors.GetValueOrDefault(name);
 
     /// <exception cref="OptionsValidationException">An option is out of range.</exception>
@@ -154,12 +166,12 @@ public sealed class TaskQueueWorkerOptions
 /// <summary>How a task whose name has no processor is handled.</summary>
 public enum UnknownNames
 {
-    /// <summary>Completes the task with its payload as the result.</summary>
-    Echo,
-
-    /// <summary>Fails the task permanently.</summary>
+    /// <summary>Fails the task permanently, with an error that names the processors there are: it is a dead letter of its queue.</summary>
     Fail,
 
     /// <summary>Releases the task for ten seconds, so that another worker can claim it; no attempt is counted.</summary>
     Release,
+
+    /// <summary>Completes the task with its payload as the result, for demonstrations.</summary>
+    Echo,
 }

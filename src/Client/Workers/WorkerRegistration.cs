@@ -9,8 +9,8 @@ namespace TaskQueue.Client;
 public static class WorkerRegistration
 {
     /// <summary>
-    /// Adds a worker that runs as long as the host, and the health check <c>taskqueue-worker</c>. Call it again to add more workers;
-    /// the same check covers all of them.
+    /// Adds a worker that runs as long as the host, the <see cref="TaskQueueClient"/>, and the health check <c>taskqueue-worker</c>. Call
+    /// it again to add more workers; the same check covers all of them.
     /// </summary>
     /// <param name="services">The host's services.</param>
     /// <param name="configure">Queues, processors and limits.</param>
@@ -23,7 +23,7 @@ public static class WorkerRegistration
         var options = new TaskQueueWorkerOptions();
         configure(options);
         options.Validate();
-        services.AddConnection();
+        services.AddConnection().AddClient();
         if (client is not null)
             services.Configure(client);
         services.AddLogging().AddHealthChecks();

@@ -9,7 +9,7 @@ namespace TaskQueue.Client;
 internal sealed class WorkerRuntime(
     WorkerRuntimeOptions options, IWorkerTransport transport, IAttemptHandler handler, TimeProvider time, ILogger logger)
 {
-    private readonly InFlightAttempts _attempts = new(options, transport.ReturnsUnbegun);
+    private readonly InFlightAttempts _attempts = new(options, transport.ReturnsUnbegun) { Outages = new OutageLog(time, logger) };
 
     /// <summary>Number of tasks that run, or have ended and are not yet reported.</summary>
     public int Running => _attempts.Running;
@@ -27,7 +27,7 @@ internal sealed class WorkerRuntime(
         using var heartbeatsEnd = new CancellationTokenSource();
         var running = new AttemptRunner(_attempts, options, handler, time, logger).RunAsync();
         var reporting = new Reporter(_attempts, transport, options.LongestBackoff, time, logger).RunAsync(giveUp.Token);
-        var beating = new Heartbeats(_attempts, transport, time, logger).RunAsync(heartbeatsEnd.Token);
+        var beating = new Heartbeats(_attempts, transport, time).RunAsync(heartbeatsEnd.Token);
         var fetching = transport.FetchAsync(_attempts, stopping);
 
         await using var closing = stopping.Register(_attempts.Close);

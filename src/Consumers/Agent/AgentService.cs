@@ -11,7 +11,7 @@ using ClaimRequest = TaskQueue.Engine.Tasks.ClaimRequest;
 namespace TaskQueue.Consumers.Agent;
 
 /// <summary>The worker for the agent API's queue, unless an external worker serves it.</summary>
-internal sealed class AgentService : EngineWorker
+internal sealed partial class AgentService : EngineWorker
 {
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
 
@@ -22,6 +22,8 @@ internal sealed class AgentService : EngineWorker
         var agent = options.Value;
         if (agent.Processor == AgentProcessor.None)
             return;
+        if (agent.Processor == AgentProcessor.Echo)
+            LogDemonstration(logger, agent.Queue);
         var reports = ActivatorUtilities.CreateInstance<EngineReports>(services, "agent", typeof(AgentService));
         QueueTier[] targets = [new(agent.Queue, 0), new(agent.Queue, 1)];
         var plan = new ClaimPlan(LongestWait, max =>
@@ -31,4 +33,8 @@ internal sealed class AgentService : EngineWorker
     }
 
     protected override IReadOnlyList<WorkerRuntime> Runtimes { get; } = [];
+
+    [LoggerMessage(LogLevel.Information, "Tasks of queue {Queue} end with their own payload as the result, as a demonstration; set "
+        + "TaskQueue:Agent:Processor to none for workers of your own, or to fail")]
+    private static partial void LogDemonstration(ILogger logger, string queue);
 }

@@ -16,9 +16,13 @@ namespace TaskQueue.Consumers.Tasks;
 /// by the state machine and only logged.
 /// </summary>
 internal sealed partial class ReportConsumer(
-    TaskService taskService, WorkerRegistry workers, ReportRules rules, SetAside aside, ILogger<ReportConsumer> logger)
+    TaskService taskService, WorkerRegistry workers, ReportRules rules, QueueCatalog catalog, SetAside aside,
+    ILogger<ReportConsumer> logger)
     : IConsumer<ReportTasks>
 {
+    /// <summary>Queues of a worker that are looked up.</summary>
+    private const int MaxQueues = 100;
+
     public async Task Consume(ConsumeContext<ReportTasks> context)
     {
         var sender = context.Sender();
@@ -30,6 +34,8 @@ internal sealed partial class ReportConsumer(
         var worker = report.Worker;
         workers.Seen(new WorkerKey(sender.Access.Tenant, sender.Access.Credential, worker),
             new WorkerContact(WorkerContact.Bus, sender.Access.Tenant));
+        if (report.Queues is { Count: > 0 } queues)
+            await WarnAsync(worker, queues);
         Add(report.Started, ReportRules.Problem, s => (s.TaskId, s.Attempt), s =>
             taskService.Start(s.TaskId, s.Attempt, worker, ToMs(s.LeaseSeconds)));
         Add(report.Heartbeats, ReportRules.Problem, h => (h.TaskId, h.Attempt), h =>
@@ -58,6 +64,20 @@ internal sealed partial class ReportConsumer(
         }
     }
 
+    /// <summary>Warns of queues that a worker waits for, although nothing is ever dispatched to them.</summary>
+    private async Task WarnAsync(string worker, IReadOnlyList<string?> queues)
+    {
+        var silent = new List<string>();
+        foreach (var queue in queues.Where(QueueNames.IsValid).OfType<string>().Take(MaxQueues))
+        {
+            if (await catalog.LookUpAsync(queue) is not { Delivery: Delivery.Push })
+                silent.Add(queue);
+        }
+
+        if (silent.Count > 0)
+            LogSilent(worker, string.Join(", ", silent));
+    }
+
     private AttemptCommand ToCommand(AttemptOutcome outcome, string worker)
     {
         AttemptCommand command = outcome switch
@@ -78,6 +98,10 @@ internal sealed partial class ReportConsumer(
             Micros.Cut(l.At), TaskLogRules.ParseLevel(l.Level) ?? TaskLogLevel.Info, l.Message)));
         return command;
     }
+
+    [LoggerMessage(LogLevel.Warning, "Worker {Worker} listens on the bus for {Queues}, from which nothing is dispatched: declare such "
+        + "queues with the delivery push, or let the worker claim over HTTP")]
+    private partial void LogSilent(string worker, string queues);
 
     private static int? ToMs(double? seconds) =>
         seconds is { } s ? (int)Math.Clamp(s * 1000, LeaseLimits.MinMs, LeaseLimits.MaxMs) : null;

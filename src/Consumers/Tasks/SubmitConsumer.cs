@@ -47,7 +47,7 @@ internal sealed class SubmitConsumer(TaskService taskService, WaitingTaskQuota q
             }
 
             var task = ToSubmission(sent, headers, sender.Access.Tenant);
-            if (ProblemOf(task, sender) is { } problem)
+            if ((UnknownMembers.Problem(sent.Unknown, UnknownMembers.OfTask) ?? ProblemOf(task, sender)) is { } problem)
                 refused.Add(Refused(sent, problem));
             else
                 valid.Add((sent, task));

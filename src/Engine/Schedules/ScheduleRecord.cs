@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using TaskQueue.Contracts;
+using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Engine.Schedules;
 
@@ -16,8 +17,11 @@ public sealed record ScheduleSettings
     /// <summary>IANA name of the time zone of the cron expression.</summary>
     public required string TimeZone { get; init; }
 
-    /// <summary>Payload of its tasks.</summary>
+    /// <summary>Payload of its tasks, or their data: see <see cref="HasMessages"/>.</summary>
     public string Payload { get; init; } = "";
+
+    /// <summary>Whether its tasks have messages as payload, like those of POST /tasks: see <see cref="TaskMessage"/>.</summary>
+    public bool HasMessages { get; init; }
 
     /// <summary>JSON object that is passed along with its tasks.</summary>
     public string? Headers { get; init; }

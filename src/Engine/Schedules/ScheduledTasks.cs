@@ -8,7 +8,7 @@ public static class ScheduledTasks
 {
     /// <summary>The submission of a tick's task.</summary>
     public static TaskSubmission Of(string queue, ScheduleSettings settings, Guid id, DateTime tick, int? scheduleId = null) =>
-        new(id, queue, settings.Payload)
+        new(id, queue, PayloadOf(queue, settings, id, tick))
         {
             Tier = settings.Tier,
             Owner = settings.Owner,
@@ -25,6 +25,12 @@ public static class ScheduledTasks
             Tags = settings.Tags,
             ScheduleId = scheduleId,
         };
+
+    private static string PayloadOf(string queue, ScheduleSettings settings, Guid id, DateTime tick) =>
+        settings.HasMessages
+            ? TaskMessage.Of(id, queue, TaskMessage.ActionOf(settings.TaskName), settings.Payload is "null" ? null : settings.Payload,
+                new DateTimeOffset(DateTime.SpecifyKind(tick, DateTimeKind.Utc)))
+            : settings.Payload;
 
     /// <summary>Deterministic id of a tick's task, whichever process fires it: 48 bits of Unix milliseconds, then the schedule.</summary>
     public static Guid IdOf(int scheduleId, DateTime tick)

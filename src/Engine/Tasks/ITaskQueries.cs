@@ -79,6 +79,12 @@ public interface ITaskQueries
     /// <summary>Counts of a queue as the caller sees it: see <see cref="TierStatsAsync"/>.</summary>
     Task<QueueStats> QueueStatsAsync(string queue, Access access, CancellationToken cancellationToken);
 
+    /// <summary>Number of waiting tasks of a queue that are not due yet.</summary>
+    Task<long> LaterAsync(string queue, Access access, CancellationToken cancellationToken);
+
     /// <summary>Queues with waiting or running tasks that the caller may see.</summary>
     Task<List<string>> QueuesAsync(Access access, CancellationToken cancellationToken);
+
+    /// <summary>Queues in which tasks that the caller may see have ended since their last purge, by their counters.</summary>
+    Task<List<string>> EndedQueuesAsync(Access access, CancellationToken cancellationToken);
 }

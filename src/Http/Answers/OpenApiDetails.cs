@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Microsoft.OpenApi;
 
 namespace TaskQueue.Http.Answers;
@@ -18,7 +19,12 @@ internal static class OpenApiDetails
         });
 
     /// <summary>Declares a query parameter.</summary>
-    public static RouteHandlerBuilder TakesQuery(this RouteHandlerBuilder route, string name, string description) =>
+    /// <param name="route">The route.</param>
+    /// <param name="name">Its name.</param>
+    /// <param name="description">What it means.</param>
+    /// <param name="values">Its values; none: any text.</param>
+    public static RouteHandlerBuilder TakesQuery(this RouteHandlerBuilder route, string name, string description,
+        params string[] values) =>
         route.AddOpenApiOperationTransformer((operation, _, _) =>
         {
             (operation.Parameters ??= []).Add(new OpenApiParameter
@@ -26,7 +32,11 @@ internal static class OpenApiDetails
                 Name = name,
                 In = ParameterLocation.Query,
                 Description = description,
-                Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+                Schema = new OpenApiSchema
+                {
+                    Type = JsonSchemaType.String,
+                    Enum = values.Length == 0 ? null : [.. values.Select(v => (JsonNode)JsonValue.Create(v)!)],
+                },
             });
             return Task.CompletedTask;
         });

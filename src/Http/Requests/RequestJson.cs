@@ -73,7 +73,7 @@ internal static class RequestJson
             }
             catch (JsonException fault) when (IsWrongShape(fault))
             {
-                throw WrongShape(fault, fault.Path!);
+                throw WrongShape.Of(fault, fault.Path!, type);
             }
         });
         return value ?? throw new ApiException(400, "invalid_request", "the body must be a JSON object");
@@ -82,13 +82,6 @@ internal static class RequestJson
     /// <summary>Whether the JSON is valid but a member has the wrong type.</summary>
     public static bool IsWrongShape(JsonException fault) =>
         fault.Path is { Length: > 0 } and not "$" && fault.InnerException is not JsonException { Source: null };
-
-    public static ApiException WrongShape(JsonException fault, string path)
-    {
-        var unknown = fault.Message.Contains("could not be mapped", StringComparison.Ordinal);
-        return new ApiException(400, "invalid_request", unknown ? $"{path} is not a member of this request"
-            : $"{path} has the wrong type or form");
-    }
 
     /// <summary>Memory cost of a body that is parsed in one step.</summary>
     public static long CostOf(ReadOnlySequence<byte> body)

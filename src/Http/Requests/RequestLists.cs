@@ -15,6 +15,9 @@ namespace TaskQueue.Http.Requests;
 internal sealed record RequestList(string Member, long MaxBytes, long MaxEntryBytes, int MaxEntries, string Rule)
 {
     public ApiException Wrong() => new(400, "invalid_request", Rule);
+
+    public ApiException Unknown(string name) =>
+        new(400, "invalid_request", $"{name} is not a member of this request, which has {Member} alone");
 }
 
 /// <summary>
@@ -82,7 +85,7 @@ internal static class RequestLists
             }
             catch (JsonException fault)
             {
-                throw RequestJson.WrongShape(fault, $"$.{list.Member}[{index}]{fault.Path?[1..]}");
+                throw WrongShape.Of(fault, $"$.{list.Member}[{index}]{fault.Path?[1..]}", type);
             }
         });
 
@@ -100,7 +103,6 @@ internal sealed class ListParser<T>(RequestList list, Func<JsonElement, int, T> 
     {
         Start,
         Members,
-        Skip,
         List,
         Entries,
         End,
@@ -125,24 +127,16 @@ internal sealed class ListParser<T>(RequestList list, Func<JsonElement, int, T> 
     /// <returns>False if more data must arrive first; the reader has then not moved.</returns>
     private bool Step(ref Utf8JsonReader reader, ReadOnlySequence<byte> part)
     {
-        switch (_place)
-        {
-            case Place.Skip:
-                if (!reader.TrySkip())
-                    return false;
-                _place = Place.Members;
-                return true;
-            case Place.Entries:
-                return Entry(ref reader, part);
-        }
-
+        if (_place == Place.Entries)
+            return Entry(ref reader, part);
         if (!reader.Read())
             return false;
         _place = (_place, reader.TokenType) switch
         {
             (Place.Start, JsonTokenType.StartObject) => Place.Members,
             (Place.Members, JsonTokenType.EndObject) => Place.End,
-            (Place.Members, JsonTokenType.PropertyName) => reader.ValueTextEquals(list.Member) ? Place.List : Place.Skip,
+            (Place.Members, JsonTokenType.PropertyName) => reader.ValueTextEquals(list.Member) ? Place.List
+                : throw list.Unknown(reader.GetString()!),
             (Place.List, JsonTokenType.StartArray) => Place.Entries,
             _ => throw list.Wrong(),
         };

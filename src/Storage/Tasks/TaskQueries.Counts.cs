@@ -55,11 +55,25 @@ internal sealed partial class TaskQueries
                 .MinAsync(t => (DateTime?)t.DueAt, cancellationToken));
     }
 
+    public async Task<long> LaterAsync(string queue, Access access, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var now = Micros.Now(time);
+        return await TaskLists.Claimable(access.Filter(db.Ready.AsNoTracking()).Where(t => t.Queue == queue))
+            .LongCountAsync(t => t.DueAt > now, cancellationToken);
+    }
+
     public async Task<List<string>> QueuesAsync(Access access, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         return await access.Filter(db.Ready.AsNoTracking()).Select(t => t.Queue)
             .Union(access.Filter(db.Running.AsNoTracking()).Select(t => t.Queue)).ToListAsync(cancellationToken);
+    }
+
+    public async Task<List<string>> EndedQueuesAsync(Access access, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await access.Filter(db.Set<QueueCount>().AsNoTracking()).Select(c => c.Queue).Distinct().ToListAsync(cancellationToken);
     }
 
     private static Task<Dictionary<QueueTier, long>> SumAsync(IQueryable<QueueCount> counts, CancellationToken cancellationToken) =>

@@ -19,22 +19,6 @@ internal static class FileEndpoints
     public static void MapConsoleFiles(this IEndpointRouteBuilder app) =>
         app.MapMethods(Root + "/{**path}", Reads, Serve).AnswerFaults(ApiErrors.Problem).Open().ExcludeFromDescription();
 
-    /// <summary>Redirects browsers from <c>/</c> to the console; other clients get the answer that they got without it.</summary>
-    /// <param name="app">The server.</param>
-    /// <param name="otherPorts">Ports that do not serve the console.</param>
-    public static void UseConsoleRedirect(this IApplicationBuilder app, IReadOnlySet<int> otherPorts) =>
-        app.Use((context, next) =>
-        {
-            if (context.GetEndpoint() is not null || context.Request.Path.Value is not ("/" or "") || !IsBrowser(context.Request)
-                || otherPorts.Contains(context.Connection.LocalPort))
-                return next(context);
-            context.Response.Redirect($"{context.Request.PathBase}{Root}/");
-            return Task.CompletedTask;
-        });
-
-    private static bool IsBrowser(HttpRequest request) =>
-        HttpMethods.IsGet(request.Method) && request.Headers.Accept.ToString().Contains("text/html", StringComparison.OrdinalIgnoreCase);
-
     private static IResult Serve(string? path, HttpContext context, ConsoleFiles files)
     {
         if (string.IsNullOrEmpty(path) && context.Request.Path.Value?.EndsWith('/') != true)

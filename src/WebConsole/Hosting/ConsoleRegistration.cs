@@ -43,13 +43,10 @@ internal static class ConsoleRegistration
     }
 
     /// <summary>Maps the console's routes.</summary>
-    /// <param name="app">The server.</param>
-    /// <param name="otherPorts">Ports that do not serve the console.</param>
-    public static void MapWebConsole(this WebApplication app, IReadOnlySet<int> otherPorts)
+    public static void MapWebConsole(this WebApplication app)
     {
         // Only the sign-in's own route uses the scheme; by default every request would look for it.
         ((IApplicationBuilder)app).Properties["__AuthenticationMiddlewareSet"] = true;
-        app.UseConsoleRedirect(otherPorts);
         app.MapSessions();
         app.MapOverview();
         if (Read(app.Configuration).Oidc.IsOn)

@@ -29,8 +29,8 @@ internal static class BatchEndpoints
         var batches = app.MapGroup("/v1/batches").WithTags("openai")
             .AnswerFaults(OpenAIErrors.Batch(app.Services.GetRequiredService<TimeProvider>()))
             .WithMetadata(OpenAIErrors.NoCache).Needs(Scope.Read).ForKeysOnly();
-        batches.MapPost("", CreateAsync).Needs(Scope.Enqueue).Produces<OpenAIBatch>().Produces<BatchError>(400).Produces<BatchError>(404)
-            .WithSummary(
+        batches.MapPost("", CreateAsync).Needs(Scope.Enqueue).TakesJson<BatchBody>().Produces<OpenAIBatch>().Produces<BatchError>(400)
+            .Produces<BatchError>(404).WithSummary(
                 "Run the lines of a file: {\"input_file_id\", \"endpoint\", \"completion_window\"}, and optionally metadata. "
                 + "The queue is taken from X-BELLA-QUEUE-NAME, or from the first line's model.");
         batches.MapGet("", ListAsync).TakesQuery("limit", "1 to 100, default 20.").TakesQuery("after", "List batches after this one.")

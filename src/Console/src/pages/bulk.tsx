@@ -24,7 +24,11 @@ type Verb = 'retry' | 'cancel' | 'delete';
 const words: Record<Verb, { name: string; text: string; icon: string }> = {
     retry: { name: 'Retry', text: 'Those that failed or were cancelled run again; others are skipped.', icon: 'retry' },
     cancel: { name: 'Cancel', text: 'Those that have ended are skipped. Running ones are told to stop.', icon: 'close' },
-    delete: { name: 'Delete', text: 'Their payloads, results and timelines are deleted too.', icon: 'trash' },
+    delete: {
+        name: 'Delete',
+        text: 'Those that wait or run are skipped: cancel them first. Payloads, results and timelines are deleted too.',
+        icon: 'trash',
+    },
 };
 
 /** What can be done with the chosen tasks, or with all that match. */
@@ -72,13 +76,14 @@ async function start(verb: Verb, { selected, all, filters, total, clear, done }:
         clear();
         done();
     };
-    const flags = all ? [...searchFlags(filters)] : ids.flatMap((id) => ['--id', id]);
+    const everything = all && isEmpty(filters);
+    const flags = everything ? ['--all'] : all ? [...searchFlags(filters)] : ids.flatMap((id) => ['--id', id]);
     ask({
         title: `${words[verb].name} ${all && !total.exact ? 'about ' : ''}${plural(size, 'task')}`,
         text: (
             <>
                 <p>{words[verb].text}</p>
-                {all && isEmpty(filters) && (
+                {everything && (
                     <p>
                         <strong>No filter is set: this concerns every task that you can see.</strong>
                     </p>

@@ -1,0 +1,37 @@
+using Shouldly;
+using TaskQueue.Api.OpenApi;
+using TaskQueue.Engine;
+using Xunit;
+
+namespace TaskQueue.Tests.Unit;
+
+/// <summary>Suggestions for mistyped words, and names of operations.</summary>
+public sealed class NearestTests
+{
+    private static readonly string[] Known = ["scheduled_at", "dedupe_key", "expires_at", "priority", "tags", "id"];
+
+    [Theory]
+    [InlineData("schedule_at", "scheduled_at")]
+    [InlineData("scheduledAt", "scheduled_at")]
+    [InlineData("dedup_key", "dedupe_key")]
+    [InlineData("DedupeKey", "dedupe_key")]
+    [InlineData("pirority", "priority")]
+    [InlineData("tag", "tags")]
+    [InlineData("zebra", null)]
+    [InlineData("", null)]
+    public void The_nearest_known_word_is_found(string word, string? nearest) => Nearest.Of(word, Known).ShouldBe(nearest);
+
+    [Fact]
+    public void A_long_word_is_not_compared() => Nearest.Of(new string('a', 100_000), Known).ShouldBeNull();
+
+    [Theory]
+    [InlineData("GET", "tasks", "listTasks")]
+    [InlineData("GET", "tasks/{id}", "getTask")]
+    [InlineData("POST", "tasks/bulk", "postTasksBulk")]
+    [InlineData("POST", "queues/{name}/pause", "postQueuePause")]
+    [InlineData("PUT", "queues/{queue}/schedules/{name}", "putQueueSchedule")]
+    [InlineData("GET", "quota", "getQuota")]
+    [InlineData("POST", "agent/process-async", "postAgentProcessAsync")]
+    public void F18_An_operation_is_named_by_its_method_and_path(string method, string path, string name) =>
+        OpenApiShape.NameOf(method, path).ShouldBe(name);
+}
