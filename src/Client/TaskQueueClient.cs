@@ -16,9 +16,11 @@ public sealed partial class TaskQueueClient : ITaskProducer
     private readonly IHttpClientFactory _clients;
     private readonly TimeProvider _time;
     private readonly ITaskPayloadCodec? _codec;
+    private readonly EnqueuePipeline _pipeline;
 
-    internal TaskQueueClient(IHttpClientFactory clients, TimeProvider time, ITaskPayloadCodec? codec)
+    internal TaskQueueClient(IHttpClientFactory clients, TimeProvider time, ITaskPayloadCodec? codec, EnqueuePipeline pipeline)
     {
+        _pipeline = pipeline;
         _clients = clients;
         _time = time;
         _codec = codec;
@@ -54,10 +56,23 @@ public static class ClientRegistration
             .AddClient()
             .AddProducer<TaskQueueClient>();
 
+    /// <summary>
+    /// Configures the <see cref="HttpClient"/> of the client and of workers over HTTP, such as with message handlers or a resilience
+    /// handler. Waits last up to 30 s, so any timeout must be longer. Call it before or after the client is added.
+    /// </summary>
+    /// <param name="services">The services.</param>
+    /// <param name="configure">Adds handlers.</param>
+    public static IServiceCollection ConfigureTaskQueueHttpClient(this IServiceCollection services, Action<IHttpClientBuilder> configure)
+    {
+        ArgumentNullException.ThrowIfNull(configure);
+        configure(services.AddHttpClient(ConnectionRegistration.Name));
+        return services;
+    }
+
     /// <summary>Adds the client unless it is registered already.</summary>
     internal static IServiceCollection AddClient(this IServiceCollection services)
     {
-        services.TryAddSingleton(Create);
+        services.AddPipeline().TryAddSingleton(Create);
         return services;
     }
 
@@ -66,6 +81,6 @@ public static class ClientRegistration
         var options = services.GetRequiredService<IOptions<TaskQueueClientOptions>>()
             .Value; // validates here rather than with the first request
         return new TaskQueueClient(services.GetRequiredService<IHttpClientFactory>(),
-            services.GetService<TimeProvider>() ?? TimeProvider.System, options.Codec);
+            services.GetService<TimeProvider>() ?? TimeProvider.System, options.Codec, services.GetRequiredService<EnqueuePipeline>());
     }
 }

@@ -45,7 +45,7 @@ public static class ConsumersRole
     public static IServiceCollection AddTaskQueueConsumers(this IServiceCollection services)
     {
         services.AddOptions<ActionOptions>().BindConfiguration("TaskQueue:Actions").ValidateDataAnnotations().ValidateOnStart();
-        services.AddSingleton<ReportRules>();
+        services.AddSingleton<ReportRules>().AddSingleton<ReportMembers>();
         services.AddHostedService<ActionRunner>().AddLoopHealth<ActionRunner>();
         services.AddOptions<UpstreamList>().Configure<IConfiguration>((list, configuration) => list.Read(configuration))
             .ValidateDataAnnotations().ValidateOnStart();

@@ -6,7 +6,12 @@ namespace TaskQueue.Contracts;
 /// <summary>Submits 1 to 1,000 tasks. Send it to <see cref="Addresses.Submit"/>; redelivery with the same ids is idempotent.</summary>
 /// <remarks>The message headers <c>traceparent</c> and <c>tracestate</c> carry the trace context of its tasks.</remarks>
 /// <param name="Tasks">The tasks.</param>
-public sealed record SubmitTasks(IReadOnlyList<SubmittedTask> Tasks);
+public sealed record SubmitTasks(IReadOnlyList<SubmittedTask> Tasks)
+{
+    /// <summary>Members of the message that it does not have, such as misspelled ones: the server refuses the message.</summary>
+    [JsonExtensionData]
+    public JsonObject? Unknown { get; init; }
+}
 
 /// <summary>A task to submit. The server derives its owner from the broker user; a task with unknown members is set aside.</summary>
 /// <param name="Id">Unique id chosen by the producer; an existing task with this id is left unchanged.</param>
@@ -83,6 +88,9 @@ public sealed record DispatchedTask(Guid Id, string Queue, int Tier, string? Nam
     /// older.
     /// </summary>
     public double? LeaseSeconds { get; init; }
+
+    /// <summary>JSON text of the progress that an earlier attempt reported last; null if there is none.</summary>
+    public string? Progress { get; init; }
 }
 
 /// <summary>
@@ -103,13 +111,22 @@ public sealed record ReportTasks(
     /// in all others.
     /// </summary>
     public IReadOnlyList<string>? Queues { get; init; }
+
+    /// <summary>Members of the message that it does not have, such as misspelled ones: the server logs their names.</summary>
+    [JsonExtensionData]
+    public JsonObject? Unknown { get; init; }
 }
 
 /// <summary>An attempt started.</summary>
 /// <param name="TaskId">The task.</param>
 /// <param name="Attempt">The attempt number of the dispatch.</param>
 /// <param name="LeaseSeconds">Lease in seconds; above 0, at most 86,400; null is the default of 15.</param>
-public sealed record AttemptStarted(Guid TaskId, int Attempt, double? LeaseSeconds = null);
+public sealed record AttemptStarted(Guid TaskId, int Attempt, double? LeaseSeconds = null)
+{
+    /// <summary>Members of the message that it does not have, such as misspelled ones: the server logs their names.</summary>
+    [JsonExtensionData]
+    public JsonObject? Unknown { get; init; }
+}
 
 /// <summary>A running attempt continues.</summary>
 /// <param name="TaskId">The task.</param>
@@ -119,13 +136,22 @@ public sealed record AttemptHeartbeat(Guid TaskId, int Attempt, string? Progress
 {
     /// <summary>Lines that the worker logged, at most 100 and 64 kB; null is none. Older lines above the limits are dropped.</summary>
     public IReadOnlyList<AttemptLogLine>? Logs { get; init; }
+
+    /// <summary>Members of the message that it does not have, such as misspelled ones: the server logs their names.</summary>
+    [JsonExtensionData]
+    public JsonObject? Unknown { get; init; }
 }
 
 /// <summary>A line that a worker logged while it ran an attempt.</summary>
 /// <param name="At">When (UTC), by the worker's clock.</param>
 /// <param name="Level"><c>debug</c>, <c>info</c>, <c>warning</c> or <c>error</c>; any other is taken as info.</param>
 /// <param name="Message">The text.</param>
-public sealed record AttemptLogLine(DateTime At, string Level, string Message);
+public sealed record AttemptLogLine(DateTime At, string Level, string Message)
+{
+    /// <summary>Members of the message that it does not have, such as misspelled ones: the server logs their names.</summary>
+    [JsonExtensionData]
+    public JsonObject? Unknown { get; init; }
+}
 
 /// <summary>An attempt ended with a result or an error.</summary>
 /// <param name="TaskId">The task.</param>
@@ -138,6 +164,11 @@ public sealed record AttemptLogLine(DateTime At, string Level, string Message);
 public sealed record AttemptOutcome(Guid TaskId, int Attempt, string? Result = null, string? Error = null, bool Retryable = true,
     double? SnoozeSeconds = null)
 {
+    /// <summary>
+    /// How long the next attempt of a failed one waits, 0 to 2,592,000 seconds; null is as the retry policy of the task says.
+    /// </summary>
+    public double? RetryAfterSeconds { get; init; }
+
     /// <summary>Type of the error, such as the class of an exception; at most 200 characters, the rest is dropped.</summary>
     public string? ErrorType { get; init; }
 
@@ -147,7 +178,10 @@ public sealed record AttemptOutcome(Guid TaskId, int Attempt, string? Result = n
     /// <summary>Lines that the worker logged since its last heartbeat: see <see cref="AttemptHeartbeat.Logs"/>.</summary>
     public IReadOnlyList<AttemptLogLine>? Logs { get; init; }
 
-    /// <summary>Members of the message that an outcome does not have: the server sets the outcome aside.</summary>
+    /// <summary>
+    /// Members of the message that an outcome does not have: the server logs their names, and applies the outcome. The work is done: without
+    /// its outcome it would be done again.
+    /// </summary>
     [JsonExtensionData]
     public JsonObject? Unknown { get; init; }
 }

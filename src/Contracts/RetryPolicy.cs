@@ -1,3 +1,6 @@
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+
 namespace TaskQueue.Contracts;
 
 /// <summary>Delays between a failed attempt and the next: a list of intervals, or exponential growth.</summary>
@@ -17,6 +20,10 @@ public sealed record RetryPolicy
 
     /// <summary>Exponential: random variation of a delay in both directions, as a fraction of it; 0 to 1.</summary>
     public double Jitter { get; init; }
+
+    /// <summary>Members of a message that a policy does not have, such as misspelled ones: the server sets the task aside.</summary>
+    [JsonExtensionData]
+    public JsonObject? Unknown { get; set; }
 }
 
 /// <summary>What a submission overwrites on the waiting task that holds its dedupe key.</summary>

@@ -11,7 +11,8 @@ public static class Nearest
     /// <summary>The nearest known word, or null if none resembles it. Case, <c>_</c>, <c>-</c> and the plural count little.</summary>
     /// <param name="word">The unknown word.</param>
     /// <param name="known">The known words.</param>
-    public static string? Of(string word, IEnumerable<string> known)
+    /// <param name="most">The most letters that may differ; without it, a third of the longer word.</param>
+    public static string? Of(string word, IEnumerable<string> known, int most = MaxLength)
     {
         ArgumentNullException.ThrowIfNull(word);
         ArgumentNullException.ThrowIfNull(known);
@@ -20,7 +21,8 @@ public static class Nearest
         var plain = Plain(word);
         var best = known.Where(k => k.Length <= MaxLength)
             .Select(k => (Word: k, Plain: Plain(k)))
-            .Select(k => (k.Word, Distance: Distance(plain, k.Plain), Limit: Math.Max(1, Math.Max(plain.Length, k.Plain.Length) / 3)))
+            .Select(k => (k.Word, Distance: Distance(plain, k.Plain),
+                Limit: Math.Min(most, Math.Max(1, Math.Max(plain.Length, k.Plain.Length) / 3))))
             .Where(k => k.Distance <= k.Limit)
             .OrderBy(k => k.Distance).ThenBy(k => k.Word, StringComparer.Ordinal).FirstOrDefault();
         return best.Word;

@@ -16,4 +16,7 @@ public abstract class StorageFaultClassifier
     /// schema has another version.
     /// </summary>
     public abstract bool RefusesEveryone(DbException fault);
+
+    /// <summary>Whether the database reads but cannot write now: its disk or its log is full, or fails. Also transient.</summary>
+    public abstract bool RefusesWrites(DbException fault);
 }

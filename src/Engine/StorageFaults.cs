@@ -24,7 +24,7 @@ public static class StorageFaults
         fault switch
         {
             BrokerSilentException => false, // whatever the inner exception
-            OverloadedException => true,
+            OverloadedException or FileStoreException => true,
             DbException { IsTransient: true } => true,
             DbException other when Array.Exists(_classifiers, c => c.IsTransient(other)) => true,
             // No free connection in the pool, a command or connect timeout, a dropped connection.
@@ -57,5 +57,27 @@ public static class StorageFaults
             DbException other when Array.Exists(_classifiers, c => c.RefusesEveryone(other)) => false,
             { InnerException: { } inner } => IsOfRow(inner),
             _ => true,
+        };
+
+    /// <summary>Whether the database reads but cannot write now.</summary>
+    public static bool RefusesWrites(Exception fault) =>
+        fault switch
+        {
+            DbException full when Array.Exists(_classifiers, c => c.RefusesWrites(full)) => true,
+            { InnerException: { } inner } => RefusesWrites(inner),
+            _ => false,
+        };
+
+    /// <summary>
+    /// Whether an exception comes from the database: its driver's, or what drivers pass on when they look up its name or wait too long.
+    /// Files and connections of clients also fail with an <see cref="IOException"/>; drivers wrap theirs.
+    /// </summary>
+    public static bool IsOfDatabase(Exception fault) =>
+        fault switch
+        {
+            DbException or TimeoutException or System.Net.Sockets.SocketException => true,
+            IOException or FileStoreException => false,
+            { InnerException: { } inner } => IsOfDatabase(inner),
+            _ => false,
         };
 }

@@ -1,7 +1,9 @@
 using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Schedules;
 using TaskQueue.Scheduler.Batches;
 using TaskQueue.Scheduler.Bulk;
 using TaskQueue.Scheduler.Callbacks;
@@ -30,5 +32,16 @@ public static class SchedulerRole
             .AddSingleton<CallbackSender>();
         services.AddHostedService<CallbackService>().AddLoopHealth<CallbackService>();
         return services;
+    }
+
+    /// <summary>Leaves Hangfire's settings of the process to the program that the server is part of.</summary>
+    public static IServiceCollection ShareHangfire(this IServiceCollection services) => services.AddSingleton<SharedHangfire>();
+
+    /// <summary>Lets what waits for a time look at the clock again, which a test has moved; by itself it would within a second.</summary>
+    public static void LookNow(IServiceProvider services)
+    {
+        foreach (var sweep in services.GetServices<IHostedService>().OfType<SweepService>())
+            sweep.Expect(DateTime.MinValue);
+        services.GetRequiredService<ScheduleSignal>().Changed();
     }
 }

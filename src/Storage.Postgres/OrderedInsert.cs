@@ -78,9 +78,11 @@ internal sealed partial class PostgresTaskStore
 
     private const string OverwriteReadySql =
         """
-        update ready r set due_at = f.due_at, expires_at = f.expires_at, dispatch_at = f.dispatch_at, octets = f.octets from (
-            select o.place, u.* from unnest($1, $2, $3, $4, $5) as u(id, due_at, expires_at, dispatch_at, octets) cross join lateral (
-                select o.ctid as place from ready o where o.id = u.id offset 0) as o) as f
+        update ready r set due_at = f.due_at, expires_at = f.expires_at, dispatch_at = f.dispatch_at, octets = f.octets,
+            progress = case when f.refilled then null else r.progress end
+        from (
+            select o.place, u.* from unnest($1, $2, $3, $4, $5, $6) as u(id, due_at, expires_at, dispatch_at, octets, refilled)
+            cross join lateral (select o.ctid as place from ready o where o.id = u.id offset 0) as o) as f
         where r.ctid = f.place
         """;
 
@@ -253,7 +255,8 @@ internal sealed partial class PostgresTaskStore
             Value<string[]>([.. refilled.Select(t => t.Payload)]));
         yield return Command(OverwriteReadySql, Value<Guid[]>([.. changed.Select(t => t.CorrelationId)]),
             Value<DateTime[]>([.. changed.Select(t => t.DueAt)]), Value<DateTime?[]>([.. changed.Select(t => t.ExpiresAt)]),
-            Value<DateTime?[]>([.. changed.Select(t => t.DispatchAt)]), Value<int[]>([.. changed.Select(t => t.Octets)]));
+            Value<DateTime?[]>([.. changed.Select(t => t.DispatchAt)]), Value<int[]>([.. changed.Select(t => t.Octets)]),
+            Value<bool[]>([.. changed.Select(refilled.Contains)]));
     }
 
     private static async Task<Dictionary<Guid, TakenId>> ExistingAsync(
@@ -290,10 +293,7 @@ internal sealed partial class PostgresTaskStore
         return holders;
     }
 
-    /// <summary>
-    /// Retries a transaction on a concurrency conflict: a deadlock, two that promoted the first task of an ordering key, or a holder that
-    /// ended in the meantime.
-    /// </summary>
+    /// <summary>Retries a transaction on a conflict: a deadlock, two promotions of an ordering key, or a holder that has ended.</summary>
     private static Task<T> RetryRacesAsync<T>(Func<Task<T?>> work)
         where T : class => ConflictRetry.RetryAsync(work, StorageFaults.IsRace);
 }

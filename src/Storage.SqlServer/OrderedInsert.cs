@@ -59,9 +59,10 @@ internal sealed partial class SqlServerTaskStore
 
     private static readonly Statement OverwriteReadySql = new(
         $"""
-        update r set due_at = u.due_at, expires_at = u.expires_at, dispatch_at = u.dispatch_at, octets = u.octets
+        update r set due_at = u.due_at, expires_at = u.expires_at, dispatch_at = u.dispatch_at, octets = u.octets,
+            progress = case when u.refilled = 1 then null else r.progress end
         from {Rows.Table("@rows", "id binary(16)", "due_at datetime2(6)", "expires_at datetime2(6)", "dispatch_at datetime2(6)",
-            "octets int")} as u
+            "octets int", "refilled bit")} as u
         inner loop join ready r {Sought} on r.id = u.id
         """,
         Json("@rows"));
@@ -134,7 +135,8 @@ internal sealed partial class SqlServerTaskStore
         SqlConnection connection, SqlTransaction transaction, List<TaskState> tasks, List<TaskState> refilled)
     {
         await ExecuteAsync(connection, transaction, OverwriteReadySql,
-            Rows.Json(tasks.Select(t => (object?[])[t.CorrelationId, t.DueAt, t.ExpiresAt, t.DispatchAt, t.Octets])));
+            Rows.Json(tasks.Select(t => (object?[])[t.CorrelationId, t.DueAt, t.ExpiresAt, t.DispatchAt, t.Octets,
+                refilled.Contains(t)])));
         if (refilled.Count > 0)
             await ExecuteAsync(connection, transaction, OverwriteTasksSql,
                 Rows.Json(refilled.Select(t => (object?[])[t.CorrelationId, t.Payload])));

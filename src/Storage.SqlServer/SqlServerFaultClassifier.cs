@@ -11,4 +11,6 @@ internal sealed class SqlServerFaultClassifier : StorageFaultClassifier
     public override bool IsRace(DbException fault) => SqlServerFaults.IsRace(fault);
 
     public override bool RefusesEveryone(DbException fault) => SqlServerFaults.RefusesEverybody(fault);
+
+    public override bool RefusesWrites(DbException fault) => SqlServerFaults.RefusesWrites(fault);
 }

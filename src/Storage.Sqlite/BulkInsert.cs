@@ -25,7 +25,11 @@ internal sealed partial class SqliteTaskStore
     private const string OverwriteTaskSql = "update tasks set payload = @payload where id = @id";
 
     private const string OverwriteReadySql =
-        "update ready set due_at = @due_at, expires_at = @expires_at, dispatch_at = @dispatch_at, octets = @octets where id = @id";
+        """
+        update ready set due_at = @due_at, expires_at = @expires_at, dispatch_at = @dispatch_at, octets = @octets,
+            progress = case when @refilled then null else progress end
+        where id = @id
+        """;
 
     private static readonly string HolderSql = $"{HolderIn(TaskTable.Ready)}\nunion all\n{HolderIn(TaskTable.Running)}";
 
@@ -76,10 +80,11 @@ internal sealed partial class SqliteTaskStore
         var answers = DuplicateRules.Answer(tasks, inserted, taken, holders)!; // there is a single writer, so no holder has ended
         DuplicateRules.DemandNew(step, answers);
         var changed = DuplicateRules.Changed(answers);
-        foreach (var refilled in DuplicateRules.Refilled(tasks, answers))
-            Execute(OverwriteTaskSql, ("@id", refilled.CorrelationId), ("@payload", refilled.Payload));
+        var refilled = DuplicateRules.Refilled(tasks, answers);
+        foreach (var holder in refilled)
+            Execute(OverwriteTaskSql, ("@id", holder.CorrelationId), ("@payload", holder.Payload));
         foreach (var holder in answers.Where(a => a.Result == SubmitStatus.Overwritten).Select(a => a.Task!).Distinct())
-            Overwrite(holder);
+            Overwrite(holder, refilled.Contains(holder));
         Promote(TaskChanges.OrderingKeysOf(changed));
         WriteHistory(changed);
         Append(changed.SelectMany(t => t.Events));
@@ -116,9 +121,10 @@ internal sealed partial class SqliteTaskStore
     private TakenId? Existing(Guid id) =>
         Query(ExistingSql, r => new TakenId(id, r.IsDBNull(0) ? null : r.GetString(0), ReadTime(r, 1)), ("@id", id)).SingleOrDefault();
 
-    private void Overwrite(TaskState task)
+    private void Overwrite(TaskState task, bool refilled)
     {
         Execute(OverwriteReadySql, ("@id", task.CorrelationId), ("@due_at", Micros.FromTime(task.DueAt)),
-            ("@expires_at", OrNull(task.ExpiresAt)), ("@dispatch_at", OrNull(task.DispatchAt)), ("@octets", task.Octets));
+            ("@expires_at", OrNull(task.ExpiresAt)), ("@dispatch_at", OrNull(task.DispatchAt)), ("@octets", task.Octets),
+            ("@refilled", refilled));
     }
 }

@@ -12,7 +12,10 @@ internal sealed class SqliteFaultClassifier : StorageFaultClassifier
 
     public override bool IsRace(DbException fault) => false;
 
-    /// <summary>Error in SQL, permissions, read-only, I/O, corrupt, full, cannot open, schema, not a database.</summary>
+    /// <summary>Error in SQL, permissions, read-only, corrupt, cannot open, schema, not a database.</summary>
     public override bool RefusesEveryone(DbException fault) =>
-        fault is SqliteException { SqliteErrorCode: 1 or 3 or 8 or 10 or 11 or 13 or 14 or 17 or 23 or 26 };
+        fault is SqliteException { SqliteErrorCode: 1 or 3 or 8 or 11 or 14 or 17 or 23 or 26 };
+
+    /// <summary>I/O error, full.</summary>
+    public override bool RefusesWrites(DbException fault) => fault is SqliteException { SqliteErrorCode: 10 or 13 };
 }

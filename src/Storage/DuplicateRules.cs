@@ -77,7 +77,11 @@ internal static class DuplicateRules
             return new SubmitResult(holder.CorrelationId, SubmitStatus.Running, holder);
         holder.Settings = task.Settings;
         if (overwrite.HasFlag(OverwriteFields.Payload))
+        {
             holder.Payload = submitted.PayloadFor?.Invoke(holder.CorrelationId) ?? task.Payload;
+            holder.Progress = null; // a checkpoint says how far the work on the old payload was
+        }
+
         if (overwrite.HasFlag(OverwriteFields.ScheduledAt))
         {
             holder.DueAt = task.DueAt;

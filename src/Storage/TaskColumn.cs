@@ -90,8 +90,11 @@ internal abstract class TaskColumn(string name, string property, TaskTable table
     /// <summary>Columns of a whole task.</summary>
     public static readonly TaskColumn[] Visible = [.. All.Where(c => c.Name is not ("octets" or "crashes"))];
 
-    /// <summary>Columns that a worker gets: nothing of earlier attempts, so that payload and headers are all that may be large.</summary>
-    public static readonly TaskColumn[] Delivered = [.. Visible.Where(c => c.Name is not ("result" or "error" or "progress"))];
+    /// <summary>
+    /// Columns that a worker gets: of earlier attempts only their progress, which is short, so that payload and headers are all that may
+    /// be large.
+    /// </summary>
+    public static readonly TaskColumn[] Delivered = [.. Visible.Where(c => c.Name is not ("result" or "error"))];
 
     /// <summary>The primary key.</summary>
     public static TaskColumn Id => All[0];

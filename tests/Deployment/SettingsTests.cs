@@ -1,4 +1,5 @@
 using Shouldly;
+using TaskQueue.Engine;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -28,8 +29,9 @@ public sealed class SettingsTests
             ["TaskQueue__Agents__Concurrency"] = "16",
             ["ConnectionStrings__TaskQueue"] = "", ["ConnectionStrings__Rabbit"] = "",
         };
-        (await ReadKeys.UnreadAsync(variables))
-            .ShouldBe(["ConnectionStrings:Rabbit", "TaskQueue:Agents:Concurrency", "TaskQueue:Telemetry:PublicMetric"]);
+        var refused = await Should.ThrowAsync<StartupException>(() => ReadKeys.UnreadAsync(variables));
+        foreach (var key in new[] { "ConnectionStrings:Rabbit ", "TaskQueue:Agents ", "TaskQueue:Telemetry:PublicMetric " })
+            refused.Message.ShouldContain($"{key}is not a setting");
     }
 
     [Fact]

@@ -55,6 +55,19 @@ public sealed class BusProducerTests(ServersStack stack) : IClassFixture<Servers
         (await stack.Database.GetAsync(sent.Id)).DefaultLeaseMs.ShouldBe(40_000);
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData("null")]
+    [InlineData("false")]
+    [InlineData("{ }")]
+    public async Task F07_No_data_is_an_empty_list_in_the_queue_of_the_built_in_actions(string? data)
+    {
+        var id = (await Producer.EnqueueAsync(new NewTask("tasks", "zzz") { Data = data })).Id;
+        await Eventually.UntilAsync(
+            async () => (await stack.Http.ReadAsync($"/tasks/{id}")).Status == 200, TestHttp.Patience, "it is accepted");
+        (await stack.Http.TaskAsync(id)).GetProperty("payload").GetProperty("data").GetRawText().ShouldBe("[]");
+    }
+
     [Fact]
     public async Task Resending_many_tasks_creates_no_new_ones()
     {

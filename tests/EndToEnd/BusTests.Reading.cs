@@ -40,6 +40,35 @@ public abstract partial class BusTests
     }
 
     [Fact]
+    public async Task F10_A_misspelled_member_of_a_retry_policy_sets_its_task_aside()
+    {
+        var id = TaskId.New(TimeProvider.System);
+        await SendAsync(Addresses.Submit, Addresses.SubmitQueue, new LooseSubmit
+        {
+            Tasks = new[] { new { id, queue = Queue, payload = "{}", retry = new { firstSecond = 5 } } },
+        });
+
+        (await SetAsideAsync($"SubmitTasks:{id}")).Reason.ShouldBe("firstSecond is not a member of retry; did you mean firstSeconds?");
+    }
+
+    [Fact]
+    public async Task F11_Members_that_a_report_does_not_have_do_not_undo_the_work()
+    {
+        var task = NewTask();
+        await SubmitAsync(task);
+        await AcceptedAsync(task.Id);
+        await SendReportAsync(new LooseReport
+        {
+            Worker = "w",
+            Started = new[] { new { taskId = task.Id, attempt = 1, leaseSecond = 60 } },
+            Heartbeats = new[] { new { taskId = task.Id, attempt = 1, progres = "1" } },
+            Outcomes = new[] { new { taskId = task.Id, attempt = 1, result = "\"done\"", resultType = "text" } },
+        });
+
+        (await Http.TaskAsync(task.Id, "completed")).Text("result").ShouldBe("done");
+    }
+
+    [Fact]
     public async Task An_absent_list_is_empty_and_the_readable_part_of_a_report_is_applied()
     {
         SubmittedTask[] tasks = [NewTask(), NewTask(), NewTask(), NewTask()];

@@ -127,9 +127,9 @@ public sealed class FirstHourClientTests(SqliteStack stack) : IClassFixture<Sqli
     [Theory]
     [InlineData("python3", "python", "worker.py")]
     [InlineData("node", "javascript", "worker.mjs")]
-    public async Task F20_A_sample_without_arguments_shows_its_usage(string program, string folder, string file)
+    public async Task F20_An_example_without_arguments_shows_its_usage(string program, string folder, string file)
     {
-        using var run = new Command(program, [Repository.FileAt("samples", folder, file)]);
+        using var run = new Command(program, [Repository.FileAt("clients", folder, "examples", file)], ClientPackage.Environment);
         (await run.WaitAsync(Patience)).ShouldBe(2, run.Output);
         run.Lines.ShouldHaveSingleItem().ShouldStartWith("usage: ");
     }
@@ -148,10 +148,10 @@ public sealed class FirstHourClientTests(SqliteStack stack) : IClassFixture<Sqli
     [Fact]
     public void F28_One_variable_has_the_key_everywhere()
     {
-        string[] places = ["README.md", "docs", "samples", Path.Combine("src", "Api"), Path.Combine("src", "Client")];
+        string[] places = ["README.md", "docs", "samples", "clients", Path.Combine("src", "Api"), Path.Combine("src", "Client")];
         var files = places.Select(p => Repository.FileAt(p))
             .SelectMany(p => File.Exists(p) ? [p] : Directory.EnumerateFiles(p, "*.*", SearchOption.AllDirectories))
-            .Where(f => Path.GetExtension(f) is ".cs" or ".md" or ".py" or ".mjs");
+            .Where(f => Path.GetExtension(f) is ".cs" or ".md" or ".py" or ".js" or ".mjs");
         files.Where(f => File.ReadAllText(f).Contains("TASKQUEUE_API_KEY", StringComparison.Ordinal)).ShouldBeEmpty();
         File.ReadAllText(Repository.FileAt("docs", "README.md")).ShouldContain("| name, `action` |");
     }

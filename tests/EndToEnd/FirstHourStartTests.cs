@@ -1,6 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.Extensions.Configuration;
 using Shouldly;
+using TaskQueue.Api.Hosting;
+using TaskQueue.Engine;
+using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -43,6 +47,77 @@ public sealed class FirstHourStartTests : IAsyncLifetime
         System.IO.File.Exists(File).ShouldBeFalse("nothing is touched");
     }
 
+    [Theory]
+    [InlineData("TaskQueue:Auth:ApiKeys", "set TaskQueue:Auth:ApiKeys:0:")]
+    [InlineData("TaskQueue:Auth:ApiKeys:0", "set TaskQueue:Auth:ApiKeys:0:")]
+    [InlineData("TaskQueue:Auth", "set TaskQueue:Auth:")]
+    [InlineData("TaskQueue:TrustedProxies", "set TaskQueue:TrustedProxies:0")]
+    [InlineData("Logging:LogLevel", "set Logging:LogLevel:Default")]
+    [InlineData("Logging:Console:LogLevel", "set Logging:Console:LogLevel:Default")]
+    [InlineData("TaskQueue_KeepFinished", "did you mean TaskQueue:KeepFinished (as a variable: TaskQueue__KeepFinished)?")]
+    [InlineData("TaskQueue.KeepFinished", "did you mean TaskQueue:KeepFinished")]
+    [InlineData("ConnectionStrings_TaskQueue", "as a variable: ConnectionStrings__TaskQueue")]
+    [InlineData("TaskQueue_Auth:ApiKeys:0:Key", "did you mean TaskQueue:Auth:ApiKeys:0:Key")]
+    [InlineData("ConnectionStrings:TaskQeue", "did you mean ConnectionStrings:TaskQueue?")]
+    [InlineData("TaskQeue:KeepFinished", "did you mean TaskQueue:KeepFinished?")]
+    [InlineData("Loging:LogLevel:Default", "did you mean Logging:LogLevel?")]
+    [InlineData("Kestral:Endpoints:Web:Url", "did you mean Kestrel:Endpoints?")]
+    public void F04_A_value_where_it_has_no_effect_is_refused_and_not_shown(string key, string text)
+    {
+        var refusal = Should.Throw<StartupException>(() => ConfigurationKeys.Demand(Configuration(key, "hunter2"))).Message;
+        refusal.ShouldStartWith(key[..key.IndexOfAny([':', '_', '.'])]);
+        refusal.ShouldContain(text);
+        refusal.ShouldNotContain("hunter2");
+    }
+
+    [Theory]
+    [InlineData("TASKQUEUE_PORT", "tcp://10.0.0.1:8080")]
+    [InlineData("TASKQUEUE_PORT_8080_TCP_ADDR", "10.0.0.1")]
+    [InlineData("TASKQUEUE_SERVICE_HOST", "10.0.0.1")]
+    [InlineData("TASKQUEUE_CONSOLE_SERVICE_PORT", "8080")]
+    [InlineData("TASKQUEUE_KEY", "k")]
+    [InlineData("TASKQUEUE_SERVER", "http://localhost:8080")]
+    [InlineData("_", "/usr/bin/dotnet")]
+    [InlineData("ConnectionStrings:TaskQueue_ProviderName", "System.Data.SqlClient")]
+    [InlineData("ConnectionStrings:cache", "redis:6379")]
+    [InlineData("TaskQueueApp:Name", "x")]
+    [InlineData("TaskQueueTest:Name", "x")]
+    [InlineData("Login:User", "x")]
+    [InlineData("TaskQueue:Auth:ApiKeys", "")]
+    [InlineData("Logging:LogLevel:Default", "Debug")]
+    [InlineData("Kestrel:Endpoints:Web:Url", "http://localhost:8080")]
+    public void F04_Keys_of_others_are_accepted(string key, string value) => ConfigurationKeys.Demand(Configuration(key, value));
+
+    private static IConfigurationRoot Configuration(string key, string value) =>
+        new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { [key] = value }).Build();
+
+    [Theory]
+    [InlineData("*")]
+    [InlineData("[::]")]
+    public void F12_A_port_in_use_on_IPv6_is_found(string host)
+    {
+        if (!Socket.OSSupportsIPv6)
+            return;
+        using var taken = new Socket(AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp) { DualMode = false };
+        taken.Bind(new IPEndPoint(IPAddress.IPv6Any, 0));
+        taken.Listen();
+        var url = $"http://{host}:{((IPEndPoint)taken.LocalEndPoint!).Port}";
+        Should.Throw<StartupException>(() => PortCheck.Demand(Addresses(url))).Message
+            .ShouldStartWith($"{url} cannot be used: the address is already in use by another program");
+    }
+
+    [Fact]
+    public void F12_Addresses_that_collide_are_named()
+    {
+        var port = TaskQueueProcess.FreePort();
+        Should.Throw<StartupException>(() => PortCheck.Demand(Addresses($"http://127.0.0.1:{port}", $"http://localhost:{port}"))).Message
+            .ShouldBe($"http://localhost:{port} cannot be used: http://127.0.0.1:{port} is the same address; remove one of them (--urls)");
+        PortCheck.Demand(Addresses($"http://127.0.0.1:{port}", $"http://[::1]:{port}", $"http://127.0.0.2:{port}"));
+    }
+
+    private static ListenAddresses Addresses(params string[] urls) =>
+        new([.. urls.Select(url => new ListenAddress("urls", url, null))], []);
+
     [Fact]
     public async Task F12_A_port_in_use_is_one_line_before_anything_is_touched()
     {
@@ -73,6 +148,42 @@ public sealed class FirstHourStartTests : IAsyncLifetime
         await using var next = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database, rabbitMq: null);
         (await next.TerminateAsync()).ShouldBe(0, next.Output);
     }
+
+    [Fact]
+    public async Task F13_Every_name_of_a_SQLite_file_has_the_same_lock()
+    {
+        await System.IO.File.WriteAllBytesAsync(File, []);
+        var link = Path.Combine(_folder, "link.db");
+        System.IO.File.CreateSymbolicLink(link, File);
+        using var first = new SqliteLock();
+        first.Take(Sqlite(File));
+
+        foreach (var name in new[] { link, $"file:{File}", $"file:{link}?cache=private", $"file://{File}" })
+        {
+            using var second = new SqliteLock();
+            Should.Throw<StartupException>(() => second.Take(Sqlite(name)), name).Message.ShouldContain("in use by another server");
+        }
+
+        foreach (var name in new[] { ":memory:", "file:x?mode=memory&cache=shared", "file::memory:", Path.Combine(_folder, "other.db") })
+        {
+            using var second = new SqliteLock();
+            second.Take(Sqlite(name));
+        }
+    }
+
+    [Fact]
+    public void F13_Only_a_lock_of_another_server_is_called_one()
+    {
+        System.IO.File.CreateSymbolicLink(File + ".lock", File + ".lock"); // a name that leads nowhere
+        using var taken = new SqliteLock();
+        var line = Should.Throw<StartupException>(() => taken.Take(Sqlite(File))).Message;
+        line.ShouldStartWith($"cannot use SQLite file {File}: ");
+        line.ShouldNotContain("another server");
+        StartupChecks.Hint(new IOException("EROFS", 30)).ShouldContain("read-only");
+        StartupChecks.Hint(new IOException("ENOSPC", 28)).ShouldBe("the disk is full");
+    }
+
+    private static DatabaseAddress Sqlite(string source) => DatabaseAddress.Parse($"Data Source={source}", "sqlite");
 
     [Fact]
     public async Task F15_F16_The_first_start_says_where_the_data_is_and_what_to_try_and_warns_of_nothing()
@@ -111,6 +222,17 @@ public sealed class FirstHourStartTests : IAsyncLifetime
         line.ShouldContain(File);
         line.ShouldContain("is no SQLite database");
         line.ShouldNotContain("writable");
+    }
+
+    [Fact]
+    public async Task F21_A_truncated_file_is_called_damaged()
+    {
+        await TemplateDatabases.CreateSqliteAsync(File);
+        await using (var file = new FileStream(File, FileMode.Open))
+            file.SetLength(file.Length / 2 / 4096 * 4096);
+        var line = await RefusedAsync(new());
+        line.ShouldContain(File);
+        line.ShouldContain("the file is damaged: restore a backup");
     }
 
     [Theory]

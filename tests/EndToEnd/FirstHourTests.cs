@@ -1,6 +1,10 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 using Shouldly;
+using TaskQueue.Engine.Files;
+using TaskQueue.Engine.Telemetry;
 using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -90,6 +94,8 @@ public sealed class FirstHourTests(SqliteStack stack) : IClassFixture<SqliteStac
     [InlineData("[]")]
     [InlineData("false")]
     [InlineData("1e2")]
+    [InlineData("null")]
+    [InlineData("123456789012345678901234567890.50")]
     [InlineData(null)]
     public async Task F07_Data_reaches_the_worker_byte_for_byte_from_every_source(string? data)
     {
@@ -115,8 +121,9 @@ public sealed class FirstHourTests(SqliteStack stack) : IClassFixture<SqliteStac
     [Fact]
     public async Task F07_The_queue_of_the_built_in_actions_keeps_the_payload_of_the_tutorial()
     {
-        foreach (var body in new[] { """{"action":"zzz"}""", """{"action":"zzz","data":{}}""", """{"action":"zzz","data":false}""" })
+        foreach (var data in new[] { "", ",\"data\":{}", ",\"data\":false", ",\"data\":null" })
         {
+            var body = $$"""{"action":"zzz"{{data}}}""";
             var task = await Http.TaskAsync(await Http.SubmitAsync(JsonSerializer.Deserialize<JsonElement>(body)), "completed");
             task.GetProperty("payload").GetProperty("data").GetRawText().ShouldBe("[]", body);
         }
@@ -160,6 +167,8 @@ public sealed class FirstHourTests(SqliteStack stack) : IClassFixture<SqliteStac
         var help = await CommandAsync("help", "enqueue");
         (help.ExitCode, help.Text.Contains("--dedupe-key", StringComparison.Ordinal)).ShouldBe((0, true), help.All);
         (await CommandAsync("help")).Text.ShouldContain("enqueue");
+        (await CommandAsync("help", "quues")).Refused(2, "quues", "Did you mean queues?");
+        (await CommandAsync("quarantine", "lst", "--help")).Refused(2, "lst");
     }
 
     [Fact]
@@ -168,9 +177,15 @@ public sealed class FirstHourTests(SqliteStack stack) : IClassFixture<SqliteStac
         await using var other = await TestReceiver.StartAsync();
         other.Answer = (context, _) =>
         {
-            context.Response.StatusCode = context.Request.Path == "/tasks" ? 503 : 404;
+            var (status, title) = context.Request.Path.Value switch
+            {
+                "/tasks" => (503, "Busy"),
+                "/health/live" => (200, "OK"),
+                _ => (404, "Not Found"),
+            };
+            context.Response.StatusCode = status;
             context.Response.ContentType = "application/json";
-            return context.Response.WriteAsync($$"""{"title":"{{(context.Response.StatusCode == 404 ? "Not Found" : "Busy")}}"}""");
+            return context.Response.WriteAsync($$"""{"title":"{{title}}"}""");
         };
         var server = new Uri(other.Url);
         (await CommandRun.OfAsync(server, ["queues"])).Refused(1, "another program", other.Url);
@@ -263,6 +278,26 @@ public sealed class FirstHourFullDiskTests
         ((int)refused.ShouldNotBeNull().StatusCode).ShouldBe(503, server.Output);
         refused.Headers.RetryAfter.ShouldNotBeNull();
         (await ReadyAsync(http, 503)).ShouldBeTrue(server.Output);
+
+        // The rest of the log fills; then only a write can tell that it is full.
+        refused = null;
+        body = """{"action":"a","queue":"q"}""";
+        for (var i = 0; i < 2000 && refused is null; i++)
+        {
+            using var content = new StringContent(body);
+            var reply = await http.PostAsync("/tasks", content);
+            if (!reply.IsSuccessStatusCode)
+                refused = reply;
+        }
+
+        ((int)refused.ShouldNotBeNull().StatusCode).ShouldBe(503, server.Output);
+        await Eventually.UntilAsync(async () =>
+        {
+            var ready = await http.ReadAsync("/health/ready");
+            ready.Status.ShouldBe(503, ready.Text);
+            return ready.Text.Contains("cannot be written", StringComparison.Ordinal);
+        }, TimeSpan.FromSeconds(30), "a write is tried");
+        server.Lines.ShouldAllBe(l => !l.Contains("answers again", StringComparison.Ordinal));
         server.Lines.Count(l => l.Contains("database does not answer as it should", StringComparison.Ordinal)).ShouldBe(1, server.Output);
     }
 
@@ -276,5 +311,69 @@ public sealed class FirstHourFullDiskTests
         {
             return false;
         }
+    }
+}
+
+/// <summary>A folder of files on a disk that is full.</summary>
+public sealed class FirstHourFullFilesTests
+{
+    [Fact]
+    public async Task F09_A_full_disk_of_files_is_no_outage_of_the_database()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        await using var host = await TestHost.StartAsync(database.ConnectionString,
+            services: services => services.AddSingleton<IFileContents>(new FullDisk()));
+
+        using var content = new MultipartFormDataContent
+        {
+            { new StringContent("batch"), "purpose" }, { new ByteArrayContent("{}"u8.ToArray()), "file", "a.jsonl" },
+        };
+        using var reply = await host.Http.PostAsync("/v1/files", content);
+        var text = await reply.Content.ReadAsStringAsync();
+        ((int)reply.StatusCode).ShouldBe(503, text);
+        text.ShouldContain("the file store is unavailable");
+        text.ShouldNotContain("database");
+        host.Services.GetRequiredService<DependencyHealth>().Database.IsOn.ShouldBeFalse();
+        (await host.Http.ReadAsync("/health/ready")).Status.ShouldBe(200);
+    }
+
+    private sealed class FullDisk : IFileContents
+    {
+        public Stream OpenWrite(string id) => new FileStream("/dev/full", FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
+
+        public Stream OpenRead(FileRecord file) => throw new FileNotFoundException(file.Id);
+
+        public Task DeleteAsync(string id) => Task.CompletedTask;
+
+        public IEnumerable<string> Before(DateTime time) => [];
+    }
+}
+
+/// <summary>A process without the role api.</summary>
+public sealed class FirstHourRoleTests
+{
+    [Fact]
+    public async Task F09_F17_F19_A_scheduler_says_what_it_is_and_is_unready_while_PostgreSQL_is_full()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
+        var rabbitMq = await TestServers.CreateVirtualHostAsync();
+        await using (var host = await TestHost.StartAsync(database.ConnectionString, rabbitMq, roles: "scheduler"))
+        {
+            var about = (await host.Http.ReadAsync("/")).Json;
+            about.Text("service")!.ShouldStartWith("TaskQueue");
+            about.GetProperty("roles").EnumerateArray().Select(r => r.GetString()).ShouldBe(["scheduler"]);
+            (await CommandRun.OfAsync(host.Http.BaseAddress!, ["queues"])).Refused(1, "without the role api", "scheduler");
+
+            var health = host.Services.GetRequiredService<DependencyHealth>();
+            health.TryHandle(new PostgresException("too slow", "ERROR", "ERROR", PostgresErrorCodes.QueryCanceled)).ShouldBeTrue();
+            (await host.Http.ReadAsync("/health/ready")).Status.ShouldBe(200, "one slow statement");
+            health.TryHandle(new PostgresException("disk full", "ERROR", "ERROR", PostgresErrorCodes.DiskFull)).ShouldBeTrue();
+            var full = await host.Http.ReadAsync("/health/ready");
+            (full.Status, full.Text.Contains("refused to write", StringComparison.Ordinal)).ShouldBe((503, true), full.Text);
+            await Eventually.UntilAsync(async () => (await host.Http.ReadAsync("/health/ready")).Status == 200, TimeSpan.FromSeconds(30),
+                "a blip ends");
+        }
+
+        await TestServers.DeleteVirtualHostAsync(rabbitMq);
     }
 }

@@ -26,6 +26,13 @@ internal sealed record MisspelledSubmit(IReadOnlyList<MisspelledTask> Tasks);
 
 internal sealed record MisspelledTask(Guid Id, string Queue, string Payload, string ScheduleAt);
 
+/// <summary>A submission with arbitrary members.</summary>
+[MessageUrn("TaskQueue.Contracts:SubmitTasks")]
+internal sealed record LooseSubmit
+{
+    public object? Tasks { get; init; }
+}
+
 /// <summary>A report with arbitrary members.</summary>
 [MessageUrn("TaskQueue.Contracts:ReportTasks")]
 internal sealed record LooseReport

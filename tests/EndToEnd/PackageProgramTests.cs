@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Microsoft.EntityFrameworkCore;
 using Shouldly;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -33,10 +34,42 @@ public sealed partial class PackageProgramTests(ServersStack stack) : IClassFixt
         (await PackagePrograms.RabbitMqAsync(new Uri(stack.RabbitMq!), _queue).WaitAsync(Patience)).ShouldContain("""{"name":"Ann"}""");
     }
 
+    [Fact]
+    public async Task The_program_of_the_outbox_saves_an_order_and_its_task()
+    {
+        var file = Path.Combine(Path.GetTempPath(), $"taskqueue-outbox-{Guid.NewGuid():N}.db");
+        var database = $"Data Source={file};Pooling=False";
+        try
+        {
+            await using (var db = new ShopDb(new DbContextOptionsBuilder<ShopDb>().UseSqlite(database).Options))
+                await db.Database.EnsureCreatedAsync();
+
+            var id = await PackagePrograms.OutboxAsync(stack.Http.BaseAddress!, _queue, database).WaitAsync(Patience);
+
+            var task = (await stack.Http.ClaimAsync(_queue)).ShouldHaveSingleItem();
+            (task.Id(), task.Text("name")).ShouldBe((id, "ship"));
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Fact]
+    public async Task The_program_for_Hangfire_runs_its_job() =>
+        (await PackagePrograms.HangfireAsync(stack.Http.BaseAddress!, _queue).WaitAsync(Patience)).ShouldBe("Hello, Ann");
+
+    [Fact]
+    public async Task The_program_of_the_test_host_gets_its_greeting_a_day_later() =>
+        (await PackagePrograms.TestingAsync().WaitAsync(Patience)).ShouldBe(new Greeting("Hello, Ann"));
+
     [Theory]
     [InlineData("Contracts")]
     [InlineData("Client")]
     [InlineData("Client.RabbitMq")]
+    [InlineData("Client.EntityFrameworkCore")]
+    [InlineData("Client.Hangfire")]
+    [InlineData("Client.Testing")]
     public void A_README_shows_only_programs_that_these_tests_run(string project)
     {
         var compiled = Flat(File.ReadAllText(Repository.FileAt("tests", "EndToEnd", "PackagePrograms.cs")));

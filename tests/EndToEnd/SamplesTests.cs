@@ -1,23 +1,21 @@
-using System.Runtime.InteropServices;
 using Shouldly;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The sample workers, as separate programs against a server.</summary>
+/// <summary>The samples, and the examples of the packages for other languages, as separate programs against a server.</summary>
 public sealed class SamplesTests(SqliteStack stack) : IClassFixture<SqliteStack>
 {
-    private const int SigTerm = 15;
     private readonly string _queue = $"s{Guid.NewGuid():N}";
 
     private HttpClient Http => stack.Http;
 
     [Fact]
-    public Task The_worker_in_Python_works() => WorksAsync("python3", Repository.FileAt("samples", "python", "worker.py"));
+    public Task The_worker_in_Python_works() => WorksAsync("python3", ClientPackage.Python("examples", "worker.py"));
 
     [Fact]
-    public Task The_worker_in_JavaScript_works() => WorksAsync("node", Repository.FileAt("samples", "javascript", "worker.mjs"));
+    public Task The_worker_in_JavaScript_works() => WorksAsync("node", ClientPackage.JavaScript("examples", "worker.mjs"));
 
     [Fact]
     public Task The_worker_in_CSharp_works() =>
@@ -42,20 +40,16 @@ public sealed class SamplesTests(SqliteStack stack) : IClassFixture<SqliteStack>
     /// <summary>It runs tasks, has failed ones retried, and exits cleanly.</summary>
     private async Task WorksAsync(string program, string file)
     {
-        using var worker = new Command(program, [file, Http.BaseAddress!.ToString(), _queue]);
+        using var worker = new Command(program, [file, Http.BaseAddress!.ToString(), _queue], ClientPackage.Environment);
         var good = await SubmitAsync(new { text = "héllo" });
         var bad = await SubmitAsync(new { text = 7 });
 
         (await Http.TaskAsync(good, "completed")).GetProperty("result").Text("output").ShouldBe("HÉLLO");
         (await Http.TaskAsync(bad, "failed")).Text("error").ShouldNotBeNullOrEmpty();
 
-        SendSignal(worker.Id, SigTerm).ShouldBe(0);
+        worker.Terminate();
         (await worker.WaitAsync(TestHttp.Patience)).ShouldBe(0, worker.Output);
     }
 
     private Task<Guid> SubmitAsync(object data) => Http.SubmitAsync(new { action = "upper", data, queue = _queue, max_attempts = 1 });
-
-    [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern int SendSignal(int processId, int signal);
 }

@@ -148,8 +148,8 @@ public sealed class BulkOperationChangeTests
     {
         await using var database = await TestDatabase.CreateAsync(provider);
         await using var engine = new TestEngine(database.Address);
-        var failed = New(change: t => (t.State, t.FinishedAt, t.Attempt, t.AttemptsLeft, t.DedupeKey, t.Tags) =
-            (TaskStates.Failed, T0, 3, 0, "d", "a"));
+        var failed = New(change: t => (t.State, t.FinishedAt, t.Attempt, t.AttemptsLeft, t.DedupeKey, t.Tags, t.Progress) =
+            (TaskStates.Failed, T0, 3, 0, "d", "a", "[1]"));
         var cancelled = New(change: t => (t.State, t.FinishedAt) = (TaskStates.Cancelled, T0));
         await engine.Store.GivenAsync(database, [failed, cancelled]);
         var change = new TaskChange { Target = Other, Payload = payload => $"[{payload}]" };
@@ -160,6 +160,7 @@ public sealed class BulkOperationChangeTests
 
         var again = await database.GetAsync(failed.CorrelationId);
         (again.State, again.Queue, again.Payload, again.AttemptsLeft, again.DueAt).ShouldBe((TaskStates.Pending, "other", "[{}]", 3, Now));
+        again.Progress.ShouldBeNull("it says how far the work on the old payload was");
         // Both at once: it goes back, and ends there.
         var back = new ChangeTask(failed.CorrelationId, Now, new TaskChange
         {

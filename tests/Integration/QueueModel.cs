@@ -68,7 +68,7 @@ internal sealed partial class QueueModel
         if (holder.State == TaskStates.Running)
             return new SubmitResult(holder.CorrelationId, SubmitStatus.Running, holder);
         if (overwrite.HasFlag(OverwriteFields.Payload))
-            holder.Payload = task.Payload;
+            (holder.Payload, holder.Progress) = (task.Payload, null);
         if (overwrite.HasFlag(OverwriteFields.ScheduledAt))
             holder.DueAt = task.DueAt;
         if (overwrite.HasFlag(OverwriteFields.ExpiresAt))

@@ -72,6 +72,20 @@ public abstract partial class TaskStoreConformance
         (await session.LoadAsync([holder.CorrelationId]))[holder.CorrelationId].Octets.ShouldBe(expected + 2);
     }
 
+    [Theory]
+    [InlineData(OverwriteFields.ScheduledAt, "[1]")]
+    [InlineData(OverwriteFields.Payload, null)]
+    public async Task The_progress_of_an_attempt_ends_with_the_payload_that_it_belongs_to(OverwriteFields overwrite, string? expected)
+    {
+        var failed = New("q", t => (t.State, t.Attempt, t.DedupeKey, t.Progress) = (TaskStates.Retrying, 1, "k", "[1]"));
+        await Store.InsertAsync([new NewTask(failed)]);
+
+        await Store.InsertAsync([new NewTask(New("q", t => (t.DedupeKey, t.Payload) = ("k", "[2]")), overwrite)]);
+
+        var claimed = (await Store.ClaimAsync(Request(1, "q"), ClaimRules.None, Later)).ShouldHaveSingleItem();
+        (claimed.CorrelationId, claimed.Progress).ShouldBe((failed.CorrelationId, expected));
+    }
+
     [Fact]
     public async Task A_task_allowed_by_the_rate_limit_but_too_large_takes_no_token()
     {

@@ -154,7 +154,7 @@ public abstract partial class TaskStoreConformance
         task.ClaimedBy = null;
         (task.LeaseUntil, task.StartedAt) = (Later.AddMilliseconds(1500), Later);
         claimed.Describe(NotDelivered).ShouldBe(task.Describe(NotDelivered));
-        (claimed.Error, claimed.Progress).ShouldBe((null, null));
+        (claimed.Error, claimed.Progress).ShouldBe((null, "[1]"));
         (await Database.GetAsync(task.CorrelationId)).Describe().ShouldBe(task.Describe());
         var started = (await Database.EventsOfAsync(task.CorrelationId))[1];
         (started.Type, started.Queue, started.Tier, started.Attempt, started.Worker)

@@ -1,11 +1,13 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 
 namespace TaskQueue.Tests.Servers;
 
 /// <summary>Another operating system process, with its output so far.</summary>
 internal sealed class Command : IDisposable
 {
+    private const int SigTerm = 15;
     private readonly Process process;
     private readonly ConcurrentQueue<string> lines = new();
     private readonly ConcurrentQueue<string> results = new();
@@ -76,6 +78,15 @@ internal sealed class Command : IDisposable
         }
     }
 
+    /// <summary>SIGTERM: the process is asked to stop.</summary>
+    public void Terminate()
+    {
+        if (SendSignal(process.Id, SigTerm) != 0)
+        {
+            throw new InvalidOperationException($"{process.StartInfo.FileName} is no longer running:\n{Output}");
+        }
+    }
+
     /// <summary>SIGKILL: the process has no chance to clean up.</summary>
     public void Kill()
     {
@@ -101,4 +112,8 @@ internal sealed class Command : IDisposable
             stream.Enqueue(line.Data);
         }
     }
+
+    [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int SendSignal(int processId, int signal);
 }

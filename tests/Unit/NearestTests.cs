@@ -22,6 +22,13 @@ public sealed class NearestTests
     public void The_nearest_known_word_is_found(string word, string? nearest) => Nearest.Of(word, Known).ShouldBe(nearest);
 
     [Fact]
+    public void Fewer_letters_may_differ_if_the_caller_says_so()
+    {
+        Nearest.Of("TaskQueueApp", ["TaskQueue"]).ShouldBe("TaskQueue");
+        Nearest.Of("TaskQueueApp", ["TaskQueue"], most: 2).ShouldBeNull();
+    }
+
+    [Fact]
     public void A_long_word_is_not_compared() => Nearest.Of(new string('a', 100_000), Known).ShouldBeNull();
 
     [Theory]

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Xml.Linq;
 using Shouldly;
 using TaskQueue.Client;
 using TaskQueue.Contracts;
@@ -15,6 +16,7 @@ public sealed class PackageDependencyTests
     [Theory]
     [InlineData("Contracts")]
     [InlineData("Client")]
+    [InlineData("Client.EntityFrameworkCore")]
     public void No_transitive_package_is_a_bus(string project)
     {
         var packages = ClosureOf(project);
@@ -31,6 +33,26 @@ public sealed class PackageDependencyTests
         new[] { typeof(TaskQueueClient).Assembly, typeof(TaskId).Assembly }.SelectMany(a => a.GetReferencedAssemblies())
             .Select(a => a.Name!)
             .ShouldAllBe(name => !Bus.Any(b => name.StartsWith(b, StringComparison.OrdinalIgnoreCase)));
+
+    [Fact]
+    public void The_test_host_names_every_package_of_the_server_that_it_contains()
+    {
+        var named = PackagesOf(Repository.FileAt("src", "Client.Testing", "Client.Testing.csproj")).ToList();
+
+        // What begins with Microsoft.Extensions. is a part of ASP.NET Core.
+        ProjectsOf(Repository.FileAt("src", "Api", "Api.csproj")).Distinct().SelectMany(PackagesOf)
+            .Where(p => !p.StartsWith("Microsoft.Extensions.", StringComparison.Ordinal)).Distinct().Order()
+            .ShouldBe(named.Order());
+    }
+
+    private static IEnumerable<string> PackagesOf(string project) =>
+        XDocument.Load(project).Descendants("PackageReference").Where(r => r.Attribute("PrivateAssets") is null)
+            .Select(r => r.Attribute("Include")!.Value);
+
+    private static IEnumerable<string> ProjectsOf(string project) =>
+        XDocument.Load(project).Descendants("ProjectReference")
+            .Select(r => Path.GetFullPath(r.Attribute("Include")!.Value, Path.GetDirectoryName(project)!)).SelectMany(ProjectsOf)
+            .Prepend(project);
 
     /// <summary>The lock file names every direct and transitive package.</summary>
     private static List<string> ClosureOf(string project)

@@ -137,16 +137,39 @@ public sealed class WorkerRuntimeTests : IDisposable
         var item = Item(0);
         var first = inFlight.Take(item);
         inFlight.Take(item).ShouldBeSameAs(first);
+        await Eventually.UntilAsync(() => Task.FromResult(first.BeganAt is not null), Patience, "the older one has begun");
         var second = inFlight.Take(item with { Attempt = 2 });
 
         first.IsLost.ShouldBeTrue();
         inFlight.Find(item.Id).ShouldBeSameAs(second);
-        inFlight.Room.ShouldBe(3);
+        inFlight.Room.ShouldBe(2, "the handler of the older one has its slot until it returns");
         goOn.SetResult();
         await _stopping.CancelAsync();
         await run.WaitAsync(Patience);
         transport.Reported.ShouldBe([second]);
         inFlight.Room.ShouldBe(4);
+    }
+
+    [Fact]
+    public async Task A_checkpoint_that_is_refused_fails_alone_and_every_lease_is_renewed()
+    {
+        var goOn = new TaskCompletionSource();
+        var transport = new Transport { Invalid = "[[1]]" };
+        var run = Run(transport, new WorkerRuntimeOptions(3, 0), async _ =>
+        {
+            await goOn.Task;
+            return TaskOutcome.Completed();
+        });
+        var attempts = (await transport.Fetching.WaitAsync(Patience)).Take(3, Lease);
+
+        Task[] saves = [attempts[0].SaveProgress("1"), attempts[1].SaveProgress("[[1]]"), attempts[2].SaveProgress("2")];
+
+        (await Should.ThrowAsync<TaskQueueException>(() => saves[1].WaitAsync(Patience))).Status.ShouldBe(400);
+        await Task.WhenAll(saves[0], saves[2]).WaitAsync(Patience);
+        transport.Heard.ShouldContain(h => h.Attempt == attempts[1] && h.Progress == null, "its lease is renewed without it");
+        goOn.SetResult();
+        await _stopping.CancelAsync();
+        await run.WaitAsync(Patience);
     }
 
     private static WorkItem Item(int tier) => new(Guid.NewGuid(), 1, "q", tier, "a", "{}", Lease);
@@ -185,7 +208,19 @@ public sealed class WorkerRuntimeTests : IDisposable
 
         public bool HasLease(Attempt attempt) => true;
 
-        public Task HeartbeatAsync(IReadOnlyList<Heartbeat> heartbeats, CancellationToken cancellationToken) => Task.CompletedTask;
+        /// <summary>Progress for which a whole request is refused.</summary>
+        public string? Invalid { get; init; }
+
+        public ConcurrentQueue<Heartbeat> Heard { get; } = new();
+
+        public Task HeartbeatAsync(IReadOnlyList<Heartbeat> heartbeats, CancellationToken cancellationToken)
+        {
+            if (Invalid is { } invalid && heartbeats.Any(h => h.Progress == invalid))
+                throw new TaskQueueException("progress is invalid", 400, "invalid_request");
+            foreach (var heartbeat in heartbeats)
+                Heard.Enqueue(heartbeat);
+            return Task.CompletedTask;
+        }
 
         public async Task<IReadOnlyList<Attempt>> ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancellationToken)
         {

@@ -44,7 +44,8 @@ public sealed record AgentRefused(AgentRefusal Detail);
 internal sealed partial class AgentJson : JsonSerializerContext
 {
     /// <summary>The context with <see cref="JsonStyle"/>'s options.</summary>
-    public static AgentJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
+    public static AgentJson Instance { get; } =
+        new(new JsonSerializerOptions(JsonStyle.Options) { AllowDuplicateProperties = true });
 }
 
 /// <summary>Maps tasks to the API's format.</summary>

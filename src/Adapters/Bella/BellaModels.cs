@@ -139,5 +139,9 @@ internal sealed partial class BellaJson : JsonSerializerContext
 {
     /// <summary>The context with this API's options: nulls are omitted.</summary>
     public static BellaJson Instance { get; } =
-        new(new JsonSerializerOptions(JsonStyle.Options) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull });
+        new(new JsonSerializerOptions(JsonStyle.Options)
+        {
+            AllowDuplicateProperties = true,
+            DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        });
 }

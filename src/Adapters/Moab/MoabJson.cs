@@ -36,5 +36,9 @@ namespace TaskQueue.Adapters.Moab;
 internal sealed partial class MoabJson : JsonSerializerContext
 {
     /// <summary>The context with this API's options: zeros, empty texts and nulls are written, integers are read exactly.</summary>
-    public static MoabJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options) { Converters = { new MoabIntegers() } });
+    public static MoabJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options)
+    {
+        AllowDuplicateProperties = true,
+        Converters = { new MoabIntegers() },
+    });
 }

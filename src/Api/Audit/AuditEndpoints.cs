@@ -6,6 +6,7 @@ using TaskQueue.Http.Answers;
 using TaskQueue.Http.Auth;
 using TaskQueue.Http.Errors;
 using TaskQueue.Http.Json;
+using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Audit;
 
@@ -29,6 +30,8 @@ internal static class AuditEndpoints
 
     private static async Task<IResult> ListAsync(HttpContext context, IAuditStore audit)
     {
+        PageQuery.DemandKnown(
+            context.Request, "actor", "tenant", "action", "target", "result", "address", "from", "to", "limit", "after");
         var query = context.Request.Query;
         var limit = Text("limit") is { } number ? Number(number, "limit", MaxPage) : DefaultPage;
         var after = Text("after") is { } next ? Number(next, "after", long.MaxValue) : (long?)null;

@@ -16,6 +16,8 @@ internal static class EntryPoint
     };
     private static readonly Option<string?> Urls = new("--urls") { Description = "Listen addresses. Default: http://localhost:8080." };
 
+    private const string Help = "--help";
+
     /// <summary>How long a command may continue after Ctrl-C.</summary>
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(5);
 
@@ -37,12 +39,14 @@ internal static class EntryPoint
         foreach (var command in commands)
             root.Add(command);
 
-        // An argument starting with @ is data, not a response file.
-        var result = root.Parse(args is ["help", .. var about] ? [.. about, "--help"] : args,
-            new ParserConfiguration { ResponseFileTokenReplacer = null });
-        if (result.Errors.Count > 0 && !args.Contains("--help", StringComparer.Ordinal))
+        string[] words = args is ["help", .. var about] ? [.. about, Help] : args;
+        var result = Parse(root, words);
+        var isHelp = words.Contains(Help, StringComparer.Ordinal);
+        // Help needs no arguments, but an unknown command has none.
+        var refused = !isHelp ? result : result.UnmatchedTokens.Count > 0 ? Parse(root, [.. words.Where(w => w != Help)]) : null;
+        if (refused is { Errors.Count: > 0 })
         {
-            await Console.Error.WriteLineAsync($"taskqueue: {Suggestion.Explain(result)}");
+            await Console.Error.WriteLineAsync($"taskqueue: {Suggestion.Explain(refused)}");
             return ExitCode.Usage;
         }
 
@@ -51,6 +55,10 @@ internal static class EntryPoint
             || commands.Any(c => c.Subcommands.Contains(result.CommandResult.Command));
         return await result.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = isClient ? Farewell : null });
     }
+
+    /// <summary>An argument starting with @ is data, not a response file.</summary>
+    private static ParseResult Parse(RootCommand root, IReadOnlyList<string> words) =>
+        root.Parse(words, new ParserConfiguration { ResponseFileTokenReplacer = null });
 
     private static Command[] ClientCommands() =>
     [

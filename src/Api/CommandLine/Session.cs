@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using TaskQueue.Api.Hosting;
 using TaskQueue.Client;
 
 namespace TaskQueue.Api.CommandLine;
@@ -76,24 +77,35 @@ internal sealed class Session : IAsyncDisposable
             _ => fault.Message,
         };
 
-    /// <summary>Explains a 404 of a process that does not know the route at all: by what answers there.</summary>
+    /// <summary>Explains a 404 of a process that does not know the route at all: by what it says that it is.</summary>
     private async Task<string> ExplainAsync(TaskQueueException fault, CancellationToken cancellationToken)
     {
         if (fault is not { Status: 404, Message: UnknownRoute })
             return Explain(fault);
+        string[]? roles;
         try
         {
-            await Client.CallAsync(HttpMethod.Get, "/health/live", null, cancellationToken);
+            roles = RolesOf(await Client.CallAsync(HttpMethod.Get, "/", null, cancellationToken));
         }
-        catch (TaskQueueException other) when (other.Status != (int)System.Net.HttpStatusCode.ServiceUnavailable)
+        catch (TaskQueueException)
         {
-            return $"another program than TaskQueue answers at {_address}: {fault.Message}; set the server's address with --server or "
-                + "TASKQUEUE_SERVER";
+            roles = null;
         }
 
-        return $"a TaskQueue process without the role api answers at {_address}, such as a scheduler; set --server or TASKQUEUE_SERVER "
-            + "to one with the role api";
+        return roles is null ? $"another program than TaskQueue answers at {_address}, or it is the address of TaskQueue:Operations:Urls: "
+                + $"{fault.Message}; set the server's address with --server or TASKQUEUE_SERVER"
+            : roles.Contains("api") ? $"the TaskQueue server at {_address} does not know this request: it has another version"
+            : $"a TaskQueue process without the role api answers at {_address} (it has: {string.Join(", ", roles)}); set --server or "
+                + "TASKQUEUE_SERVER to one with the role api";
     }
+
+    /// <summary>The roles of a TaskQueue process by its answer to <c>GET /</c>; null for other programs.</summary>
+    private static string[]? RolesOf(JsonElement? answer) =>
+        answer is { ValueKind: JsonValueKind.Object } about
+            && about.TryGetProperty("service", out var service) && service.ValueKind == JsonValueKind.String
+            && service.GetString()!.StartsWith(RootPage.Name, StringComparison.Ordinal)
+            && about.TryGetProperty("roles", out var roles) && roles.ValueKind == JsonValueKind.Array
+            ? [.. roles.EnumerateArray().Where(role => role.ValueKind == JsonValueKind.String).Select(role => role.GetString()!)] : null;
 
     private static async Task<int> RunAsync(ParseResult parsed, Func<Session, ParseResult, CancellationToken, Task<int>> run,
         CancellationToken cancellationToken)

@@ -11,6 +11,7 @@ using TaskQueue.Engine.Tasks;
 using TaskQueue.Http.Answers;
 using TaskQueue.Http.Auth;
 using TaskQueue.Http.Errors;
+using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Events;
 
@@ -33,6 +34,7 @@ internal static class EventEndpoints
     private static async Task<IResult> ListenAsync(HttpContext context, EventFeed stream, StreamQuota streams, ITaskQueries queries,
         Redaction redaction, Drain drain, TimeProvider time)
     {
+        PageQuery.DemandKnown(context.Request, "queue");
         var queues = Queues(context.Request.Query["queue"]);
         foreach (var queue in queues ?? [])
             context.Demand(queue);

@@ -33,12 +33,15 @@ using TaskQueue.WebConsole;
 namespace TaskQueue.Api.Hosting;
 
 /// <summary>
-/// The configuration keys that this program reads. Any other key below <c>TaskQueue</c> or <c>ConnectionStrings</c> stops the start: a
-/// misspelled one would silently leave a setting at its default, for example authentication.
+/// The configuration keys that this program reads. Any other key below <c>TaskQueue</c> stops the start, and so does a misspelled one
+/// elsewhere: it would silently leave a setting at its default, for example authentication.
 /// </summary>
 internal static class ConfigurationKeys
 {
-    private const string Root = "TaskQueue", Connections = "ConnectionStrings";
+    private const string Root = "TaskQueue", Connections = "ConnectionStrings", Logging = "Logging", Kestrel = "Kestrel";
+
+    /// <summary>Ends a key that Azure adds to a connection string.</summary>
+    private const string ProviderName = "_ProviderName";
 
     /// <summary>Keys named in one message.</summary>
     private const int MaxShown = 5;
@@ -76,7 +79,11 @@ internal static class ConfigurationKeys
     /// <exception cref="StartupException">There are some.</exception>
     public static void Demand(IConfiguration configuration)
     {
-        string[] problems = [.. Strangers(configuration).Concat(Unknown(configuration)).Concat(LogLevels(configuration))];
+        string[] problems =
+        [
+            .. Strangers(configuration), .. Flat(configuration), .. Unknown(configuration.GetSection(Root), Known.Find(Root)!),
+            .. UnknownConnections(configuration), .. LogLevels(configuration),
+        ];
         if (problems.Length > 0)
             throw new StartupException(string.Join("; ", problems.Take(MaxShown))
                 + (problems.Length > MaxShown ? $"; and {problems.Length - MaxShown} more" : ""));
@@ -85,11 +92,25 @@ internal static class ConfigurationKeys
     /// <summary>The section of a class of options, by its name.</summary>
     public static string? SectionOf(string type) => Sections.FirstOrDefault(s => s.Type.Name == type).Section;
 
-    private static IEnumerable<string> Unknown(IConfiguration configuration) =>
-        new[] { Root, Connections }.SelectMany(root => Unknown(configuration.GetSection(root), Known.Find(root)!));
-
     private static IEnumerable<string> Unknown(IConfigurationSection section, Node known) =>
-        section.GetChildren().SelectMany(child => known.Find(child.Key) is { } below ? Unknown(child, below) : [Problem(child, known)]);
+        section.GetChildren().SelectMany(child => known.Find(child.Key) is not { } below ? [Problem(child, known)]
+            : below.Example is { } example && IsScalar(child) ? [Scalar(child, example)] : Unknown(child, below));
+
+    /// <summary>Other programs' connection strings may be there too.</summary>
+    private static IEnumerable<string> UnknownConnections(IConfiguration configuration)
+    {
+        var known = Known.Find(Connections)!;
+        return configuration.GetSection(Connections).GetChildren()
+            .Where(child => !child.Key.EndsWith(ProviderName, StringComparison.OrdinalIgnoreCase) && known.Find(child.Key) is null
+                && Nearest.Of(child.Key, known.Names) is not null)
+            .Select(child => Problem(child, known));
+    }
+
+    private static bool IsScalar(IConfigurationSection section) => !section.GetChildren().Any() && section.Value is { Length: > 0 };
+
+    /// <summary>The value may be a secret.</summary>
+    private static string Scalar(IConfigurationSection section, string example) =>
+        $"{section.Path} has a value, but its settings are below it; set {section.Path}:{example}";
 
     private static string Problem(IConfigurationSection key, Node siblings)
     {
@@ -103,17 +124,34 @@ internal static class ConfigurationKeys
     /// <summary>Sections whose name is nearly that of a known one; all others may belong to somebody else.</summary>
     private static IEnumerable<string> Strangers(IConfiguration configuration) =>
         from section in configuration.GetChildren()
-        where Known.Find(section.Key) is null && Nearest.Of(section.Key, Known.Names) is not null && section.GetChildren().Any()
+        where section.GetChildren().Any() && SectionNear(section.Key) is not null
         select $"{section.GetChildren().First().Path} is not a setting; did you mean "
-            + $"{Nearest.Of(section.Key, Known.Names)}:{section.GetChildren().First().Key}?";
+            + $"{SectionNear(section.Key)}:{section.GetChildren().First().Key}?";
+
+    /// <summary>The known section that is meant; null if the name is right, or resembles none.</summary>
+    private static string? SectionNear(string name) =>
+        new[] { Root, Connections, Logging, Kestrel }.Contains(name, StringComparer.OrdinalIgnoreCase) ? null
+            : Nearest.Of(name, [Root, Connections], most: 2) ?? Nearest.Of(name, [Logging, Kestrel], most: 1);
+
+    /// <summary>Variables with one underscore or a dot in place of two; Kubernetes' TASKQUEUE_PORT names no setting.</summary>
+    private static IEnumerable<string> Flat(IConfiguration configuration) =>
+        from section in configuration.GetChildren()
+        where section.Key.AsSpan().ContainsAny('_', '.')
+        from key in section.AsEnumerable()
+        where key.Value is { Length: > 0 }
+        let path = string.Join(':', key.Key.Split(['_', '.', ':'], StringSplitOptions.RemoveEmptyEntries))
+        where Known.Knows(path)
+        select $"{key.Key} is not a setting; did you mean {path} (as a variable: {path.Replace(":", "__", StringComparison.Ordinal)})?";
 
     private static IEnumerable<string> LogLevels(IConfiguration configuration)
     {
-        var logging = configuration.GetSection("Logging");
-        return logging.GetChildren().Select(provider => provider.GetSection("LogLevel")).Prepend(logging.GetSection("LogLevel"))
-            .SelectMany(levels => levels.GetChildren())
-            .Where(level => level.Value is { Length: > 0 } word && !Enum.TryParse<LogLevel>(word, ignoreCase: true, out _))
-            .Select(level => $"{level.Path} is '{level.Value}'; it must be {string.Join(", ", Enum.GetNames<LogLevel>())}");
+        var logging = configuration.GetSection(Logging);
+        var levels = logging.GetChildren().Select(provider => provider.GetSection("LogLevel")).Prepend(logging.GetSection("LogLevel"))
+            .DistinctBy(section => section.Path, StringComparer.OrdinalIgnoreCase).ToList();
+        return levels.Where(IsScalar).Select(section => Scalar(section, "Default"))
+            .Concat(levels.SelectMany(section => section.GetChildren())
+                .Where(level => level.Value is { Length: > 0 } word && !Enum.TryParse<LogLevel>(word, ignoreCase: true, out _))
+                .Select(level => $"{level.Path} is '{level.Value}'; it must be {string.Join(", ", Enum.GetNames<LogLevel>())}"));
     }
 
     private static Node Build()
@@ -160,6 +198,10 @@ internal static class ConfigurationKeys
 
         public IEnumerable<string> Names => _below.Keys;
 
+        /// <summary>A key below this one, with those below it; null if there are none.</summary>
+        public string? Example => (Item is { } item ? (Name: "0", Node: item) : _below.Select(b => (Name: b.Key, Node: b.Value))
+            .FirstOrDefault()) is { Name: { } name, Node: { } node } ? node.Example is { } rest ? $"{name}:{rest}" : name : null;
+
         public Node? Find(string name) => _below.GetValueOrDefault(name) ?? Item;
 
         public Node Add(string path)
@@ -174,6 +216,11 @@ internal static class ConfigurationKeys
 
             return node;
         }
+
+        /// <summary>Whether there is a key with a path of two parts or more; items have numbers.</summary>
+        public bool Knows(string path) =>
+            path.Split(':') is { Length: > 1 } parts && parts.Aggregate((Node?)this, (node, name) => node?._below.GetValueOrDefault(name)
+                ?? (name.All(char.IsAsciiDigit) ? node?.Item : null)) is not null;
 
         /// <summary>Where a name is known.</summary>
         public IEnumerable<string> PathsOf(string name, string prefix = "") =>

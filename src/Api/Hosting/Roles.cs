@@ -24,6 +24,11 @@ internal static class RoleList
             : words.Aggregate(default(Roles), (roles, word) => roles | Parse1(word));
     }
 
+    /// <summary>The words of roles.</summary>
+    public static IEnumerable<string> Words(Roles roles) =>
+        new[] { (Role: Roles.Api, Word: "api"), (Role: Roles.Scheduler, Word: "scheduler"), (Role: Roles.Consumers, Word: "consumers") }
+            .Where(known => roles.HasFlag(known.Role)).Select(known => known.Word);
+
     private static Roles Parse1(string word) =>
         word.ToLowerInvariant() switch
         {

@@ -3,27 +3,33 @@ using TaskQueue.Http.Json;
 
 namespace TaskQueue.Api.Hosting;
 
-/// <summary><c>/</c>: leads browsers to the console, and says what this is to all others, with links.</summary>
+/// <summary>
+/// <c>/</c>: leads browsers to the console, and says what this is to all others, with links. Every role answers it, so that a command
+/// sent to the wrong process can say so.
+/// </summary>
 internal static class RootPage
 {
+    /// <summary>Begins what <c>service</c> says.</summary>
+    public const string Name = "TaskQueue";
+
     private const string Console = "/console/", Reference = "/openapi/v1.json";
 
     private static readonly string[] Reads = ["GET", "HEAD"];
 
     private static readonly string Version = typeof(RootPage).Assembly.GetName().Version?.ToString(3) ?? "";
 
-    public static void MapRoot(this WebApplication app, bool hasConsole)
+    public static void MapRoot(this WebApplication app, Roles roles, bool hasConsole)
     {
-        if (hasConsole)
-            app.MapMethods("/", Reads, WithConsole).Open().ExcludeFromDescription();
-        else
-            app.MapMethods("/", Reads, WithoutConsole).Open().ExcludeFromDescription();
+        string[] words = [.. RoleList.Words(roles)];
+        app.MapMethods("/", Reads, (HttpContext context) => !roles.HasFlag(Roles.Api) ? Results.Json(About(words), JsonStyle.Options)
+            : hasConsole ? WithConsole(context, words) : WithoutConsole(context, words)).Open().ExcludeFromDescription();
     }
 
-    private static IResult WithConsole(HttpContext context) =>
-        IsBrowser(context.Request) ? Results.Redirect($"{context.Request.PathBase}{Console}") : Links(context, Console);
+    private static IResult WithConsole(HttpContext context, string[] roles) =>
+        IsBrowser(context.Request) ? Results.Redirect($"{context.Request.PathBase}{Console}")
+            : Results.Json(About(roles, context, Console), JsonStyle.Options);
 
-    private static IResult WithoutConsole(HttpContext context) =>
+    private static IResult WithoutConsole(HttpContext context, string[] roles) =>
         IsBrowser(context.Request)
             ? Results.Text($"""
                 <!doctype html><html lang="en"><head><title>TaskQueue</title></head><body><h1>TaskQueue {Version}</h1>
@@ -31,17 +37,19 @@ internal static class RootPage
                 Its documentation is the folder <code>docs</code> of its source. The web console is switched off
                 (<code>TaskQueue:Console:Enabled</code>).</p></body></html>
                 """, "text/html; charset=utf-8")
-            : Links(context, console: null);
+            : Results.Json(About(roles, context), JsonStyle.Options);
 
-    private static IResult Links(HttpContext context, string? console) => Results.Json(new
+    /// <summary>Describes the process; its links need a process that serves the APIs.</summary>
+    private static object About(string[] roles, HttpContext? context = null, string? console = null) => new
     {
-        Service = "TaskQueue, a durable task queue",
+        Service = $"{Name}, a durable task queue",
         Version,
-        Console = console is null ? null : $"{context.Request.PathBase}{console}",
-        Api = $"{context.Request.PathBase}{Reference}",
-        Try = """POST /tasks {"action": "uppercase", "data": {"text": "hello world"}}""",
+        Roles = roles,
+        Console = console is null ? null : $"{context?.Request.PathBase}{console}",
+        Api = context is null ? null : $"{context.Request.PathBase}{Reference}",
+        Try = context is null ? null : """POST /tasks {"action": "uppercase", "data": {"text": "hello world"}}""",
         Documentation = "the folder docs of the source: api.md, client.md, worker.md, command-line.md",
-    }, JsonStyle.Options);
+    };
 
     private static bool IsBrowser(HttpRequest request) =>
         request.Headers.Accept.ToString().Contains("text/html", StringComparison.OrdinalIgnoreCase);

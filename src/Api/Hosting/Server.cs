@@ -159,6 +159,7 @@ internal static partial class Server
     {
         app.UseHttp();
         app.MapOperations(needsBus: roles != Roles.Api);
+        app.MapRoot(roles, ConsoleRegistration.IsOn(app.Configuration));
         if (roles.HasFlag(Roles.Api))
             MapApis(app);
         app.DemandScopes();
@@ -192,9 +193,7 @@ internal static partial class Server
         app.MapStatistics();
         foreach (var adapter in app.Services.GetServices<IHttpAdapter>())
             adapter.Map(app);
-        var hasConsole = ConsoleRegistration.IsOn(app.Configuration);
-        app.MapRoot(hasConsole);
-        if (hasConsole)
+        if (ConsoleRegistration.IsOn(app.Configuration))
             app.MapWebConsole();
     }
 

@@ -113,6 +113,17 @@ internal static partial class StartupChecks
             _ => "the folder must exist and be writable",
         };
 
+    /// <summary>What to do about a file that cannot be created, from the error number of Linux and macOS or of Windows.</summary>
+    internal static string Hint(Exception fault) =>
+        fault.HResult switch
+        {
+            5 => "the disk reports an error",
+            23 or 24 => "too many files are open: raise the limit",
+            28 or unchecked((int)0x80070070) => "the disk is full",
+            30 or unchecked((int)0x80070013) => "the file or its folder is read-only",
+            _ => "the folder must exist and be writable",
+        };
+
     /// <summary>Whether a pooler refused the options of a session: see docs/pgbouncer.md.</summary>
     private static bool IsOfPooler(Exception fault) => Chain(fault).OfType<DbException>().Any(f =>
         f.SqlState == ProtocolViolation && f.Message.Contains("startup parameter", StringComparison.Ordinal));

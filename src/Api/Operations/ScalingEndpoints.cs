@@ -10,6 +10,7 @@ using TaskQueue.Http.Answers;
 using TaskQueue.Http.Auth;
 using TaskQueue.Http.Errors;
 using TaskQueue.Http.Json;
+using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Operations;
 
@@ -67,6 +68,7 @@ internal static class ScalingEndpoints
         if (!MetricsFilter.Sees(request.HttpContext.Access(), request.HttpContext.Caller(), queue,
             (await queues.LookUpAsync(queue))?.Owner))
             throw Callers.NotForQueue(queue);
+        PageQuery.DemandKnown(request, "tier", "within_seconds");
         var tier = Number(request, "tier", whole => whole is >= 0 and <= QueueNames.MaxTier
             && double.IsInteger(whole), $"a whole number from 0 to {QueueNames.MaxTier}");
         var within = Number(request, "within_seconds", s =>

@@ -5,6 +5,7 @@ using TaskQueue.Http.Answers;
 using TaskQueue.Http.Audit;
 using TaskQueue.Http.Auth;
 using TaskQueue.Http.Errors;
+using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Quarantine;
 
@@ -29,6 +30,7 @@ internal static class QuarantineEndpoints
 
     private static async Task<IResult> ListAsync(HttpContext context, QuarantineService quarantine)
     {
+        PageQuery.DemandKnown(context.Request, "kind", "queue", "limit", "after");
         var query = context.Request.Query;
         var limit = DefaultPage;
         if (query["limit"].FirstOrDefault() is { } text
@@ -39,8 +41,6 @@ internal static class QuarantineEndpoints
             && !long.TryParse(place, NumberStyles.None, CultureInfo.InvariantCulture, out after))
             throw Wrong("after must be next of the page before");
         var (kind, queue) = (query["kind"].FirstOrDefault(), query["queue"].FirstOrDefault());
-        if (!Engine.TextRules.IsClean(kind) || !Engine.TextRules.IsClean(queue))
-            throw Wrong(Engine.TextRules.Rule);
         var page = await quarantine.ListAsync(context.Access(), kind, queue, after, limit + 1, context.RequestAborted);
         var shown = page.Take(limit).Select(i => new QuarantineItem(i.Id, i.Kind, i.Subject, i.Queue, i.Owner, i.Reason, i.At, i.Count))
             .ToList();

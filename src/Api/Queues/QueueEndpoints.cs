@@ -35,19 +35,22 @@ internal static class QueueEndpoints
         queues.MapGet("", ListAsync).Needs(Scope.Read).Produces<QueueList>()
             .WithSummary("List the declared queues, and undeclared ones with tasks of any state (version 0).");
         queues.MapPut("/{name}", PutAsync).Audited("queue.put").TakesJson<QueueBody>().Produces<QueueDetails>().Produces<QueueDetails>(201)
-            .ProducesProblem(400).ProducesProblem(409).ProducesProblem(429).WithSummary("Declare a queue, or replace all its settings.");
+            .ProducesProblem(400).ProducesProblem(409).ProducesProblem(429)
+            .WithSummary("Declare a queue, or replace all its settings; without paused it stays paused or open.");
         queues.MapGet("/{name}", GetAsync).Needs(Scope.Read).Produces<QueueDetails>().ProducesProblem(404)
             .WithSummary("Get a queue with its counts.");
         queues.MapDelete("/{name}", DeleteAsync).Audited("queue.delete").Produces(204).ProducesProblem(404)
-            .WithSummary("Delete a queue with its schedules, its waiting and running tasks and its dead letters.");
+            .WithSummary("Delete a queue with its schedules, its waiting and running tasks and its dead letters. Of an undeclared one, "
+                + "delete those tasks that the caller may see.");
         queues.MapPost("/{name}/pause", PauseAsync).Audited("queue.pause").Produces<QueueDetails>().ProducesProblem(404)
             .WithSummary("Pause a queue; running tasks continue. An undeclared one with tasks is declared with default settings.");
         queues.MapPost("/{name}/resume", ResumeAsync).Audited("queue.resume").Produces<QueueDetails>().ProducesProblem(404)
             .WithSummary("Resume a paused queue.");
         queues.MapPost("/{name}/purge", PurgeAsync).Audited("queue.purge").Produces(204).ProducesProblem(404)
-            .WithSummary("Delete the waiting and running tasks and the dead letters of a queue.");
+            .WithSummary("Delete the waiting and running tasks and the dead letters of a queue; of an undeclared one those that the caller "
+                + "may see.");
         queues.MapPost("/{name}/redrive", RedriveAsync).Audited("queue.redrive").Produces<RedriveResult>().ProducesProblem(404)
-            .WithSummary("Requeue all dead letters.");
+            .WithSummary("Requeue all dead letters; of an undeclared queue those that the caller may see.");
         queues.MapGet("/{name}/tasks", TasksAsync).Needs(Scope.Read).Produces<QueueTasks>().ProducesProblem(400)
             .TakesQuery("list", "live (waiting, running and dead letters; the default), waiting, running or dead.")
             .TakesQuery("limit", "1 to 1000; default 100.").TakesQuery("after", "Value of next from the previous page.")
@@ -91,7 +94,7 @@ internal static class QueueEndpoints
             if (known is not null)
                 DemandChange(context, known);
             if (known is not null)
-                return await UpdateAsync(context, queues, name, settings, body.ExpectedVersion) ?? throw NotFound(name);
+                return await UpdateAsync(context, queues, name, settings, body) ?? throw NotFound(name);
             if (body.ExpectedVersion is not null)
                 throw NotFound(name);
             if (delivery == Delivery.Push && bus.IsInProcess)
@@ -120,10 +123,12 @@ internal static class QueueEndpoints
                 $"queue {known.Name} is declared as {QueueMapping.Word(known.Delivery)} already");
     }
 
+    /// <summary>Replaces the settings. A service that declares its queues when it starts must not resume what an operator paused.</summary>
     private static async Task<IResult?> UpdateAsync(HttpContext context, QueueService queues, string name, QueueSettings settings,
-        int? expectedVersion)
+        QueueBody body)
     {
-        var (change, queue) = await queues.UpdateAsync(name, settings, expectedVersion);
+        var (change, queue) = await queues.UpdateAsync(
+            name, before => body.Paused is null ? settings with { Paused = before.Paused } : settings, body.ExpectedVersion);
         if (change == QueueChange.Done)
             context.AuditAfter(queue!);
         return change switch
@@ -131,7 +136,7 @@ internal static class QueueEndpoints
             QueueChange.Done => Results.Json(QueueMapping.ToDetails(queue!), QueueJson.Instance.QueueDetails),
             QueueChange.VersionMismatch =>
                 throw new ApiException(409, "version_mismatch",
-                    $"queue {name} has version {queue!.Version}, not {expectedVersion}; read it again"),
+                    $"queue {name} has version {queue!.Version}, not {body.ExpectedVersion}; read it again"),
             _ => null,
         };
     }
@@ -143,18 +148,20 @@ internal static class QueueEndpoints
         var stats = await queues.StatsAsync(name, context.Access(), context.RequestAborted);
         if (queue is not null && !context.Access().CanSeeQueue(queue.Owner, name))
             throw NotFound(name);
-        if (queue is null && IsEmpty(stats))
+        if (queue is null && !await queues.IsKnownAsync(name, stats, context.Access(), context.RequestAborted))
             throw NotFound(name);
         var later = stats.Waiting == 0 ? 0 : await tasks.LaterAsync(name, context.Access(), context.RequestAborted);
         return Results.Json(Shown(QueueMapping.ToDetails(queue ?? Undeclared(name), stats, time.GetUtcNow().UtcDateTime, later), context,
             redaction), QueueJson.Instance.QueueDetails);
     }
 
-    private static async Task<IResult> DeleteAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog)
+    private static async Task<IResult> DeleteAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog,
+        TaskService tasks)
     {
         if (name == BuiltInQueues.Tasks)
             throw new ApiException(409, "built_in", $"{name} is the queue behind POST /tasks and cannot be deleted; purge it instead");
-        DemandChange(context, await catalog.LookUpAsync(name) ?? throw NotFound(name));
+        if (await FindAsync(name, context, queues, catalog) is null)
+            return await PurgeUndeclaredAsync(name, context, queues, tasks);
         return await queues.DeleteAsync(name) ? Results.NoContent() : throw NotFound(name);
     }
 
@@ -167,7 +174,10 @@ internal static class QueueEndpoints
     private static async Task<IResult> SetPausedAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog,
         bool paused)
     {
-        await DeclareAsync(name, context, queues, catalog, paused);
+        if (paused)
+            await DeclareAsync(name, context, queues, catalog);
+        else if (await FindAsync(name, context, queues, catalog) is null)
+            return Results.Json(QueueMapping.ToDetails(Undeclared(name)), QueueJson.Instance.QueueDetails); // it is not paused
         var (_, queue) = await queues.UpdateAsync(name, settings => settings with { Paused = paused });
         if (queue is null)
             throw NotFound(name);
@@ -175,17 +185,19 @@ internal static class QueueEndpoints
         return Results.Json(QueueMapping.ToDetails(queue), QueueJson.Instance.QueueDetails);
     }
 
-    private static async Task<IResult> PurgeAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog)
+    private static async Task<IResult> PurgeAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog,
+        TaskService tasks)
     {
-        await DeclareAsync(name, context, queues, catalog);
+        if (await FindAsync(name, context, queues, catalog) is null)
+            return await PurgeUndeclaredAsync(name, context, queues, tasks);
         return await queues.PurgeAsync(name) ? Results.NoContent() : throw NotFound(name);
     }
 
     private static async Task<IResult> RedriveAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog,
         TaskService tasks, CancellationToken cancellationToken)
     {
-        await DeclareAsync(name, context, queues, catalog);
-        var (restarted, skipped) = await tasks.RedriveAsync(name, cancellationToken);
+        var queue = await FindAsync(name, context, queues, catalog);
+        var (restarted, skipped) = await tasks.RedriveAsync(name, cancellationToken, queue is null ? context.Access() : Access.All);
         var redriven = new RedriveResult(restarted, skipped);
         context.AuditAfter(redriven, QueueJson.Instance.RedriveResult);
         return Results.Json(redriven, QueueJson.Instance.RedriveResult);
@@ -195,6 +207,7 @@ internal static class QueueEndpoints
         Redaction redaction, CancellationToken cancellationToken)
     {
         var request = context.Request;
+        PageQuery.DemandKnown(request, "list", "limit", "after");
         var list = request.Query["list"].ToString() is { Length: > 0 } word
             ? Enum.TryParse<TaskList>(word, ignoreCase: true, out var known) && Enum.IsDefined(known) ? known
                 : throw QueueMapping.Wrong("list must be live, waiting, running or dead")
@@ -216,34 +229,50 @@ internal static class QueueEndpoints
             page is { HasMore: true, Last: { } last } ? QueueCursor.ToText(last) : null), QueueJson.Instance.QueueTasks);
     }
 
-    /// <summary>
-    /// Demands that the caller may change a queue. One that has tasks of the caller, but is not declared, is declared with the default
-    /// settings first: then it belongs to the caller's tenant, or is shared, and holds nobody else's tasks.
-    /// </summary>
-    private static async Task DeclareAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog, bool paused = false)
+    /// <summary>Demands that the caller may change a queue.</summary>
+    /// <returns>The queue; null if it is not declared, and has tasks of the caller.</returns>
+    private static async Task<QueueRecord?> FindAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog)
     {
-        while (true)
+        if (await catalog.LookUpAsync(name) is { } known)
         {
-            if (await catalog.LookUpAsync(name) is { } known)
-            {
-                DemandChange(context, known);
-                return;
-            }
-
-            if (!QueueNames.IsValid(name) || IsEmpty(await queues.StatsAsync(name, context.Access(), context.RequestAborted)))
-                throw NotFound(name);
-            var owner = OwnerOf(name, context);
-            context.DemandChange(name, owner);
-            if (await queues.CreateAsync(name, Delivery.Pull, QueueSettings.Default with { Paused = paused }, owner: owner) is not null)
-                return;
+            DemandChange(context, known);
+            return known;
         }
+
+        var (access, cancellationToken) = (context.Access(), context.RequestAborted);
+        if (!QueueNames.IsValid(name)
+            || !await queues.IsKnownAsync(name, await queues.StatsAsync(name, access, cancellationToken), access, cancellationToken))
+            throw NotFound(name);
+        context.DemandChange(name, OwnerOf(name, context));
+        return null;
+    }
+
+    /// <summary>
+    /// Declares a queue that has tasks of the caller, but is not declared, with the default settings and paused. It belongs to the caller's
+    /// tenant, or is shared, and holds nobody else's tasks.
+    /// </summary>
+    private static async Task DeclareAsync(string name, HttpContext context, QueueService queues, QueueCatalog catalog)
+    {
+        var settings = QueueSettings.Default with { Paused = true };
+        while (await FindAsync(name, context, queues, catalog) is null
+            && await queues.CreateAsync(name, Delivery.Pull, settings, owner: OwnerOf(name, context)) is null)
+        {
+        }
+    }
+
+    /// <summary>Nobody has declared it, so nobody owns it: the tasks of others stay.</summary>
+    private static async Task<IResult> PurgeUndeclaredAsync(string name, HttpContext context, QueueService queues, TaskService tasks)
+    {
+        if (context.Access().Others.Match(name))
+            await queues.PurgeUndeclaredAsync(name);
+        else
+            await tasks.PurgeAsync(name, context.Access(), context.RequestAborted);
+        return Results.NoContent();
     }
 
     /// <summary>A queue created by an administrator of all tenants is shared.</summary>
     private static string? OwnerOf(string name, HttpContext context) =>
         context.Access() is var access && access.Others.Match(name) ? null : access.Tenant;
-
-    private static bool IsEmpty(QueueStats stats) => stats is { Waiting: 0, Running: 0, Dead: 0, Completed: 0, Expired: 0 };
 
     private static void DemandChange(HttpContext context, QueueRecord queue)
     {
@@ -257,17 +286,4 @@ internal static class QueueEndpoints
         queue with { Description = redaction.For(context.Caller()).Text("description", queue.Description) };
 
     private static ApiException NotFound(string name) => new(404, "not_found", $"there is no queue {name}");
-}
-
-/// <summary>Position in a list as text: Unix microseconds and the id.</summary>
-internal static class QueueCursor
-{
-    public static string ToText(TaskCursor cursor) => $"{Micros.FromTime(cursor.At)}-{cursor.Id:N}";
-
-    public static TaskCursor? Parse(string text) =>
-        text.Split('-') is [var at, var id] && long.TryParse(at, NumberStyles.None, CultureInfo.InvariantCulture, out var micros)
-            && micros < Micros.FromTime(DateTime.MaxValue)
-            && Guid.TryParseExact(id, "N", out var guid)
-            ? new TaskCursor(Micros.ToTime(micros), guid)
-            : null;
 }

@@ -7,8 +7,8 @@ using TaskQueue.Http.Json;
 namespace TaskQueue.Api.Queues;
 
 /// <summary>
-/// PUT /queues/{name}: all settings; omitted ones get their default. Other members of the GET response may be sent back and are
-/// ignored; unknown members are refused, because a misspelled one would reset a setting.
+/// PUT /queues/{name}: all settings; omitted ones get their default, but delivery and paused stay as they are. Other members of the GET
+/// response may be sent back and are ignored; unknown members are refused, because a misspelled one would reset a setting.
 /// </summary>
 /// <param name="Delivery"><c>pull</c> (workers claim; the default) or <c>push</c> (dispatched to bus workers). Cannot be changed.</param>
 /// <param name="Description">Free text; at most 1,024 characters.</param>
@@ -19,7 +19,7 @@ namespace TaskQueue.Api.Queues;
 /// <param name="MaxCrashes">Lost workers (expired leases) after which a task fails as quarantined, 0 to 100; 0 is never, default 3.</param>
 /// <param name="MaxRunning">Concurrency limit; 0, the default, is unlimited.</param>
 /// <param name="Rate">Rate limit of claims; default unlimited.</param>
-/// <param name="Paused">Whether no tasks are handed out.</param>
+/// <param name="Paused">Whether no tasks are handed out; default as it is, at first false.</param>
 /// <param name="DeadLetters">Handling of permanently failed tasks.</param>
 /// <param name="KeepFinishedSeconds">How long finished tasks stay readable; default as configured on the server.</param>
 /// <param name="Events">Which events are written and published: <c>all</c> (the default), <c>terminal</c> or <c>none</c>.</param>

@@ -3,6 +3,7 @@ using TaskQueue.Engine.Quotas;
 using TaskQueue.Http.Answers;
 using TaskQueue.Http.Auth;
 using TaskQueue.Http.Errors;
+using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Quotas;
 
@@ -19,6 +20,7 @@ internal static class QuotaEndpoints
     private static async Task<IResult> GetAsync(HttpContext context, QuotaUsage usage)
     {
         context.DemandTenant();
+        PageQuery.DemandKnown(context.Request, "tenant");
         var (caller, tenant) = (context.Caller(), context.Caller().Tenant);
         if (context.Request.Query.TryGetValue("tenant", out var named))
         {

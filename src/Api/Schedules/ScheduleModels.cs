@@ -6,8 +6,8 @@ using TaskQueue.Http.Json;
 namespace TaskQueue.Api.Schedules;
 
 /// <summary>
-/// PUT /queues/{queue}/schedules/{name}: all settings; omitted ones get their default. Other members of the GET response may be sent
-/// back and are ignored; unknown members are refused.
+/// PUT /queues/{queue}/schedules/{name}: all settings; omitted ones get their default, except paused, which stays as it is. Other members
+/// of the GET response may be sent back and are ignored; unknown members are refused.
 /// </summary>
 /// <param name="Cron">5 fields (minute hour day month weekday), 6 (leading seconds, or a trailing year) or 7 (both).</param>
 /// <param name="TimeZone">IANA name; default UTC.</param>
@@ -23,7 +23,7 @@ namespace TaskQueue.Api.Schedules;
 /// <param name="LeaseSeconds">Lease of the tasks; default the queue's.</param>
 /// <param name="MaxAttempts">Attempts per run; default the queue's.</param>
 /// <param name="Retry">Retry policy of failed attempts; default the queue's.</param>
-/// <param name="Paused">Whether the schedule does not fire.</param>
+/// <param name="Paused">Whether the schedule does not fire; default as it is, at first false.</param>
 /// <param name="ExpectedVersion">The update is refused if the schedule has another version; default any.</param>
 /// <param name="Queue">Not read.</param>
 /// <param name="Name">Not read.</param>

@@ -146,6 +146,7 @@ internal static partial class TaskEndpoints
         StreamQuota streams, CancellationToken cancellationToken)
     {
         var access = context.Access();
+        PageQuery.DemandKnown(context.Request, "wait_seconds");
         var wait = TaskWaits.Read(context.Request.Query);
         using var counted = wait > TimeSpan.Zero ? streams.Open(access.Tenant) : null;
         using var end = wait > TimeSpan.Zero ? waits.Register(Id(id)) : null;

@@ -26,7 +26,10 @@ internal static class TaskMembers
     {
         ["delay"] = "scheduled_at", ["delayseconds"] = "scheduled_at", ["delayms"] = "scheduled_at", ["runat"] = "scheduled_at",
         ["eta"] = "scheduled_at", ["countdown"] = "scheduled_at", ["notbefore"] = "scheduled_at", ["maxretries"] = "max_attempts",
-        ["retries"] = "max_attempts", ["uniquekey"] = "dedupe_key", ["idempotencykey"] = "dedupe_key", ["threadid"] = "ordering_key",
+        ["startat"] = "scheduled_at", ["executeat"] = "scheduled_at", ["runafter"] = "scheduled_at", ["dueat"] = "scheduled_at",
+        ["delayminutes"] = "scheduled_at", ["retries"] = "max_attempts", ["maxtries"] = "max_attempts", ["retrypolicy"] = "retry",
+        ["lease"] = "lease_seconds", ["uniquekey"] = "dedupe_key", ["idempotencykey"] = "dedupe_key", ["deduplicationkey"] = "dedupe_key",
+        ["threadid"] = "ordering_key", ["queuename"] = "queue", ["tag"] = "tags",
     }.ToFrozenDictionary(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The same, of words that a body of the original API may have for itself.</summary>
@@ -62,9 +65,12 @@ internal static class TaskMembers
             $"{said} is not a member of a task{(hint is null ? "" : $"; did you mean {hint}?")}");
     }
 
-    /// <summary>The option that a member looks like; short words resemble each other by chance.</summary>
+    /// <summary>
+    /// The option that a member looks like. Short words resemble each other by chance, and a body of the original API may have some.
+    /// </summary>
     private static string? OptionOf(string name) =>
-        Elsewhere.GetValueOrDefault(Plain(name)) ?? (name.Length > 3 ? Nearest.Of(name, Options) : null);
+        Elsewhere.GetValueOrDefault(Plain(name))
+            ?? (name.Length > 3 && !ElsewhereToo.ContainsKey(Plain(name)) ? Nearest.Of(name, Options) : null);
 
     private static string Plain(string name) => name.Replace("_", "", StringComparison.Ordinal);
 }

@@ -35,7 +35,8 @@ internal static class TaskRequest
         if (!access.Allows(target.Queue))
             throw Callers.NotForQueue(target.Queue);
         return new TaskSubmission(id, target.Queue,
-            TaskMessage.Of(id, target.Queue, action.GetRawText(), Data(target.Queue, task), now))
+            TaskMessage.Of(id, target.Queue, action.GetRawText(),
+                task.TryGetProperty("data", out var data) ? data.GetRawText() : null, now))
         {
             Tier = target.Tier,
             Owner = access.Tenant,
@@ -60,13 +61,6 @@ internal static class TaskRequest
             : throw Wrong("id must be a UUID such as 01a20000-0000-4000-8000-000000000001");
 
     private static bool IsFalse(JsonElement value) => value.ValueKind is JsonValueKind.Null or JsonValueKind.False;
-
-    private static bool IsEmpty(JsonElement value) => value.ValueKind == JsonValueKind.Object && value.GetPropertyCount() == 0;
-
-    /// <summary>The data as it was given; in the tutorial's queue null, false and an empty table are none, as in Lua.</summary>
-    private static string? Data(string queue, JsonElement task) =>
-        task.TryGetProperty("data", out var data) && (queue != BuiltInQueues.Tasks || !(IsFalse(data) || IsEmpty(data)))
-            ? data.GetRawText() : null;
 
     private static QueueTier Target(JsonElement task) =>
         Member(task, "queue") is not { } queue

@@ -7,6 +7,7 @@ using TaskQueue.Http.Answers;
 using TaskQueue.Http.Auth;
 using TaskQueue.Http.Errors;
 using TaskQueue.Http.Json;
+using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Webhooks;
 
@@ -35,6 +36,7 @@ internal static class WebhookEndpoints
     private static IResult GetSecret(HttpContext context, IOptions<WebhookOptions> options)
     {
         context.DemandTenant();
+        PageQuery.DemandKnown(context.Request, "owner");
         var caller = context.Caller();
         var asked = context.Request.Query["owner"];
         if (asked.Count > 1 || (asked is [{ Length: > 0 } name] && !CallerNames.IsValid(name)))

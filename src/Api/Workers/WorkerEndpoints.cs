@@ -117,9 +117,15 @@ internal static class WorkerEndpoints
             _ => throw Wrong("outcome must be completed, failed or snoozed"),
         };
         if (command is FailTask fail)
-            (fail.ErrorType, fail.Stack) = (errorType, stack);
+            (fail.ErrorType, fail.Stack, fail.RetryAfter) = (errorType, stack, RetryAfter(e));
+        else if (e.RetryAfterSeconds is not null)
+            throw Wrong("retry_after_seconds is for a failed attempt; a snoozed task has delay_seconds");
         return command;
     }
+
+    private static TimeSpan? RetryAfter(ReportEntry e) =>
+        e.RetryAfterSeconds is { } seconds
+            ? TimeSpan.FromSeconds(Within(seconds, 0, TaskService.MaxSnooze.TotalSeconds, "retry_after_seconds")) : null;
 
     /// <summary>Validates all entries before applying the first.</summary>
     private static async Task<IResult> ApplyAsync<TEntry, TCommand>(

@@ -29,12 +29,14 @@ internal sealed record Claimed(
 /// <summary>
 /// A task with its lease, which lasts <c>lease_seconds</c> from now or the last heartbeat, and ends at <c>lease_until</c> by the clock of
 /// the database. Send <c>attempt</c> with every heartbeat and report. <c>traceparent</c> and <c>tracestate</c> are the W3C
-/// trace context of its submission, for the worker to continue; null if there is none.
+/// trace context of its submission, for the worker to continue; null if there is none. <c>progress</c> is what an earlier attempt
+/// reported last; omitted if there is none.
 /// </summary>
 internal sealed record ClaimedTask(
     Guid Id, int Attempt, string Queue, int Tier, string? Name, string Priority, RawJson Payload, int MaxAttempts,
     DateTime LeaseUntil, double LeaseSeconds, DateTime CreatedAt, DateTime? ExpiresAt, string? OrderingKey,
-    string? Traceparent, string? Tracestate, IReadOnlyList<string> Tags);
+    string? Traceparent, string? Tracestate, IReadOnlyList<string> Tags,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] RawJson? Progress);
 
 /// <summary>POST /workers/heartbeat: 1 to 1,000 running attempts.</summary>
 internal sealed record HeartbeatBody(IReadOnlyList<HeartbeatEntry?>? Tasks);
@@ -42,7 +44,8 @@ internal sealed record HeartbeatBody(IReadOnlyList<HeartbeatEntry?>? Tasks);
 /// <param name="Id">The task.</param>
 /// <param name="Attempt">The attempt that was claimed.</param>
 /// <param name="LeaseSeconds">New length of the lease; default: unchanged.</param>
-/// <param name="Progress">Progress as any JSON, at most 4,096 characters; GET /tasks/{id} shows the latest.</param>
+/// <param name="Progress">Progress as any JSON, at most 4,096 characters; GET /tasks/{id} shows the latest, and the claim of the next
+/// attempt returns it.</param>
 /// <param name="Logs">At most 100 lines that the worker logged; GET /tasks/{id}/logs shows the newest 64 kB and 1,000 lines.</param>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record HeartbeatEntry(Guid? Id, int? Attempt, double? LeaseSeconds, JsonElement? Progress, IReadOnlyList<LogBody?>? Logs);
@@ -64,12 +67,14 @@ internal sealed record ReportBody(IReadOnlyList<ReportEntry?>? Tasks);
 /// <param name="Error">Error of a failed attempt.</param>
 /// <param name="Retryable">Whether a failed attempt may be retried; default true.</param>
 /// <param name="DelaySeconds">Delay of a snoozed task: 0 to 2,592,000 (30 days); default 0.</param>
+/// <param name="RetryAfterSeconds">How long the next attempt of a failed one waits: 0 to 2,592,000 (30 days); default as the retry policy
+/// of the task says.</param>
 /// <param name="ErrorType">Type of the error, such as the class of an exception: at most 200 characters.</param>
 /// <param name="Stack">Where the error came from: at most 16,384 bytes.</param>
 /// <param name="Logs">At most 100 lines that the worker logged since its last heartbeat.</param>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record ReportEntry(Guid? Id, int? Attempt, string? Outcome, JsonElement? Result, string? Error, bool? Retryable,
-    double? DelaySeconds, string? ErrorType, string? Stack, IReadOnlyList<LogBody?>? Logs);
+    double? DelaySeconds, double? RetryAfterSeconds, string? ErrorType, string? Stack, IReadOnlyList<LogBody?>? Logs);
 
 /// <summary>Response of heartbeats and reports.</summary>
 /// <param name="Tasks">One entry each, in request order.</param>
@@ -101,7 +106,7 @@ internal static class WorkerMapping
         var trace = TraceHeaders.Of(t.Headers);
         return new(t.CorrelationId, t.Attempt, t.Queue, t.Tier, t.Name, TaskMapping.Word(t.Priority), new RawJson(t.Payload), t.MaxAttempts,
             t.LeaseUntil ?? t.CreatedAt, t.LeaseMs / 1000.0, t.CreatedAt, t.ExpiresAt, TenantKey.Show(t.OrderingKey), trace?.Parent,
-            trace?.State, TaskTags.Split(t.Tags));
+            trace?.State, TaskTags.Split(t.Tags), t.Progress is { } progress ? new RawJson(progress) : null);
     }
 
     public static string Code(CommandResult commandResult) =>

@@ -115,7 +115,11 @@ internal sealed class TaskSender(
             }
 
             batch.Add(new DispatchedTask(t.CorrelationId, t.Queue, t.Tier, t.Name, t.Attempt + 1, t.Payload,
-                TraceHeaders.Of(t.Headers)?.Into(null)) { LeaseSeconds = t.DefaultLeaseMs / 1000.0 });
+                TraceHeaders.Of(t.Headers)?.Into(null))
+            {
+                LeaseSeconds = t.DefaultLeaseMs / 1000.0,
+                Progress = size <= limits.MaxChars ? t.Progress : null, // it must not keep a task from being sent
+            });
             bytes += size;
         }
 

@@ -26,10 +26,11 @@ public static class BusProducerRegistration
             bus.DisableUsageTelemetry();
             bus.UsingRabbitMq((_, cfg) => ForeignTopology.Host(cfg, options.ConnectionString!, options.Tls));
         });
-        return services
+        return services.AddPipeline()
             .AddSingleton(sp => new TaskQueueBusProducer(
                 sp.GetRequiredService<ITaskQueueProducerBus>(), options, sp.GetService<TimeProvider>() ?? TimeProvider.System,
-                options.Codec ?? sp.GetService<IOptions<TaskQueueClientOptions>>()?.Value.Codec))
+                options.Codec ?? sp.GetService<IOptions<TaskQueueClientOptions>>()?.Value.Codec,
+                sp.GetRequiredService<EnqueuePipeline>()))
             .AddProducer<TaskQueueBusProducer>();
     }
 }

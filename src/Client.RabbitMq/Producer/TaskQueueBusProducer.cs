@@ -18,7 +18,7 @@ public sealed class TaskQueueBusProducer : ITaskProducer
 {
     private const int MaxMany = 1000;
 
-    /// <summary>The queue of the built-in actions, whose messages have an empty list for omitted data.</summary>
+    /// <summary>The queue of the built-in actions, whose messages have an empty list for omitted and empty data.</summary>
     private const string Tutorial = "tasks";
 
     /// <summary>Bytes of a message, unless a single task has more.</summary>
@@ -30,9 +30,12 @@ public sealed class TaskQueueBusProducer : ITaskProducer
     private readonly ExpiredConfirms _givenUp;
     private readonly ITaskPayloadCodec? _codec;
     private readonly string _user;
+    private readonly EnqueuePipeline _pipeline;
 
-    internal TaskQueueBusProducer(ITaskQueueProducerBus bus, BusProducerOptions options, TimeProvider time, ITaskPayloadCodec? codec)
+    internal TaskQueueBusProducer(ITaskQueueProducerBus bus, BusProducerOptions options, TimeProvider time, ITaskPayloadCodec? codec,
+        EnqueuePipeline pipeline)
     {
+        _pipeline = pipeline;
         _codec = codec;
         _bus = bus;
         _options = options;
@@ -53,8 +56,9 @@ public sealed class TaskQueueBusProducer : ITaskProducer
         var answers = new List<EnqueuedTask>();
         var (message, bytes) = (new List<SubmittedTask>(), 0L);
         var most = Math.Min(MaxBytes, _options.MaxMessageBytes - MessageSize.Envelope);
-        foreach (var task in tasks)
+        foreach (var given in tasks)
         {
+            var task = await _pipeline.PrepareAsync(given, cancellationToken);
             var submission = ToSubmission(_codec.EncodeTask(task));
             var own = MessageSize.Of(submission);
             if (own > _options.MaxMessageBytes - MessageSize.Envelope)
@@ -82,7 +86,14 @@ public sealed class TaskQueueBusProducer : ITaskProducer
         return answers;
     }
 
-    private async Task SendAsync(List<SubmittedTask> tasks, CancellationToken cancellationToken)
+    private async Task SendAsync(List<SubmittedTask> tasks, CancellationToken cancellationToken) =>
+        await _pipeline.Metrics.SendAsync([.. tasks.Select(t => t.Queue)], async () =>
+        {
+            await SendMeasuredAsync(tasks, cancellationToken);
+            return tasks.Count;
+        });
+
+    private async Task SendMeasuredAsync(List<SubmittedTask> tasks, CancellationToken cancellationToken)
     {
         using var activity = ClientTelemetry.Source.StartActivity($"send {tasks[0].Queue}", ActivityKind.Producer);
         if (_givenUp.AreTooMany)
@@ -120,6 +131,13 @@ public sealed class TaskQueueBusProducer : ITaskProducer
         }
     }
 
+    /// <summary>Whether data is none to the tutorial, as it is to the server: nothing, null, false or an empty object.</summary>
+    private static bool IsNothing(ReadOnlySpan<char> data)
+    {
+        var text = data.Trim();
+        return text is "" or "null" or "false" || (text is ['{', .. var inside, '}'] && inside.IsWhiteSpace());
+    }
+
     /// <summary>Sends the W3C trace context in the message headers if tracing is active.</summary>
     private Task SendAsync(SubmitTasks message, Activity? activity) =>
         ForeignTopology.SendAsync(_bus, Addresses.SubmitQueue, message, _user, context =>
@@ -146,7 +164,7 @@ public sealed class TaskQueueBusProducer : ITaskProducer
     /// <summary>Builds the same message as POST /tasks.</summary>
     private SubmittedTask ToSubmission(NewTask task)
     {
-        var data = task.Data ?? (task.Queue == Tutorial ? "[]" : "null");
+        var data = task.Queue == Tutorial && IsNothing(task.Data) ? "[]" : task.Data ?? "null";
         var name = JsonEncodedText.Encode(task.Name, JavaScriptEncoder.UnsafeRelaxedJsonEscaping);
         return new SubmittedTask(task.Id, task.Queue,
             $$"""{"id":"{{task.Id}}","action":"{{name}}","data":{{data}},"created_at":{{_time.GetUtcNow().ToUnixTimeSeconds()}}}""")

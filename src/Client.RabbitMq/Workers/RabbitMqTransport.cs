@@ -68,14 +68,28 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
             [],
             cancellationToken);
 
-    /// <summary>Repeats the start with each outcome even if already reported: reports may overtake each other.</summary>
+    /// <summary>
+    /// Repeats the start with each outcome even if already reported, and the progress of attempts that another follows: reports may
+    /// overtake each other, and a checkpoint must not be lost.
+    /// </summary>
     public async Task<IReadOnlyList<Attempt>> ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancellationToken)
     {
-        var entries = attempts.Select(a => (Start: Start(a), Outcome: Fitting(ToOutcome(a))));
-        foreach (var some in MessageSize.Split(entries, e => MessageSize.Of(e.Outcome), options.MaxMessageBytes))
-            await SendAsync([.. some.Select(e => e.Start)], [], [.. some.Select(e => e.Outcome)], cancellationToken);
+        var entries = attempts.Select(a => (Start: Start(a), Outcome: Fitting(ToOutcome(a)), Last: LastHeartbeat(a)));
+        foreach (var some in MessageSize.Split(
+            entries, e => MessageSize.Of(e.Outcome) + MessageSize.Of(e.Last?.Progress), options.MaxMessageBytes))
+        {
+            await SendAsync([.. some.Select(e => e.Start)], [.. some.Select(e => e.Last).OfType<AttemptHeartbeat>()],
+                [.. some.Select(e => e.Outcome)], cancellationToken);
+        }
+
         return [];
     }
+
+    /// <summary>The last progress of an attempt that does not complete its task; null if there is none, or it would not fit.</summary>
+    private AttemptHeartbeat? LastHeartbeat(Attempt attempt) =>
+        attempt is { Outcome.IsCompleted: false, LastProgress: { } progress }
+            && MessageSize.Of(ToOutcome(attempt)) + MessageSize.Of(progress) < options.MaxMessageBytes - MessageSize.Envelope
+            ? new AttemptHeartbeat(attempt.Item.Id, attempt.Item.Attempt, progress) : null;
 
     public async Task CloseAsync()
     {
@@ -204,6 +218,7 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
         {
             ErrorType = attempt.Outcome?.ErrorType,
             Stack = attempt.Outcome?.Stack,
+            RetryAfterSeconds = attempt.Outcome?.RetryAfter?.TotalSeconds,
             Logs = Lines(attempt.LastLog()),
         };
 
@@ -216,6 +231,7 @@ internal sealed partial class RabbitMqTransport(TaskQueueWorkerOptions options, 
         var lease = options.Lease ?? (task.LeaseSeconds is { } own ? TimeSpan.FromSeconds(own) : DefaultLease);
         return new WorkItem(task.Id, task.Attempt, task.Queue, task.Tier, task.Name, task.Payload, lease)
         {
+            Progress = task.Progress,
             TraceParent = parent,
             TraceState = state,
         };

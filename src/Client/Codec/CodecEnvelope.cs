@@ -22,6 +22,16 @@ internal static class CodecEnvelope
         return Is(document.RootElement) ? (KeyIdOf(document.RootElement), DataOf(document.RootElement.GetProperty(Member))) : null;
     }
 
+    /// <summary>Same for JSON text.</summary>
+    /// <exception cref="TaskPayloadException">The text is encoded.</exception>
+    public static void DemandPlain(string json, string what)
+    {
+        if (!json.Contains(Member, StringComparison.Ordinal))
+            return;
+        using var document = JsonDocument.Parse(json);
+        DemandPlain(document.RootElement, what);
+    }
+
     /// <summary>Without a codec, prevents an encoded text from being mistaken for the content.</summary>
     /// <exception cref="TaskPayloadException">The text is encoded.</exception>
     public static void DemandPlain(JsonElement json, string what)

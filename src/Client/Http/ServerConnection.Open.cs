@@ -17,13 +17,9 @@ internal sealed partial class ServerConnection
             using (response)
                 throw await ErrorAsync(response, cancellationToken);
         }
-        catch (HttpRequestException fault)
+        catch (Exception fault) when (IsOfConnection(fault, cancellationToken))
         {
-            throw new TaskQueueException($"{http.BaseAddress} cannot be reached: {fault.Message}", 0, inner: fault);
-        }
-        catch (OperationCanceledException fault) when (!cancellationToken.IsCancellationRequested)
-        {
-            throw new TaskQueueException($"{http.BaseAddress} did not answer {request.RequestUri} in time", 0, inner: fault);
+            throw NoAnswer(fault, $"{request.RequestUri}");
         }
     }
 
@@ -41,10 +37,9 @@ internal sealed partial class ServerConnection
             var answer = await response.Content.ReadAsByteArrayAsync(cancellationToken);
             return answer.Length == 0 ? null : JsonSerializer.Deserialize(answer, OperationsJson.Default.JsonElement);
         }
-        catch (Exception fault) when (fault is HttpRequestException or IOException or JsonException)
+        catch (Exception fault) when (IsOfConnection(fault, cancellationToken))
         {
-            throw new TaskQueueException($"{http.BaseAddress} answered {path} with an unexpected response: {fault.Message}", 0,
-                inner: fault);
+            throw NoAnswer(fault, path);
         }
     }
 }

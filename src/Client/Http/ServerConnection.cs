@@ -34,20 +34,27 @@ internal sealed partial class ServerConnection(HttpClient http)
             await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
             return await JsonSerializer.DeserializeAsync(stream, answerType, cancellationToken) ?? throw new JsonException("null");
         }
-        catch (HttpRequestException fault)
+        catch (Exception fault) when (IsOfConnection(fault, cancellationToken))
         {
-            throw new TaskQueueException($"{http.BaseAddress} cannot be reached: {fault.Message}", 0, inner: fault);
-        }
-        catch (JsonException fault)
-        {
-            throw new TaskQueueException($"{http.BaseAddress} answered {path} with an unexpected response: {fault.Message}", 0,
-                inner: fault);
-        }
-        catch (OperationCanceledException fault) when (!cancellationToken.IsCancellationRequested)
-        {
-            throw new TaskQueueException($"{http.BaseAddress} did not answer {path} in time", 0, inner: fault);
+            throw NoAnswer(fault, path);
         }
     }
+
+    /// <summary>
+    /// Whether there was no answer of the server. The application's own message handlers, such as those of a resilience library, may throw
+    /// anything for that.
+    /// </summary>
+    private static bool IsOfConnection(Exception fault, CancellationToken cancellationToken) =>
+        fault is not TaskQueueException && !(fault is OperationCanceledException && cancellationToken.IsCancellationRequested);
+
+    private TaskQueueException NoAnswer(Exception fault, string path) =>
+        new(fault switch
+        {
+            HttpRequestException => $"{http.BaseAddress} cannot be reached: {fault.Message}",
+            OperationCanceledException => $"{http.BaseAddress} did not answer {path} in time",
+            JsonException or IOException => $"{http.BaseAddress} answered {path} with an unexpected response: {fault.Message}",
+            _ => $"{http.BaseAddress} cannot be asked for {path}: {fault.GetType().Name}: {fault.Message}",
+        }, 0, inner: fault);
 
     private static async Task<TaskQueueException> ErrorAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {

@@ -2,7 +2,7 @@ using TaskQueue.Contracts;
 
 namespace TaskQueue.Client;
 
-/// <summary>Settings of a queue; what is null has the server's default.</summary>
+/// <summary>Settings of a queue; what is null has the server's default, unless it says otherwise.</summary>
 public sealed record QueueDeclaration
 {
     /// <summary>
@@ -38,8 +38,8 @@ public sealed record QueueDeclaration
     /// <summary>Interval of <see cref="Rate"/>; default 1 s.</summary>
     public TimeSpan RateInterval { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Whether no tasks are handed out.</summary>
-    public bool Paused { get; init; }
+    /// <summary>Whether no tasks are handed out. Null: as it is, at first false.</summary>
+    public bool? Paused { get; init; }
 
     /// <summary>Whether tasks that failed for good are kept as dead letters; default true.</summary>
     public bool DeadLetters { get; init; } = true;
@@ -52,4 +52,16 @@ public sealed record QueueDeclaration
 
     /// <summary>How long finished tasks stay readable.</summary>
     public TimeSpan? KeepFinished { get; init; }
+
+    /// <summary>Which events are written and published: <c>all</c> (the default), <c>terminal</c> or <c>none</c>.</summary>
+    public string? Events { get; init; }
+
+    /// <summary>Settings of single tiers, by their number.</summary>
+    public IReadOnlyDictionary<int, TierSettings> Tiers { get; init; } = new Dictionary<int, TierSettings>();
+
+    /// <summary>Whether workers of the bella API get a token with each task, to act for its submitter.</summary>
+    public bool SubmitterToken { get; init; }
+
+    /// <summary>Refuses the declaration if the queue has another <see cref="QueueInfo.Version"/>; null: any.</summary>
+    public int? ExpectedVersion { get; init; }
 }

@@ -11,7 +11,20 @@ namespace TaskQueue.Client;
 /// <param name="MaxRunning">Concurrency limit of the queue; 0 is unlimited.</param>
 /// <param name="Counts">Task counts; null in lists.</param>
 public sealed record QueueInfo(string Name, string Delivery, int Version, string Description, bool Paused, int MaxRunning,
-    QueueStats? Counts);
+    QueueStats? Counts)
+{
+    /// <summary>
+    /// All its settings. To change one: <c>DeclareQueueAsync(name, queue.Settings with { MaxRunning = 5 })</c>, which is refused if the
+    /// queue was changed since it was read.
+    /// </summary>
+    public QueueDeclaration Settings { get; init; } = new();
+
+    /// <summary>When it was declared; null for an undeclared queue.</summary>
+    public DateTimeOffset? CreatedAt { get; init; }
+
+    /// <summary>When its settings were changed last; null for an undeclared queue.</summary>
+    public DateTimeOffset? UpdatedAt { get; init; }
+}
 
 /// <summary>Task counts of a queue across all tiers.</summary>
 /// <param name="Waiting">Waiting tasks, due or not.</param>
@@ -26,9 +39,9 @@ public sealed record QueueStats(long Waiting, long Running, long DeadLetters, lo
     public long Later { get; init; }
 }
 
-internal sealed record QueueListAnswer(IReadOnlyList<QueueInfo> Queues);
+internal sealed record QueueListAnswer(IReadOnlyList<QueueAnswer> Queues);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(QueueInfo))]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, UseStringEnumConverter = true)]
+[JsonSerializable(typeof(QueueAnswer))]
 [JsonSerializable(typeof(QueueListAnswer))]
 internal sealed partial class QueueJson : JsonSerializerContext;

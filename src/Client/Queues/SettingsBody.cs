@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Text.Json;
 using TaskQueue.Contracts;
 
@@ -28,6 +29,12 @@ internal static class SettingsBody
         Write(writer, "retention_seconds", queue.DeadLetterRetention);
         writer.WriteEndObject();
         Write(writer, "keep_finished_seconds", queue.KeepFinished);
+        Write(writer, "events", queue.Events);
+        if (queue.Tiers.Count > 0)
+            WriteTiers(writer, queue.Tiers);
+        if (queue.SubmitterToken)
+            writer.WriteBoolean("submitter_token"u8, true);
+        Write(writer, "expected_version", queue.ExpectedVersion);
     });
 
     public static ReadOnlyMemory<byte> Of(NewSchedule schedule) => Write(writer =>
@@ -67,8 +74,26 @@ internal static class SettingsBody
         return buffer.WrittenMemory;
     }
 
+    private static void WriteTiers(Utf8JsonWriter writer, IReadOnlyDictionary<int, TierSettings> tiers)
+    {
+        writer.WriteStartObject("tiers"u8);
+        foreach (var (number, tier) in tiers)
+        {
+            writer.WriteStartObject(number.ToString(CultureInfo.InvariantCulture));
+            Write(writer, "lease_seconds", tier.Lease);
+            Write(writer, "expire_after_seconds", tier.ExpireAfter);
+            Write(writer, "max_attempts", tier.MaxAttempts);
+            if (tier.Retry is { } retry)
+                TaskBody.WriteRetry(writer, retry);
+            Write(writer, "priority", tier.Priority?.ToString().ToLowerInvariant());
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndObject();
+    }
+
     private static void WriteCommon(Utf8JsonWriter writer, string? description, TimeSpan? lease, TimeSpan? expireAfter, int? maxAttempts,
-        RetryPolicy? retry, bool paused)
+        RetryPolicy? retry, bool? paused)
     {
         Write(writer, "description", description);
         Write(writer, "lease_seconds", lease);
@@ -76,7 +101,8 @@ internal static class SettingsBody
         Write(writer, "max_attempts", maxAttempts);
         if (retry is not null)
             TaskBody.WriteRetry(writer, retry);
-        writer.WriteBoolean("paused"u8, paused);
+        if (paused is { } isPaused)
+            writer.WriteBoolean("paused"u8, isPaused);
     }
 
     private static void Write(Utf8JsonWriter writer, string name, string? text)

@@ -8,7 +8,7 @@ public sealed partial class TaskQueueClient
     public async Task<IReadOnlyList<QueueInfo>> QueuesAsync(CancellationToken cancellationToken = default) =>
         (await TryAsync((server, _) =>
             server.SendAsync(HttpMethod.Get, "/queues", null, QueueJson.Default.QueueListAnswer, cancellationToken),
-            cancellationToken)).Queues;
+            cancellationToken)).Queues.Select(q => q.ToInfo()).ToList();
 
     /// <summary>Gets a queue with its counts; null if it is neither declared nor has tasks.</summary>
     /// <exception cref="TaskQueueException">The server refused, or did not answer.</exception>
@@ -16,9 +16,9 @@ public sealed partial class TaskQueueClient
     {
         try
         {
-            return await TryAsync((server, _) =>
-                server.SendAsync(HttpMethod.Get, $"/queues/{Uri.EscapeDataString(queue)}", null, QueueJson.Default.QueueInfo,
-                    cancellationToken), cancellationToken);
+            return (await TryAsync((server, _) =>
+                server.SendAsync(HttpMethod.Get, $"/queues/{Uri.EscapeDataString(queue)}", null, QueueJson.Default.QueueAnswer,
+                    cancellationToken), cancellationToken)).ToInfo();
         }
         catch (TaskQueueException fault) when (fault.Status == 404)
         {
@@ -27,7 +27,8 @@ public sealed partial class TaskQueueClient
     }
 
     /// <summary>
-    /// Declares a queue, or replaces all its settings, also those that a declaration has no member for. Needs the scope admin.
+    /// Declares a queue, or replaces all its settings. Needs the scope admin. To change one setting of a declared queue, see
+    /// <see cref="QueueInfo.Settings"/>.
     /// </summary>
     /// <param name="queue">Base name: letters, digits, <c>-</c> and <c>_</c>, at most 128.</param>
     /// <param name="declaration">The settings.</param>
@@ -38,12 +39,12 @@ public sealed partial class TaskQueueClient
     {
         ArgumentNullException.ThrowIfNull(declaration);
         var body = SettingsBody.Of(declaration);
-        return await TryAsync(async (server, _) =>
+        return (await TryAsync(async (server, _) =>
         {
             using var content = Content(body);
-            return await server.SendAsync(HttpMethod.Put, $"/queues/{Uri.EscapeDataString(queue)}", content, QueueJson.Default.QueueInfo,
+            return await server.SendAsync(HttpMethod.Put, $"/queues/{Uri.EscapeDataString(queue)}", content, QueueJson.Default.QueueAnswer,
                 cancellationToken);
-        }, cancellationToken);
+        }, cancellationToken)).ToInfo();
     }
 
     /// <summary>Deletes a queue with its schedules, its waiting and running tasks and its dead letters. Needs the scope admin.</summary>
@@ -61,8 +62,8 @@ public sealed partial class TaskQueueClient
     public Task<QueueInfo> ResumeAsync(string queue, CancellationToken cancellationToken = default) =>
         SetAsync(queue, "resume", cancellationToken);
 
-    private Task<QueueInfo> SetAsync(string queue, string verb, CancellationToken cancellationToken) =>
-        TryAsync((server, _) =>
-            server.SendAsync(HttpMethod.Post, $"/queues/{Uri.EscapeDataString(queue)}/{verb}", null, QueueJson.Default.QueueInfo,
-                cancellationToken), cancellationToken);
+    private async Task<QueueInfo> SetAsync(string queue, string verb, CancellationToken cancellationToken) =>
+        (await TryAsync((server, _) =>
+            server.SendAsync(HttpMethod.Post, $"/queues/{Uri.EscapeDataString(queue)}/{verb}", null, QueueJson.Default.QueueAnswer,
+                cancellationToken), cancellationToken)).ToInfo();
 }

@@ -48,8 +48,8 @@ public sealed record NewSchedule(string Cron, string TaskName)
     /// <summary>Retry policy of failed attempts.</summary>
     public RetryPolicy? Retry { get; init; }
 
-    /// <summary>Whether it does not fire.</summary>
-    public bool Paused { get; init; }
+    /// <summary>Whether it does not fire. Null: as it is, at first false.</summary>
+    public bool? Paused { get; init; }
 
     /// <summary>Creates a schedule with a value as the data of its tasks.</summary>
     /// <param name="cron">The cron expression.</param>

@@ -1,5 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using TaskQueue.Client.Http;
+using TaskQueue.Contracts;
 
 namespace TaskQueue.Client;
 
@@ -51,6 +53,23 @@ public sealed record ScheduleInfo
     /// <summary>Tags of its tasks.</summary>
     public IReadOnlyList<string> Tags { get; init; } = [];
 
+    /// <summary>Expiry of its tasks, from their tick.</summary>
+    [JsonPropertyName("expire_after_seconds")]
+    [JsonConverter(typeof(SecondsConverter))]
+    public TimeSpan? ExpireAfter { get; init; }
+
+    /// <summary>Lease of its tasks.</summary>
+    [JsonPropertyName("lease_seconds")]
+    [JsonConverter(typeof(SecondsConverter))]
+    public TimeSpan? Lease { get; init; }
+
+    /// <summary>Attempts per run.</summary>
+    public int? MaxAttempts { get; init; }
+
+    /// <summary>Retry policy of failed attempts.</summary>
+    [JsonConverter(typeof(RetryConverter))]
+    public RetryPolicy? Retry { get; init; }
+
     /// <summary>Whether it creates no tasks.</summary>
     public bool Paused { get; init; }
 
@@ -66,9 +85,12 @@ public sealed record ScheduleInfo
 
 internal sealed record ScheduleListAnswer(IReadOnlyList<ScheduleInfo> Schedules, string? NextCursor);
 
+internal sealed record QueueSchedulesAnswer(IReadOnlyList<ScheduleInfo> Schedules);
+
 internal sealed record TicksAnswer(IReadOnlyList<DateTimeOffset> Next);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(ScheduleListAnswer))]
+[JsonSerializable(typeof(QueueSchedulesAnswer))]
 [JsonSerializable(typeof(TicksAnswer))]
 internal sealed partial class ScheduleJson : JsonSerializerContext;

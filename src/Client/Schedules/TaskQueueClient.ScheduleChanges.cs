@@ -41,6 +41,26 @@ public sealed partial class TaskQueueClient
         }
     }
 
+    /// <summary>Lists the schedules of a queue.</summary>
+    /// <exception cref="TaskQueueException">There is no such queue, or the server did not answer.</exception>
+    public async Task<IReadOnlyList<ScheduleInfo>> QueueSchedulesAsync(string queue, CancellationToken cancellationToken = default) =>
+        (await TryAsync((server, _) => server.SendAsync(HttpMethod.Get, $"/queues/{Uri.EscapeDataString(queue)}/schedules", null,
+            ScheduleJson.Default.QueueSchedulesAnswer, cancellationToken), cancellationToken)).Schedules;
+
+    /// <summary>Pauses a schedule; ticks that pass are skipped. Needs the scope admin.</summary>
+    /// <exception cref="TaskQueueException">There is no such schedule, or the server did not answer.</exception>
+    public Task<ScheduleInfo> PauseScheduleAsync(string queue, string name, CancellationToken cancellationToken = default) =>
+        SetScheduleAsync(queue, name, "pause", cancellationToken);
+
+    /// <summary>Resumes a paused schedule with its next tick. Needs the scope admin.</summary>
+    /// <exception cref="TaskQueueException">There is no such schedule, or the server did not answer.</exception>
+    public Task<ScheduleInfo> ResumeScheduleAsync(string queue, string name, CancellationToken cancellationToken = default) =>
+        SetScheduleAsync(queue, name, "resume", cancellationToken);
+
+    private Task<ScheduleInfo> SetScheduleAsync(string queue, string name, string verb, CancellationToken cancellationToken) =>
+        TryAsync((server, _) => server.SendAsync(HttpMethod.Post, $"{SchedulePath(queue, name)}/{verb}", null,
+            ScheduleJson.Default.ScheduleInfo, cancellationToken), cancellationToken);
+
     /// <summary>Enqueues a task of a schedule now; its ticks are unaffected. Sent once. Needs the scope admin.</summary>
     /// <exception cref="TaskQueueException">There is no such schedule, or the server did not answer.</exception>
     public async Task<EnqueuedTask> RunScheduleAsync(string queue, string name, CancellationToken cancellationToken = default)

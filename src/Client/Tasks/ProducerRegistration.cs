@@ -12,4 +12,13 @@ internal static class ProducerRegistration
         services.TryAddSingleton<ITaskProducer>(sp => sp.GetRequiredService<T>());
         return services;
     }
+
+    /// <summary>Adds metrics, and what all producers do with tasks before they are sent.</summary>
+    public static IServiceCollection AddPipeline(this IServiceCollection services)
+    {
+        services.AddMetrics();
+        services.TryAddSingleton<ClientMetrics>();
+        services.TryAddSingleton<EnqueuePipeline>();
+        return services;
+    }
 }

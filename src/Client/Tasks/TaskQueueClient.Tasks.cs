@@ -19,15 +19,15 @@ public sealed partial class TaskQueueClient
     /// <inheritdoc />
     public async Task<EnqueuedTask> EnqueueAsync(NewTask task, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(task);
+        task = await _pipeline.PrepareAsync(task, cancellationToken);
         using var activity = ClientTelemetry.Source.StartActivity($"send {task.Queue}", ActivityKind.Producer);
         var body = TaskBody.One(_codec.EncodeTask(task));
-        return await TryAsync(async (server, i) =>
+        return await _pipeline.Metrics.SendAsync([task.Queue], () => TryAsync(async (server, i) =>
         {
             using var content = Content(body);
             var answer = await server.SendAsync(HttpMethod.Post, "/tasks", content, TaskJson.Default.QueuedAnswer, cancellationToken);
             return Answer(task, answer.Id, answer.Status, i);
-        }, cancellationToken);
+        }, cancellationToken));
     }
 
     /// <inheritdoc />
@@ -38,15 +38,17 @@ public sealed partial class TaskQueueClient
         var answers = new List<EnqueuedTask>();
         foreach (var chunk in tasks.Chunk(MaxMany))
         {
+            for (var i = 0; i < chunk.Length; i++)
+                chunk[i] = await _pipeline.PrepareAsync(chunk[i], cancellationToken);
             using var activity = ClientTelemetry.Source.StartActivity($"send {chunk[0].Queue}", ActivityKind.Producer);
             var body = TaskBody.Many([.. chunk.Select(t => _codec.EncodeTask(t))]);
-            answers.AddRange(await TryAsync(async (server, i) =>
+            answers.AddRange(await _pipeline.Metrics.SendAsync([.. chunk.Select(t => t.Queue)], () => TryAsync(async (server, i) =>
             {
                 using var content = Content(body);
                 var answer = await server.SendAsync(HttpMethod.Post, "/tasks/bulk", content, TaskJson.Default.ManyQueuedAnswer,
                     cancellationToken);
                 return chunk.Select((task, n) => Answer(task, answer.Ids[n], answer.Results[n], i)).ToList();
-            }, cancellationToken));
+            }, cancellationToken)));
         }
 
         return answers;

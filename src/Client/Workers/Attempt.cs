@@ -8,10 +8,11 @@ internal sealed class Attempt(WorkItem item, Signal progress)
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _cancel = new();
     private readonly TaskCompletionSource _kept = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private TaskCompletionSource? _told;
     private readonly PendingLog _log = new();
     private IReadOnlyList<LogEntry>? _last;
-    private string? _progress;
+    private PendingProgress? _progress;
+    private bool _isRemoved, _isRunning;
+    private string? _lastProgress;
 
     public WorkItem Item => item;
 
@@ -45,7 +46,18 @@ internal sealed class Attempt(WorkItem item, Signal progress)
             if (IsLost || IsReturned || Outcome is not null)
                 return false;
             BeganAt = time.GetTimestamp();
-            return true;
+            return _isRunning = true;
+        }
+    }
+
+    /// <summary>Its handler has returned.</summary>
+    /// <returns>Whether the worker holds it no more.</returns>
+    public bool EndRun()
+    {
+        lock (_lock)
+        {
+            _isRunning = false;
+            return _isRemoved;
         }
     }
 
@@ -56,6 +68,18 @@ internal sealed class Attempt(WorkItem item, Signal progress)
             if (IsLost || IsReturned || Outcome is not null)
                 return false;
             Outcome = outcome;
+            return true;
+        }
+    }
+
+    /// <summary>Releases an attempt that has not begun.</summary>
+    public bool TryRelease()
+    {
+        lock (_lock)
+        {
+            if (IsLost || IsReturned || Outcome is not null || BeganAt is not null)
+                return false;
+            Outcome = TaskOutcome.Snooze(TimeSpan.Zero);
             return true;
         }
     }
@@ -89,6 +113,26 @@ internal sealed class Attempt(WorkItem item, Signal progress)
 
     public void Keep() => _kept.TrySetResult();
 
+    /// <summary>Whether nothing more can happen to it here.</summary>
+    public bool IsOver
+    {
+        get
+        {
+            lock (_lock)
+                return IsLost || IsReturned || Outcome is not null;
+        }
+    }
+
+    /// <summary>The progress reported last, sent or not; null if there is none.</summary>
+    public string? LastProgress
+    {
+        get
+        {
+            lock (_lock)
+                return _lastProgress;
+        }
+    }
+
     public Task SayProgress(string json)
     {
         Task told;
@@ -96,21 +140,35 @@ internal sealed class Attempt(WorkItem item, Signal progress)
         {
             if (IsLost || Outcome is not null)
                 return Task.CompletedTask;
-            _progress = json;
-            told = (_told ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+            told = (_progress ??= new PendingProgress()).Say(_lastProgress = json);
         }
 
         progress.Set();
         return told;
     }
 
+    /// <summary>Completes when the server has the progress, or newer progress; cancelled if the attempt is or ends before that.</summary>
+    public Task SaveProgress(string json)
+    {
+        Task saved;
+        lock (_lock)
+        {
+            if (IsLost || Outcome is not null)
+                return Task.FromException(new OperationCanceledException("the attempt is over: its checkpoint is not saved"));
+            saved = (_progress ??= new PendingProgress()).Save(_lastProgress = json);
+        }
+
+        progress.Set();
+        return saved;
+    }
+
     /// <summary>Takes the pending progress; the next call returns null unless there is new progress.</summary>
-    public (string? Json, TaskCompletionSource? Told) TakeProgress()
+    public PendingProgress? TakeProgress()
     {
         lock (_lock)
         {
-            var taken = (_progress, _told);
-            (_progress, _told) = (null, null);
+            var taken = _progress;
+            _progress = null;
             return taken;
         }
     }
@@ -161,17 +219,26 @@ internal sealed class Attempt(WorkItem item, Signal progress)
             _log.PutBack(lines);
     }
 
-    /// <summary>Releases callers that wait for their progress to be sent.</summary>
-    public void EndProgress()
+    /// <summary>The worker holds it no more. Releases callers that wait for their progress to be sent: no heartbeat follows.</summary>
+    /// <returns>Whether its handler still runs.</returns>
+    public bool EndProgress()
     {
         lock (_lock)
-            _told?.TrySetResult();
+        {
+            _isRemoved = true;
+            _progress?.End();
+            return _isRunning;
+        }
     }
 
     /// <summary>After a failed heartbeat, keeps the progress for the next one unless newer progress exists.</summary>
-    public void PutBack(string? json)
+    public void PutBack(PendingProgress failed)
     {
         lock (_lock)
-            _progress ??= json;
+        {
+            (_progress ??= new PendingProgress()).PutBack(failed);
+            if (_isRemoved)
+                _progress.End();
+        }
     }
 }

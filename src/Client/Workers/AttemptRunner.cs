@@ -7,22 +7,35 @@ namespace TaskQueue.Client;
 internal sealed partial class AttemptRunner(
     InFlightAttempts attempts, WorkerRuntimeOptions options, IAttemptHandler handler, TimeProvider time, ILogger logger)
 {
+    private readonly HandlerSlots _slots = new(options);
+
     /// <summary>Completes when no more attempts are accepted and all started ones have ended.</summary>
     public Task RunAsync() => Task.WhenAll(Enumerable.Range(0, options.Concurrency).Select(_ => Task.Run(LoopAsync)));
 
     private async Task LoopAsync()
     {
-        await foreach (var attempt in attempts.Waiting.ReadAllAsync())
+        await foreach (var waiting in attempts.Waiting.ReadAllAsync())
         {
             attempts.Begun();
-            if (!attempt.TryBegin(time))
-                continue;
-            await using var limit = options.RunTimeLimit is { } longest ? StartLimit(longest, attempt) : null;
-            var outcome = await RunAsync(attempt);
-            if (!attempts.Settle(attempt, outcome))
-                LogDropped(attempt.Item.Id, attempt.Item.Attempt);
+            for (var attempt = _slots.TryEnter(waiting) ? waiting : null; attempt is not null; attempt = _slots.Leave(attempt))
+                await RunOneAsync(attempt);
         }
     }
+
+    private async Task RunOneAsync(Attempt attempt)
+    {
+        if (!attempt.TryBegin(time))
+            return;
+        var limits = options.LimitsOf(attempt.Item);
+        await using var limit = (limits?.Timeout ?? options.RunTimeLimit) is { } longest ? StartLimit(longest, attempt, limits) : null;
+        var outcome = await RunAsync(attempt);
+        if (!attempts.Settle(attempt, Delayed(outcome, attempt, limits)))
+            LogDropped(attempt.Item.Id, attempt.Item.Attempt);
+    }
+
+    /// <summary>The outcome with the delay of the handler's own retry policy, if it has one.</summary>
+    private static TaskOutcome Delayed(TaskOutcome outcome, Attempt attempt, HandlerLimits? limits) =>
+        limits?.Retry is { } policy ? outcome.RetriedBy(policy, attempt.Item.Attempt) : outcome;
 
     private async Task<TaskOutcome> RunAsync(Attempt attempt)
     {
@@ -50,15 +63,19 @@ internal sealed partial class AttemptRunner(
             LogThrew(fault, attempt.Item.Name, attempt.Item.Id, attempt.Item.Attempt);
             return TaskOutcome.Threw(fault);
         }
+        finally
+        {
+            attempts.Returned(attempt);
+        }
     }
 
-    private ITimer StartLimit(TimeSpan limit, Attempt attempt) =>
-        time.CreateTimer(_ => EndAt(limit, attempt), null, limit, Timeout.InfiniteTimeSpan);
+    private ITimer StartLimit(TimeSpan limit, Attempt attempt, HandlerLimits? limits) =>
+        time.CreateTimer(_ => EndAt(limit, attempt, limits), null, limit, Timeout.InfiniteTimeSpan);
 
     /// <summary>Fails the attempt at its time limit; its slot is freed when the handler returns.</summary>
-    private void EndAt(TimeSpan limit, Attempt attempt)
+    private void EndAt(TimeSpan limit, Attempt attempt, HandlerLimits? limits)
     {
-        if (!attempts.Settle(attempt, TaskOutcome.Threw($"the attempt ran longer than {limit}")))
+        if (!attempts.Settle(attempt, Delayed(TaskOutcome.Threw($"the attempt ran longer than {limit}"), attempt, limits)))
             return;
         LogTooLong(attempt.Item.Name, attempt.Item.Id, attempt.Item.Attempt, limit);
         attempt.Abort();

@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace TaskQueue.Client;
 
 /// <summary>Renews the leases of held tasks every third of the shortest lease, and sends progress.</summary>
@@ -12,7 +14,11 @@ internal sealed class Heartbeats(InFlightAttempts attempts, IWorkerTransport tra
     /// <summary>Characters of log lines in a request, so that logs make no heartbeat too large.</summary>
     private const int MaxLogChars = 256 * 1024;
 
+    /// <summary>Pause after a failed heartbeat with a checkpoint, whose handler waits until it has arrived.</summary>
+    private static readonly TimeSpan Repeat = TimeSpan.FromSeconds(1);
+
     private long _beatAt;
+    private bool _isAwaited;
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -20,6 +26,9 @@ internal sealed class Heartbeats(InFlightAttempts attempts, IWorkerTransport tra
         while (!cancellationToken.IsCancellationRequested)
         {
             var due = Period() - time.GetElapsedTime(_beatAt);
+            if (_isAwaited && due > Repeat)
+                due = Repeat;
+            _isAwaited = false;
             if (due > TimeSpan.Zero)
                 await Quietly(attempts.Progress.WaitAsync(due, time, cancellationToken));
             var all = time.GetElapsedTime(_beatAt) >= Period();
@@ -39,9 +48,9 @@ internal sealed class Heartbeats(InFlightAttempts attempts, IWorkerTransport tra
     private async Task BeatAsync(bool all, CancellationToken cancellationToken)
     {
         var taken = attempts.All.Where(a => transport.HasLease(a))
-            .Select(a => (Attempt: a, Progress: a.TakeProgress(), Log: all || a.HasUrgentLog ? a.TakeLog() : null))
-            .Where(t => all || t.Progress.Json is not null || t.Log is not null).ToList();
-        var some = new List<(Attempt, (string?, TaskCompletionSource?), IReadOnlyList<LogEntry>?)>();
+            .Select(a => new Beat(a, a.TakeProgress(), all || a.HasUrgentLog ? a.TakeLog() : null))
+            .Where(b => all || b.HasContent).ToList();
+        var some = new List<Beat>();
         var logged = 0;
         foreach (var beat in taken)
         {
@@ -61,36 +70,101 @@ internal sealed class Heartbeats(InFlightAttempts attempts, IWorkerTransport tra
             await BeatAsync([.. some], cancellationToken);
     }
 
-    private async Task BeatAsync(
-        (Attempt Attempt, (string? Json, TaskCompletionSource? Told) Progress, IReadOnlyList<LogEntry>? Log)[] taken,
-        CancellationToken cancellationToken)
+    /// <summary>
+    /// Sends heartbeats. If the server refuses what one of them says, no lease may end for that: all are renewed without it first.
+    /// </summary>
+    private async Task BeatAsync(Beat[] beats, CancellationToken cancellationToken)
+    {
+        var fault = await SendAsync(beats, cancellationToken);
+        Beat[] says = [.. beats.Where(b => b.HasContent)];
+        if (says.Length == 0 || !IsOfContent(fault))
+        {
+            Settle(beats, fault, cancellationToken);
+            return;
+        }
+
+        var renewed = await SendAsync([.. beats.Select(b => new Beat(b.Attempt, null, null))], cancellationToken);
+        if (renewed is null)
+            await NarrowAsync(says, fault, cancellationToken);
+        else
+            Settle(beats, renewed, cancellationToken);
+    }
+
+    /// <summary>Halves what was refused together until what is refused stands alone, and gives that up.</summary>
+    private async Task NarrowAsync(Beat[] refused, Exception fault, CancellationToken cancellationToken)
+    {
+        if (refused is [{ Progress: not null, Log: not null } both])
+        {
+            await SendOrNarrowAsync([both with { Log = null }], cancellationToken);
+        }
+        else if (refused is [var one])
+        {
+            one.Progress?.Refuse(fault);
+        }
+        else
+        {
+            await SendOrNarrowAsync(refused[..(refused.Length / 2)], cancellationToken);
+            await SendOrNarrowAsync(refused[(refused.Length / 2)..], cancellationToken);
+        }
+    }
+
+    private async Task SendOrNarrowAsync(Beat[] part, CancellationToken cancellationToken)
+    {
+        var fault = await SendAsync(part, cancellationToken);
+        if (IsOfContent(fault))
+            await NarrowAsync(part, fault, cancellationToken);
+        else
+            Settle(part, fault, cancellationToken);
+    }
+
+    private static bool IsOfContent([NotNullWhen(true)] Exception? fault) => fault is TaskQueueException { Status: 400 or 413 or 422 };
+
+    /// <returns>Why it failed; null if it arrived.</returns>
+    private async Task<Exception?> SendAsync(Beat[] beats, CancellationToken cancellationToken)
     {
         try
         {
             using var patience = new CancellationTokenSource(Patience, time);
             using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
-            await transport.HeartbeatAsync([.. taken.Select(t => new Heartbeat(t.Attempt, t.Progress.Json, t.Log))], either.Token);
-            attempts.Outages?.Succeeded();
+            await transport.HeartbeatAsync([.. beats.Select(b => new Heartbeat(b.Attempt, b.Progress?.Json, b.Log))], either.Token);
+            return null;
         }
 #pragma warning disable CA1031 // the next one follows soon; a lease survives one failed heartbeat
         catch (Exception fault)
 #pragma warning restore CA1031
         {
-            foreach (var (attempt, progress, log) in taken)
+            return fault;
+        }
+    }
+
+    private void Settle(Beat[] beats, Exception? fault, CancellationToken cancellationToken)
+    {
+        if (fault is null)
+            attempts.Outages?.Succeeded();
+        else if (!cancellationToken.IsCancellationRequested)
+            attempts.Outages?.Failed($"the heartbeat of {beats.Length} tasks failed: {fault.Message}");
+        foreach (var (attempt, progress, log) in beats)
+        {
+            if (fault is not null)
             {
-                attempt.PutBack(progress.Json);
-                if (fault is not TaskQueueException { Status: 400 or 413 or 422 }) // refused lines must not fail the next heartbeat too
+                _isAwaited |= progress is { IsAwaited: true };
+                if (progress is not null)
+                    attempt.PutBack(progress);
+                if (!IsOfContent(fault)) // refused lines must not fail the next heartbeat too
                     attempt.PutBackLog(log);
             }
 
-            if (!cancellationToken.IsCancellationRequested)
-                attempts.Outages?.Failed($"the heartbeat of {taken.Length} tasks failed: {fault.Message}");
+            if (attempt.IsLost)
+                progress?.End(); // the server has refused it
+            else
+                progress?.Sent(fault is null);
         }
-        finally
-        {
-            foreach (var (_, progress, _) in taken)
-                progress.Told?.TrySetResult();
-        }
+    }
+
+    /// <summary>A heartbeat of an attempt with what it has to say.</summary>
+    private sealed record Beat(Attempt Attempt, PendingProgress? Progress, IReadOnlyList<LogEntry>? Log)
+    {
+        public bool HasContent => Progress is not null || Log is not null;
     }
 
     private static async Task Quietly(Task task) => await task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -136,15 +136,18 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
         }
     }
 
-    /// <summary>Reports an outcome that was refused without its log and stack: they must not fail the task.</summary>
+    /// <summary>
+    /// Reports an outcome that was refused without its log and stack, and without a delay that an older server does not know: they must
+    /// not fail the task.
+    /// </summary>
     /// <returns>False if it has none, or is refused again.</returns>
     private async Task<bool> TrySendBareAsync(Attempt attempt, CancellationToken cancellationToken)
     {
-        if (attempt.LastLog() is null && attempt.Outcome?.Stack is null)
+        if (attempt.LastLog() is null && attempt.Outcome is not { Stack: not null } and not { RetryAfter: not null })
             return false;
         try
         {
-            await SendAsync([OutcomeOf(attempt) with { Stack = null }], cancellationToken);
+            await SendAsync([OutcomeOf(attempt) with { Stack = null, RetryAfterSeconds = null }], cancellationToken);
             return true;
         }
         catch (TaskQueueException fault) when (IsOfContent(fault))
@@ -202,6 +205,7 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
             Priority = task.Priority,
             MaxAttempts = task.MaxAttempts,
             Tags = task.Tags ?? [],
+            Progress = task.Progress,
             TraceParent = task.Traceparent,
             TraceState = task.Tracestate,
         };
@@ -240,6 +244,7 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
                 {
                     ErrorType = outcome.ErrorType,
                     Stack = outcome.Stack,
+                    RetryAfterSeconds = outcome.RetryAfter?.TotalSeconds,
                 },
             _ => new(attempt.Item.Id, attempt.Item.Attempt, "completed", attempt.Outcome?.Result, null, null, null),
         };

@@ -15,7 +15,7 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
     private readonly Channel<Attempt> _waiting = Channel.CreateUnbounded<Attempt>();
     private readonly Channel<Attempt> _ended = Channel.CreateUnbounded<Attempt>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Signal _freed = new();
-    private int _count, _reporting;
+    private int _count, _reporting, _abandoned;
     private readonly CancellationTokenSource _drain = new();
     private volatile bool _isClosed;
 
@@ -40,9 +40,10 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
     /// <summary>Cancelled when the server asks the worker to finish its tasks and fetch no more.</summary>
     public CancellationToken DrainRequested => _drain.Token;
 
-    /// <summary>Number of tasks that can be accepted.</summary>
+    /// <summary>Number of tasks that can be accepted: a handler whose task is lost or reported has its slot until it returns.</summary>
     public int Room =>
-        options.Concurrency + options.Prefetch + Math.Min(Volatile.Read(ref _reporting), options.ReportBacklog) - Volatile.Read(ref _count);
+        options.Concurrency + options.Prefetch + Math.Min(Volatile.Read(ref _reporting), options.ReportBacklog)
+        - Volatile.Read(ref _count) - Volatile.Read(ref _abandoned);
 
     /// <summary>Waits until there is room and at most half of the prefetch is waiting, so that a fetch is worthwhile.</summary>
     /// <returns>Number of tasks that can be accepted.</returns>
@@ -91,14 +92,21 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
     /// <summary>A handler started a task: there may be room for another to wait.</summary>
     public void Begun() => _freed.Set();
 
+    /// <summary>The handler of an attempt that has begun has returned.</summary>
+    public void Returned(Attempt attempt)
+    {
+        if (!attempt.EndRun())
+            return;
+        Interlocked.Decrement(ref _abandoned);
+        _freed.Set();
+    }
+
     /// <summary>Ends an attempt and queues its outcome for reporting. The first outcome wins.</summary>
     public bool Settle(Attempt attempt, TaskOutcome outcome)
     {
         if (!attempt.TrySettle(outcome))
             return false;
-        Interlocked.Increment(ref _reporting);
-        _freed.Set();
-        _ended.Writer.TryWrite(attempt);
+        End(attempt);
         return true;
     }
 
@@ -128,6 +136,8 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
         _waiting.Writer.TryComplete();
         while (_waiting.Reader.TryRead(out var attempt))
             Release(attempt);
+        foreach (var attempt in All) // and those that wait for a slot of their handler
+            Release(attempt);
         _freed.Set();
     }
 
@@ -151,21 +161,34 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
     /// <summary>No further attempt will end.</summary>
     public void Complete() => _ended.Writer.TryComplete();
 
-    /// <summary>Releases a task that has not begun.</summary>
+    /// <summary>Releases a task, unless it has begun.</summary>
     private void Release(Attempt attempt)
     {
-        if (!returnsUnbegun)
-            Settle(attempt, TaskOutcome.Snooze(TimeSpan.Zero));
-        else if (attempt.TryReturn())
-            Remove(attempt);
+        if (returnsUnbegun)
+        {
+            if (attempt.TryReturn())
+                Remove(attempt);
+        }
+        else if (attempt.TryRelease())
+        {
+            End(attempt);
+        }
+    }
+
+    private void End(Attempt attempt)
+    {
+        Interlocked.Increment(ref _reporting);
+        _freed.Set();
+        _ended.Writer.TryWrite(attempt);
     }
 
     private void Remove(Attempt attempt)
     {
         _held.TryRemove(KeyValuePair.Create(attempt.Item.Id, attempt));
+        if (attempt.EndProgress())
+            Interlocked.Increment(ref _abandoned);
         Interlocked.Decrement(ref _count);
         attempt.Keep();
-        attempt.EndProgress();
         _freed.Set();
     }
 }

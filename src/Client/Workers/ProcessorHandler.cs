@@ -13,6 +13,8 @@ internal sealed class ProcessorHandler(TaskQueueWorkerOptions options, IServiceP
 
     private readonly ITaskPayloadCodec? _codec = options.Codec ?? services.GetService<IOptions<TaskQueueClientOptions>>()?.Value.Codec;
 
+    private readonly ClientMetrics? _metrics = services.GetService<ClientMetrics>();
+
     private readonly TimeProvider _time = services.GetService<TimeProvider>() ?? TimeProvider.System;
 
     public Activity? StartActivity(WorkItem item)
@@ -30,13 +32,65 @@ internal sealed class ProcessorHandler(TaskQueueWorkerOptions options, IServiceP
 
     public async Task<TaskOutcome> RunAsync(Attempt attempt)
     {
-        // A payload that cannot be decoded is retried: another worker may have the key.
-        var payload = _codec.DecodePayload(attempt.Item.Id, attempt.Item.Payload);
-        if (options.ProcessorOf(attempt.Item.Name) is not { } processor)
-            return Unknown(attempt.Item, payload).Encode(_codec);
-        var outcome = await processor(services, new TaskContext(attempt, payload, _codec, _time), attempt.Cancelled)
-            ?? TaskOutcome.Failed($"the processor of {attempt.Item.Name} returned null");
-        return outcome.Encode(_codec);
+        var processor = options.ProcessorOf(attempt.Item.Name);
+        using var measured = _metrics?.Begin(attempt, isKnown: processor is not null);
+        try
+        {
+            // A payload that cannot be decoded is retried: another worker may have the key.
+            var payload = _codec.DecodePayload(attempt.Item.Id, attempt.Item.Payload);
+            var outcome = processor is null ? Unknown(attempt.Item, payload)
+                : await RunAsync(processor, new TaskContext(attempt, payload, _codec, _time), attempt.Cancelled);
+            measured?.End(outcome);
+            return outcome.Encode(_codec);
+        }
+        catch (Exception fault)
+        {
+            measured?.End(fault);
+            throw;
+        }
+    }
+
+    /// <summary>Runs the middleware and the processor, in a scope of the attempt if any of them needs one.</summary>
+    private async Task<TaskOutcome> RunAsync(RegisteredProcessor processor, TaskContext task, CancellationToken cancellationToken)
+    {
+        if (!processor.NeedsScope && options.Middlewares.Count == 0)
+            return await ProcessAsync(processor, services, task, cancellationToken);
+        var scope = services.CreateAsyncScope();
+        var provider = scope.ServiceProvider;
+        TaskDelegate run = (t, token) => ProcessAsync(processor, provider, t, token);
+        foreach (var middleware in options.Middlewares.Reverse())
+        {
+            var next = run;
+            run = (t, token) => middleware(provider, t, next, token);
+        }
+
+        try
+        {
+            return await run(task, cancellationToken) ?? TaskOutcome.Failed($"a middleware returned null for {task.Name}");
+        }
+        catch (TaskOutcomeException ended)
+        {
+            return ended.Outcome;
+        }
+        finally
+        {
+            await HandlerInstance.EndAsync(scope, services);
+        }
+    }
+
+    /// <summary>Runs the processor. An outcome that it throws reaches the middleware as an outcome.</summary>
+    private static async Task<TaskOutcome> ProcessAsync(
+        RegisteredProcessor processor, IServiceProvider provider, TaskContext task, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await processor.Run(provider, task, cancellationToken)
+                ?? TaskOutcome.Failed($"the processor of {task.Name} returned null");
+        }
+        catch (TaskOutcomeException ended)
+        {
+            return ended.Outcome;
+        }
     }
 
     private static string Known(IReadOnlyCollection<string> names) =>

@@ -5,9 +5,8 @@ using TaskQueue.Contracts;
 namespace TaskQueue.Client;
 
 /// <summary>A task being processed.</summary>
-public sealed class TaskContext
+public sealed partial class TaskContext
 {
-    private const int MaxProgress = 4096;
     private readonly Attempt _attempt;
     private readonly ITaskPayloadCodec? _codec;
     private readonly TimeProvider _time;
@@ -68,19 +67,6 @@ public sealed class TaskContext
     [RequiresUnreferencedCode(ReflectedJson.Limit)]
     [RequiresDynamicCode(ReflectedJson.Limit)]
     public T Read<T>() => Read(ReflectedJson.Of<T>());
-
-    /// <summary>
-    /// Reports progress, which readers of the task can see. Completes when a heartbeat carrying it was sent; delivery is not guaranteed.
-    /// </summary>
-    /// <param name="json">JSON text; at most 4,096 characters after the worker's codec has encoded it.</param>
-    public Task ReportProgressAsync(string json)
-    {
-        ArgumentNullException.ThrowIfNull(json);
-        JsonText.Check(json, nameof(json));
-        var sent = _codec?.Encode(TaskText.Progress, json) ?? json;
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(sent.Length, MaxProgress, nameof(json));
-        return _attempt.SayProgress(sent);
-    }
 
     /// <summary>
     /// Logs a line with the task, for readers of <c>GET /tasks/{id}/logs</c>. The next heartbeat or the report of the outcome carries it.

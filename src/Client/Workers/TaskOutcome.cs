@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using TaskQueue.Contracts;
 
 namespace TaskQueue.Client;
 
@@ -13,21 +14,29 @@ public sealed record TaskOutcome
     {
     }
 
-    internal string? Result { get; private init; }
+    /// <summary>Whether the task completed.</summary>
+    public bool IsCompleted => Error is null && Delay is null;
 
-    /// <summary>Null on success.</summary>
-    internal string? Error { get; private init; }
+    /// <summary>JSON text of the result of a completed task; null if it has none.</summary>
+    public string? Result { get; private init; }
 
-    /// <summary>Class of the exception that the processor threw.</summary>
-    internal string? ErrorType { get; private init; }
+    /// <summary>Why the attempt failed; null if it did not.</summary>
+    public string? Error { get; private init; }
+
+    /// <summary>Class of the exception that the processor threw, or null.</summary>
+    public string? ErrorType { get; private init; }
 
     /// <summary>Stack of the exception that the processor threw.</summary>
     internal string? Stack { get; private init; }
 
-    internal bool Retryable { get; private init; }
+    /// <summary>Whether a failed attempt is followed by another while attempts are left.</summary>
+    public bool Retryable { get; private init; }
 
-    /// <summary>Snooze delay; null if the attempt ended.</summary>
-    internal TimeSpan? Delay { get; private init; }
+    /// <summary>How long the next attempt waits after a failed one; null: as the retry policy says.</summary>
+    public TimeSpan? RetryAfter { get; private init; }
+
+    /// <summary>For how long the task is snoozed; null if it is not.</summary>
+    public TimeSpan? Delay { get; private init; }
 
     /// <summary>The task completed without a result.</summary>
     public static TaskOutcome Completed() => new();
@@ -63,6 +72,21 @@ public sealed record TaskOutcome
         return new TaskOutcome { Error = error };
     }
 
+    /// <summary>The attempt failed; the task is retried while attempts are left, as after an exception.</summary>
+    /// <param name="error">Why it failed.</param>
+    /// <param name="after">When the next attempt may start: up to 30 days from now; null: as the retry policy says.</param>
+    public static TaskOutcome Retry(string error, TimeSpan? after = null)
+    {
+        ArgumentNullException.ThrowIfNull(error);
+        if (after is { } delay)
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(delay, TimeSpan.Zero, nameof(after));
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(delay, MaxDelay, nameof(after));
+        }
+
+        return Threw(error) with { RetryAfter = after };
+    }
+
     /// <summary>Snoozes the task: it runs again later, and no attempt is counted.</summary>
     /// <param name="delay">Up to 30 days; zero: immediately.</param>
     public static TaskOutcome Snooze(TimeSpan delay)
@@ -80,8 +104,26 @@ public sealed record TaskOutcome
     internal TaskOutcome Encode(ITaskPayloadCodec? codec) =>
         codec is null || Result is not { } result ? this : this with { Result = codec.Encode(TaskText.Result, result) };
 
+    /// <summary>The delay of a handler's own policy, unless the attempt chose one.</summary>
+    internal TaskOutcome RetriedBy(RetryPolicy policy, int attempt) =>
+        Retryable && RetryAfter is null ? this with { RetryAfter = RetryDelays.After(policy, attempt) } : this;
+
+    /// <summary>The data of the task cannot be read, now or later.</summary>
+    internal static TaskOutcome Unreadable(Type type, JsonException fault)
+    {
+        var place = fault.Message.IndexOf(" Path: ", StringComparison.Ordinal); // repeated by the message, with positions in the line
+        var why = place > 0 ? fault.Message[..place] : fault.Message;
+        return Failed($"the payload cannot be read as {type} at {fault.Path ?? "$"}: {why}") with
+        {
+            ErrorType = typeof(JsonException).FullName,
+        };
+    }
+
     /// <summary>The processor threw: the task is retried while attempts are left.</summary>
     internal static TaskOutcome Threw(string error) => new() { Error = error, Retryable = true };
+
+    /// <summary>The processor threw, and a retry is useless.</summary>
+    internal static TaskOutcome FailedBy(Exception fault) => Threw(fault) with { Retryable = false };
 
     /// <summary>The processor threw: the task is retried while attempts are left.</summary>
     internal static TaskOutcome Threw(Exception fault) =>

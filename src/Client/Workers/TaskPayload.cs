@@ -8,7 +8,8 @@ internal static class TaskPayload
 {
     /// <summary>
     /// Reads the data member of a POST /tasks message ({"id","action","data","created_at"}), else the whole payload.
-    /// Omitted data is null there, or an empty list, and is read into an object type as an object without members.
+    /// Omitted data is null there, or an empty list, and is read into an object type as an object without members, and into a list as an
+    /// empty one.
     /// </summary>
     public static T Read<T>(Guid task, string payload, JsonTypeInfo<T> type)
     {
@@ -17,6 +18,7 @@ internal static class TaskPayload
         var empty = data.ValueKind == JsonValueKind.Null || (data.ValueKind == JsonValueKind.Array && data.GetArrayLength() == 0);
         var read = empty && type.Kind is JsonTypeInfoKind.Object or JsonTypeInfoKind.Dictionary
             ? JsonSerializer.Deserialize("{}", type)
+            : empty && type.Kind is JsonTypeInfoKind.Enumerable ? JsonSerializer.Deserialize("[]", type)
             : data.Deserialize(type);
         return read ?? throw new JsonException($"null is no {typeof(T).Name}");
     }

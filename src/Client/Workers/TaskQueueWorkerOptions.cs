@@ -1,20 +1,15 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
-using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 
 namespace TaskQueue.Client;
 
-using Processor = Func<IServiceProvider, TaskContext, CancellationToken, Task<TaskOutcome>>;
-
 /// <summary>Options of a worker: queues, processors and limits.</summary>
-public sealed class TaskQueueWorkerOptions
+public sealed partial class TaskQueueWorkerOptions
 {
     private static readonly TimeSpan MaxLease = TimeSpan.FromDays(1);
     private static readonly TimeSpan MaxRunTime = TimeSpan.FromDays(30);
-    private readonly Dictionary<string, Processor> _processors = new(StringComparer.Ordinal);
 
     /// <summary>1 to 100 queues, highest precedence first: <c>name</c> (tier 0), or over HTTP also <c>name:tier</c>.</summary>
     public IList<string> Queues { get; } = [];
@@ -74,7 +69,7 @@ public sealed class TaskQueueWorkerOptions
     public void AddProcessor(string name, Func<TaskContext, CancellationToken, Task<TaskOutcome>> processor)
     {
         ArgumentNullException.ThrowIfNull(processor);
-        Add(name, (_, task, cancellationToken) => processor(task, cancellationToken));
+        Add(name, (_, task, cancellationToken) => processor(task, cancellationToken), needsScope: false);
     }
 
     /// <summary>Adds a typed processor for tasks with exactly this name: it maps the deserialized payload to the result.</summary>
@@ -90,33 +85,14 @@ public sealed class TaskQueueWorkerOptions
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(processor);
-        Add(name, async (_, task, cancellationToken) =>
-        {
-            TIn data;
-            try
-            {
-                data = task.Read(input);
-            }
-            catch (JsonException fault)
-            {
-                return TaskOutcome.Failed($"the payload cannot be read: {fault.Message}");
-            }
-
-            return TaskOutcome.Completed(await processor(data, task, cancellationToken), output);
-        });
+        Add(name, TypedProcessor.Of(input, output, processor), needsScope: false);
     }
 
     /// <summary>Adds a handler class for tasks with exactly this name; it is created per task, in its own scope.</summary>
     /// <param name="name">The name, called action in POST /tasks.</param>
     /// <typeparam name="THandler">Need not be registered; its dependencies must be.</typeparam>
     public void AddProcessor<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(string name)
-        where THandler : class, ITaskHandler =>
-        Add(name, async (services, task, cancellationToken) =>
-        {
-            await using var scope = services.CreateAsyncScope();
-            return await ActivatorUtilities.GetServiceOrCreateInstance<THandler>(scope.ServiceProvider)
-                .ProcessAsync(task, cancellationToken);
-        });
+        where THandler : class, ITaskHandler => Add(name, TypedProcessor.Of<THandler>(), needsScope: true);
 
     /// <summary>Adds a typed processor for tasks with exactly this name. Its JSON is made by reflection.</summary>
     /// <param name="name">The name, called action in POST /tasks.</param>
@@ -127,10 +103,6 @@ public sealed class TaskQueueWorkerOptions
     [RequiresDynamicCode(ReflectedJson.Limit)]
     public void AddProcessor<TIn, TOut>(string name, Func<TIn, TaskContext, CancellationToken, Task<TOut>> processor) =>
         AddProcessor(name, ReflectedJson.Of<TIn>(), ReflectedJson.Of<TOut>(), processor);
-
-    internal IReadOnlyCollection<string> ProcessorNames => _processors.Keys;
-
-    internal Processor? ProcessorOf(string? name) => name is null ? null : _processors.GetValueOrDefault(name);
 
     /// <exception cref="OptionsValidationException">An option is out of range.</exception>
     internal void Validate()
@@ -148,18 +120,13 @@ public sealed class TaskQueueWorkerOptions
         Demand(Transport is null
             || !Queues.Any(q => q.Contains(':', StringComparison.Ordinal)),
             "Queues must be names without a tier on RabbitMQ: a push queue has all tiers");
+        ValidateHandlers();
     }
 
     private static void Demand(bool holds, string rule)
     {
         if (!holds)
             throw new OptionsValidationException(nameof(TaskQueueWorkerOptions), typeof(TaskQueueWorkerOptions), [rule]);
-    }
-
-    private void Add(string name, Processor processor)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(name);
-        _processors[name] = processor;
     }
 }
 

@@ -21,6 +21,9 @@ internal record WorkItem(Guid Id, int Attempt, string Queue, int Tier, string? N
     /// <summary>Empty if the transport does not carry them.</summary>
     public IReadOnlyList<string> Tags { get; init; } = [];
 
+    /// <summary>What an earlier attempt reported last as JSON text; null if there is none.</summary>
+    public string? Progress { get; init; }
+
     /// <summary>W3C trace context of the submitter.</summary>
     public string? TraceParent { get; init; }
 

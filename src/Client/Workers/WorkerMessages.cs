@@ -25,7 +25,11 @@ internal sealed record StoppedRequest(string Worker);
 internal sealed record ClaimedTask(
     Guid Id, int Attempt, string Queue, int Tier, string? Name, Priority? Priority,
     [property: JsonConverter(typeof(JsonTextConverter))] string Payload,
-    int MaxAttempts, double? LeaseSeconds, string? Traceparent, string? Tracestate, IReadOnlyList<string>? Tags = null);
+    int MaxAttempts, double? LeaseSeconds, string? Traceparent, string? Tracestate, IReadOnlyList<string>? Tags = null)
+{
+    [JsonConverter(typeof(JsonTextConverter))]
+    public string? Progress { get; init; }
+}
 
 internal sealed record HeartbeatRequest(IReadOnlyList<HeartbeatLine> Tasks);
 
@@ -40,6 +44,8 @@ internal sealed record ReportLine(
     Guid Id, int Attempt, string Outcome, [property: JsonConverter(typeof(JsonTextConverter))] string? Result, string? Error,
     bool? Retryable, double? DelaySeconds)
 {
+    public double? RetryAfterSeconds { get; init; }
+
     public string? ErrorType { get; init; }
 
     public string? Stack { get; init; }

@@ -8,6 +8,13 @@ internal sealed record WorkerRuntimeOptions(int Concurrency, int Prefetch)
     /// <summary>How long an attempt may run; null: as long as its lease is renewed.</summary>
     public TimeSpan? RunTimeLimit { get; init; }
 
+    /// <summary>Limits of the handlers that have their own, by task name.</summary>
+    public IReadOnlyDictionary<string, HandlerLimits> Handlers { get; init; } = new Dictionary<string, HandlerLimits>();
+
+    /// <summary>The limits of a task's handler; null if it has none of its own.</summary>
+    public HandlerLimits? LimitsOf(WorkItem item) =>
+        Handlers.Count > 0 && item.Name is { } name ? Handlers.GetValueOrDefault(name) : null;
+
     /// <summary>How long running tasks may continue after the worker stops, unless the drain ends earlier.</summary>
     public TimeSpan DrainTimeout { get; init; } = Timeout.InfiniteTimeSpan;
 

@@ -21,8 +21,12 @@ internal sealed partial class WorkerService : BackgroundService
         _transport = transport;
         _logger = logger;
         _runtime = new WorkerRuntime(
-            new WorkerRuntimeOptions(options.Concurrency, options.Prefetch) { DrainTimeout = options.DrainTimeout,
-                RunTimeLimit = options.RunTimeLimit },
+            new WorkerRuntimeOptions(options.Concurrency, options.Prefetch)
+            {
+                DrainTimeout = options.DrainTimeout,
+                RunTimeLimit = options.RunTimeLimit,
+                Handlers = options.Limits(),
+            },
             transport, new ProcessorHandler(options, services), time, logger);
         _applicationStopping = services.GetService<IHostApplicationLifetime>()?.ApplicationStopping ?? default;
     }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isEmpty, parseText, read, request, selection, toText, write } from '../src/lib/filters';
+import { isEmpty, parseText, problem, read, request, selection, toText, write } from '../src/lib/filters';
 
 describe('filters', () => {
     it('survive the address', () => {
@@ -42,6 +42,11 @@ describe('filters', () => {
             tag: [],
         });
         expect(parseText('mail:send').name).toBe('mail:send');
+    });
+
+    it('are refused with a state that no task has', () => {
+        expect(problem(parseText('state:foo'))).toContain('foo is not a state; there are pending, running');
+        expect(problem(parseText('state:failed mail:send'))).toBeNull();
     });
 
     it('are shown in the search box as they can be typed', () => {

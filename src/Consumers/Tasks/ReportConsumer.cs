@@ -16,7 +16,7 @@ namespace TaskQueue.Consumers.Tasks;
 /// by the state machine and only logged.
 /// </summary>
 internal sealed partial class ReportConsumer(
-    TaskService taskService, WorkerRegistry workers, ReportRules rules, QueueCatalog catalog, SetAside aside,
+    TaskService taskService, WorkerRegistry workers, ReportRules rules, ReportMembers members, QueueCatalog catalog, SetAside aside,
     ILogger<ReportConsumer> logger)
     : IConsumer<ReportTasks>
 {
@@ -29,6 +29,7 @@ internal sealed partial class ReportConsumer(
         var report = context.Message;
         if (ReportRules.Problem(report) is { } unusable)
             throw new RefusedMessageException(unusable);
+        members.Note(report);
         var refused = new List<RefusedEntry>();
         var commands = new List<TaskCommand>();
         var worker = report.Worker;
@@ -87,7 +88,11 @@ internal sealed partial class ReportConsumer(
             _ => taskService.Complete(outcome.TaskId, outcome.Attempt, worker, outcome.Result),
         };
         if (command is FailTask fail)
+        {
             (fail.ErrorType, fail.Stack) = (FailureRules.BoundType(outcome.ErrorType), FailureRules.BoundStack(outcome.Stack));
+            fail.RetryAfter = outcome.RetryAfterSeconds is { } wait ? TimeSpan.FromSeconds(wait) : null;
+        }
+
         return WithLogs(command, outcome.Logs);
     }
 

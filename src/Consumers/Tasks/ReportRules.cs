@@ -33,9 +33,10 @@ internal sealed class ReportRules(IOptions<EngineOptions> options)
     public static string? Problem(AttemptHeartbeat entry) => entry.Attempt < 1 ? "attempt must be 1 or more" : null;
 
     public string? Problem(AttemptOutcome entry) =>
-        UnknownMembers.Problem(entry.Unknown, UnknownMembers.OfOutcome) is { } unknown ? unknown
-        : entry.SnoozeSeconds is { } snooze && !(snooze >= 0 && snooze <= TaskService.MaxSnooze.TotalSeconds)
+        entry.SnoozeSeconds is { } snooze && !(snooze >= 0 && snooze <= TaskService.MaxSnooze.TotalSeconds)
             ? $"snooze_seconds must be 0 to {TaskService.MaxSnooze.TotalSeconds:0}"
+        : entry.RetryAfterSeconds is { } wait && !(wait >= 0 && wait <= TaskService.MaxSnooze.TotalSeconds)
+            ? $"retry_after_seconds must be 0 to {TaskService.MaxSnooze.TotalSeconds:0}"
         : IsTooLong(entry.Result) || IsTooLong(entry.Error) ? $"result and error must have at most {options.Value.MaxPayloadBytes} bytes"
         : null;
 

@@ -32,6 +32,8 @@ internal sealed class SubmitConsumer(TaskService taskService, WaitingTaskQuota q
     public async Task Consume(ConsumeContext<SubmitTasks> context)
     {
         var sender = context.Sender();
+        if (UnknownMembers.Problem(context.Message) is { } unknown)
+            throw new RefusedMessageException(unknown);
         var tasks = context.Message.Tasks ?? [];
         if (tasks.Count > MaxTasks)
             throw new RefusedMessageException($"it has {tasks.Count} tasks; at most {MaxTasks} go into one message");
@@ -47,7 +49,7 @@ internal sealed class SubmitConsumer(TaskService taskService, WaitingTaskQuota q
             }
 
             var task = ToSubmission(sent, headers, sender.Access.Tenant);
-            if ((UnknownMembers.Problem(sent.Unknown, UnknownMembers.OfTask) ?? ProblemOf(task, sender)) is { } problem)
+            if ((UnknownMembers.Problem(sent) ?? ProblemOf(task, sender)) is { } problem)
                 refused.Add(Refused(sent, problem));
             else
                 valid.Add((sent, task));

@@ -10,20 +10,27 @@ internal static class UnknownMembers
 {
     private const int MaxName = 64;
 
-    public static readonly IReadOnlyList<string> OfTask = NamesOf(typeof(SubmittedTask));
+    private static readonly IReadOnlyList<string> OfMessage = NamesOf(typeof(SubmitTasks));
 
-    public static readonly IReadOnlyList<string> OfOutcome = NamesOf(typeof(AttemptOutcome));
+    private static readonly IReadOnlyList<string> OfTask = NamesOf(typeof(SubmittedTask));
 
-    /// <summary>The problem, or null. A member that is null says nothing.</summary>
-    public static string? Problem(JsonObject? unknown, IReadOnlyList<string> known)
-    {
-        if (unknown is not { Count: > 0 } || unknown.FirstOrDefault(m => m.Value is not null).Key is not { } key)
-            return null;
-        var name = TextRules.Cut(key, MaxName);
-        return $"{name} is not a member of this entry{Nearest.Hint(name, known)}";
-    }
+    private static readonly IReadOnlyList<string> OfRetry = NamesOf(typeof(RetryPolicy));
 
-    private static List<string> NamesOf(Type type) =>
+    /// <summary>The problem of a message as a whole, or null.</summary>
+    public static string? Problem(SubmitTasks message) => Problem(message.Unknown, OfMessage, "the message");
+
+    /// <summary>The problem of a task, or null.</summary>
+    public static string? Problem(SubmittedTask task) =>
+        Problem(task.Unknown, OfTask, "this entry") ?? Problem(task.Retry?.Unknown, OfRetry, "retry");
+
+    /// <summary>The names of unknown members. One that is null says nothing.</summary>
+    public static IEnumerable<string> In(JsonObject? unknown) =>
+        unknown is not { Count: > 0 } ? [] : unknown.Where(m => m.Value is not null).Select(m => TextRules.Cut(m.Key, MaxName));
+
+    private static string? Problem(JsonObject? unknown, IReadOnlyList<string> known, string where) =>
+        In(unknown).FirstOrDefault() is { } name ? $"{name} is not a member of {where}{Nearest.Hint(name, known)}" : null;
+
+    public static IReadOnlyList<string> NamesOf(Type type) =>
         [.. type.GetProperties().Where(p => p.PropertyType != typeof(JsonObject))
             .Select(p => JsonNamingPolicy.CamelCase.ConvertName(p.Name))];
 }

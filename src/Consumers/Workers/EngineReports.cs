@@ -140,6 +140,7 @@ internal sealed partial class EngineReports(
             case { Error: { } error } outcome:
                 var failure = taskService.Fail(id, number, Worker, error, outcome.Retryable);
                 (failure.ErrorType, failure.Stack) = (FailureRules.BoundType(outcome.ErrorType), FailureRules.BoundStack(outcome.Stack));
+                failure.RetryAfter = outcome.RetryAfter;
                 return failure;
             default:
                 return taskService.Complete(id, number, Worker, attempt.Outcome?.Result);

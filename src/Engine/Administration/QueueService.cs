@@ -153,6 +153,13 @@ public sealed partial class QueueService(
         return true;
     }
 
+    /// <summary>Purges a queue that is not declared, of the tasks of every owner.</summary>
+    public async Task PurgeUndeclaredAsync(string name)
+    {
+        await PurgeAllAsync(new QueueRecord { Name = name });
+        workNotifier.NotifyAll(name);
+    }
+
     private async Task PurgeAllAsync(QueueRecord queue)
     {
         await PurgeAsync(queue, acceptedBefore: Micros.Now(time).AddMicroseconds(1));
@@ -184,6 +191,12 @@ public sealed partial class QueueService(
     /// <summary>Counts of a queue, restricted to the tasks that the caller may see.</summary>
     public Task<QueueStats> StatsAsync(string name, Access access, CancellationToken cancellationToken) =>
         access.Others.Match(name) ? store.StatsAsync(name, Micros.Now(time)) : queries.QueueStatsAsync(name, access, cancellationToken);
+
+    /// <summary>
+    /// Whether a queue that is not declared exists for the caller: tasks wait or run in it, or have ended since its last purge.
+    /// </summary>
+    public async Task<bool> IsKnownAsync(string name, QueueStats stats, Access access, CancellationToken cancellationToken) =>
+        stats is not { Waiting: 0, Running: 0, Dead: 0 } || await queries.IsEndedQueueAsync(name, access, cancellationToken);
 
     /// <summary>Applies a new queue to tasks that already exist, once every process knows of it.</summary>
     private async Task SettleAsync(QueueRecord queue)

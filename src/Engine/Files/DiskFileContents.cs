@@ -41,13 +41,18 @@ internal sealed class DiskFileContents : IFileContents
     {
         public override async ValueTask DisposeAsync()
         {
-            if (CanWrite)
+            try
             {
-                await FlushAsync();
-                Flush(flushToDisk: true);
+                if (CanWrite)
+                {
+                    await FlushAsync();
+                    Flush(flushToDisk: true);
+                }
             }
-
-            await base.DisposeAsync();
+            finally
+            {
+                await base.DisposeAsync(); // a full disk must not keep the handle
+            }
         }
     }
 }

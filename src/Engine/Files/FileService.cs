@@ -13,6 +13,7 @@ public sealed class FileService(IFileStore store, IFileContents contents, FileQu
 
     /// <summary>Stores a stream as a file, in constant memory. If this throws, nothing is stored.</summary>
     /// <exception cref="FileTooLargeException">The stream is longer than <paramref name="maxBytes"/>.</exception>
+    /// <exception cref="FileStoreException">The disk is full or fails.</exception>
     /// <exception cref="QuotaExceededException">The owner's quota for file bytes is exhausted.</exception>
     public async Task<FileRecord> CreateAsync(string? owner, string purpose, string fileName, Stream content, long maxBytes,
         CancellationToken cancellationToken)
@@ -47,7 +48,7 @@ public sealed class FileService(IFileStore store, IFileContents contents, FileQu
         var file = await AddAsync(owner, purpose, fileName);
         try
         {
-            return new FileWriter(this, file, contents.OpenWrite(file.Id), maxBytes, reserve);
+            return new FileWriter(this, file, OnDisk(() => contents.OpenWrite(file.Id)), maxBytes, reserve);
         }
         catch
         {
@@ -61,7 +62,19 @@ public sealed class FileService(IFileStore store, IFileContents contents, FileQu
         store.FindAsync(id, access, cancellationToken);
 
     /// <summary>Opens the content of a file as a seekable stream.</summary>
-    public Stream OpenRead(FileRecord file) => contents.OpenRead(file);
+    /// <exception cref="FileNotFoundException">It was deleted in the meantime.</exception>
+    /// <exception cref="FileStoreException">The disk fails.</exception>
+    public Stream OpenRead(FileRecord file)
+    {
+        try
+        {
+            return contents.OpenRead(file);
+        }
+        catch (Exception fault) when (fault is not DirectoryNotFoundException && FileStoreException.IsOfDisk(fault))
+        {
+            throw new FileStoreException(fault);
+        }
+    }
 
     /// <summary>Lists files by creation time.</summary>
     /// <param name="access">The caller's access.</param>
@@ -125,8 +138,21 @@ public sealed class FileService(IFileStore store, IFileContents contents, FileQu
     internal async Task DropAsync(string id)
     {
         await store.HideAsync(id);
-        await contents.DeleteAsync(id);
+        await OnDisk(() => contents.DeleteAsync(id));
         await store.DeleteAsync(id);
+    }
+
+    /// <summary>Tells faults of the disk from those of the database and of clients.</summary>
+    private static T OnDisk<T>(Func<T> use)
+    {
+        try
+        {
+            return use();
+        }
+        catch (Exception fault) when (FileStoreException.IsOfDisk(fault))
+        {
+            throw new FileStoreException(fault);
+        }
     }
 
     private async Task<FileRecord> AddAsync(string? owner, string purpose, string fileName)

@@ -67,13 +67,29 @@ public sealed class FileWriter : IAsyncDisposable
                 throw new FileTooLargeException(maxBytes);
             if (reserve is not null && Bytes + buffer.Length > _reserved)
                 _reserved = await reserve(_reserved, Bytes + buffer.Length);
-            await inner.WriteAsync(buffer, cancellationToken);
+            try
+            {
+                await inner.WriteAsync(buffer, cancellationToken);
+            }
+            catch (Exception fault) when (FileStoreException.IsOfDisk(fault))
+            {
+                throw new FileStoreException(fault);
+            }
+
             Bytes += buffer.Length;
         }
 
         public override async ValueTask DisposeAsync()
         {
-            await inner.DisposeAsync();
+            try
+            {
+                await inner.DisposeAsync();
+            }
+            catch (Exception fault) when (FileStoreException.IsOfDisk(fault))
+            {
+                throw new FileStoreException(fault);
+            }
+
             await base.DisposeAsync();
         }
     }

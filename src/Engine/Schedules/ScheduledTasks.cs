@@ -28,7 +28,7 @@ public static class ScheduledTasks
 
     private static string PayloadOf(string queue, ScheduleSettings settings, Guid id, DateTime tick) =>
         settings.HasMessages
-            ? TaskMessage.Of(id, queue, TaskMessage.ActionOf(settings.TaskName), settings.Payload is "null" ? null : settings.Payload,
+            ? TaskMessage.Of(id, queue, TaskMessage.ActionOf(settings.TaskName), settings.Payload,
                 new DateTimeOffset(DateTime.SpecifyKind(tick, DateTimeKind.Utc)))
             : settings.Payload;
 

@@ -64,8 +64,14 @@ public interface ITaskQueries
         string queue, TaskList list, TaskCursor? from, int max, Access access, CancellationToken cancellationToken, bool back = false,
         ReserveAnswer? reserve = null);
 
-    /// <summary>Ids of a queue's dead letters after a position, oldest first.</summary>
-    Task<List<TaskCursor>> DeadAsync(string queue, TaskCursor? from, int max, CancellationToken cancellationToken);
+    /// <summary>Ids of a queue's dead letters after a position, oldest first; with an access only those that the caller may see.</summary>
+    Task<List<TaskCursor>> DeadAsync(string queue, TaskCursor? from, int max, CancellationToken cancellationToken, Access? access = null);
+
+    /// <summary>
+    /// Ids of the tasks of a queue that wait, run or are dead letters, and were created no later than <paramref name="before"/>: after an
+    /// id, in the order of ids.
+    /// </summary>
+    Task<List<Guid>> LiveIdsAsync(string queue, Guid? from, DateTime before, int max, Access access, CancellationToken cancellationToken);
 
     /// <summary>Tasks of a queue and tier that have waited since <paramref name="before"/> or longer, in no order.</summary>
     Task<List<Guid>> WaitingIdsAsync(QueueTier tier, DateTime before, int max, Access access, CancellationToken cancellationToken);
@@ -87,4 +93,7 @@ public interface ITaskQueries
 
     /// <summary>Queues in which tasks that the caller may see have ended since their last purge, by their counters.</summary>
     Task<List<string>> EndedQueuesAsync(Access access, CancellationToken cancellationToken);
+
+    /// <summary>Whether <see cref="EndedQueuesAsync"/> has a queue.</summary>
+    Task<bool> IsEndedQueueAsync(string queue, Access access, CancellationToken cancellationToken);
 }

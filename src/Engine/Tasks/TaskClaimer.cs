@@ -82,9 +82,11 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
         }
     }
 
-    /// <summary>Bytes of a task's payload and headers.</summary>
+    /// <summary>Bytes of a task's payload, headers and progress.</summary>
     internal static long BytesOf(TaskState task) =>
-        Encoding.UTF8.GetByteCount(task.Payload) + (task.Headers is { } headers ? Encoding.UTF8.GetByteCount(headers) : 0);
+        Encoding.UTF8.GetByteCount(task.Payload) + BytesOf(task.Headers) + BytesOf(task.Progress);
+
+    private static int BytesOf(string? text) => text is null ? 0 : Encoding.UTF8.GetByteCount(text);
 
     /// <summary>
     /// Claims with a small reservation first, which suffices if payloads are small. Only if it is used up, more memory is reserved, if

@@ -146,6 +146,9 @@ public sealed class FailTask(Guid taskId, DateTime at, int attempt, string? work
 
     /// <summary>Whether another attempt may succeed.</summary>
     public bool Retryable { get; } = retryable;
+
+    /// <summary>How long the next attempt must wait, if there is one; null is as the retry policy of the task says.</summary>
+    public TimeSpan? RetryAfter { get; set; }
 }
 
 /// <summary>The worker of the running attempt snoozes the task.</summary>

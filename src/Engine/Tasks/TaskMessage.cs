@@ -12,16 +12,25 @@ public static class TaskMessage
     /// <param name="id">Id of the task.</param>
     /// <param name="queue">Its queue.</param>
     /// <param name="action">JSON of its action.</param>
-    /// <param name="data">JSON of its data as it was given; null if there is none.</param>
+    /// <param name="data">
+    /// JSON of its data, which stays as it was given; null if there is none. In the tutorial's queue null, false and an empty table are none
+    /// too, as in Lua.
+    /// </param>
     /// <param name="createdAt">When it was created.</param>
     public static string Of(Guid id, string queue, string action, string? data, DateTimeOffset createdAt) =>
         string.Create(CultureInfo.InvariantCulture,
-            $$"""{"id":"{{id}}","action":{{action}},"data":{{data ?? None(queue)}},"created_at":{{createdAt.ToUnixTimeSeconds()}}}""");
+            $$"""{"id":"{{id}}","action":{{action}},"data":{{(queue == BuiltInQueues.Tasks && IsNothing(data) ? EmptyTable : data ?? "null")}},"created_at":{{createdAt.ToUnixTimeSeconds()}}}""");
 
     /// <summary>A name as the JSON of an action.</summary>
     public static string ActionOf(string? name) =>
         name is null ? "null" : $"\"{JsonEncodedText.Encode(name, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\"";
 
-    /// <summary>No data: an empty Lua table in the tutorial's queue, which is encoded as a list (dtq-and-wippy.md B2).</summary>
-    private static string None(string queue) => queue == BuiltInQueues.Tasks ? "[]" : "null";
+    /// <summary>An empty Lua table is encoded as a list (dtq-and-wippy.md B2).</summary>
+    private const string EmptyTable = "[]";
+
+    private static bool IsNothing(ReadOnlySpan<char> data)
+    {
+        var text = data.Trim();
+        return text is "" or "null" or "false" || (text is ['{', .. var inside, '}'] && inside.IsWhiteSpace());
+    }
 }

@@ -166,17 +166,20 @@ public sealed class TaskService(
         (await ApplyAsync([new RetryTask(id, Now)], access))[0].CommandResult;
 
     /// <summary>Redrives all current dead letters of a queue; those that fail again stay dead.</summary>
+    /// <param name="queue">Base name.</param>
+    /// <param name="cancellationToken">Ends it between two steps.</param>
+    /// <param name="access">Only those that the caller may see; null is all.</param>
     /// <returns>Number of tasks restarted, and number skipped: another task holds their dedupe key, or they are already being
     /// restarted.</returns>
-    public async Task<(int Restarted, int Skipped)> RedriveAsync(string queue, CancellationToken cancellationToken)
+    public async Task<(int Restarted, int Skipped)> RedriveAsync(string queue, CancellationToken cancellationToken, Access? access = null)
     {
         var (restarted, skipped) = (0, 0);
         var start = Now;
         TaskCursor? from = null;
-        while ((await queries.DeadAsync(queue, from, RedriveBatch, cancellationToken))
+        while ((await queries.DeadAsync(queue, from, RedriveBatch, cancellationToken, access))
             .FindAll(t => t.At <= start) is { Count: > 0 } deadLetters)
         {
-            var commands = await ApplyAsync(deadLetters.ConvertAll(t => Retry(t.Id, null, null)));
+            var commands = await ApplyAsync(deadLetters.ConvertAll(t => Retry(t.Id, null, null)), access ?? Access.All);
             var done = commands.Count(c => c.CommandResult == CommandResult.Applied);
             restarted += done;
             skipped += commands.Count - done;
@@ -184,6 +187,17 @@ public sealed class TaskService(
         }
 
         return (restarted, skipped);
+    }
+
+    /// <summary>Deletes the current waiting and running tasks and dead letters of a queue that the caller may see.</summary>
+    public async Task PurgeAsync(string queue, Access access, CancellationToken cancellationToken)
+    {
+        var (start, from) = (Now, (Guid?)null);
+        while (await queries.LiveIdsAsync(queue, from, start, RedriveBatch, access, cancellationToken) is { Count: > 0 } ids)
+        {
+            await ApplyAsync(ids.ConvertAll(Delete), access);
+            from = ids[^1];
+        }
     }
 
     /// <summary>

@@ -81,10 +81,12 @@ public sealed partial class TaskStateMachine
     {
         var task = c.Saga;
         // A worker crash costs the task neither time nor its position in the queue, unless a retry policy was chosen. A broker has no
-        // positions, and the time a task has been due decides when to dispatch it again.
+        // positions, and the time a task has been due decides when to dispatch it again. A worker that asks for a delay knows better
+        // than the policy.
         var due = c.Message is ExpireLease && task.Retry is null
             ? task.Push ? c.Message.At : task.DueAt
-            : Micros.Cut(c.Message.At + RetryBackoff.After(task.Retry, Math.Max(1, task.RunAttempt), task.CorrelationId));
+            : Micros.Cut(c.Message.At + ((c.Message as FailTask)?.RetryAfter
+                ?? RetryBackoff.After(task.Retry, Math.Max(1, task.RunAttempt), task.CorrelationId)));
         WaitAgain(task, c.Message, due, TaskEventType.Retrying);
     }
 

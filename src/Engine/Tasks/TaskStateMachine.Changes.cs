@@ -67,7 +67,7 @@ public sealed partial class TaskStateMachine
     private static void Apply(TaskState task, TaskChange? change)
     {
         if (change?.NewPayload is { } payload)
-            (task.Payload, task.IsEdited) = (payload, true);
+            (task.Payload, task.IsEdited, task.Progress) = (payload, true, null); // a checkpoint is of the old payload
         if (change?.Target is not { } target || target.Name == task.Queue)
             return;
         task.MovedFrom = task.StoredQueue; // two commands of a group may move it

@@ -18,10 +18,12 @@ public sealed class DependencyHealth(TimeProvider time, ILogger<DependencyHealth
     /// <returns>False if it is something else, which the caller should log.</returns>
     public bool TryHandle(Exception fault)
     {
+        if (fault is FileStoreException)
+            return false;
         var covered = StorageFaults.IsTransient(fault);
         var answers = fault is OverloadedException || StorageFaults.IsRace(fault);
-        if (covered && !answers)
-            Database.ReportFailure(fault.GetBaseException().Message);
+        if (covered && !answers && StorageFaults.IsOfDatabase(fault))
+            Database.ReportFailure(fault.GetBaseException().Message, StorageFaults.RefusesWrites(fault));
         return covered;
     }
 }
@@ -36,11 +38,14 @@ public sealed partial class Outage
 
     private static readonly TimeSpan Spare = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long reads may succeed without ending an outage that began with a refused write: with a full disk they do.</summary>
+    private static readonly TimeSpan Unwritten = TimeSpan.FromSeconds(30);
+
     private readonly string _what;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Lock _lock = new();
-    private volatile bool _isOn;
+    private volatile bool _isOn, _isRefusing;
     private long _begun, _last, _faults;
 
     internal Outage(string what, TimeProvider time, ILogger logger) => (_what, _time, _logger) = (what, time, logger);
@@ -51,13 +56,21 @@ public sealed partial class Outage
     /// <summary>Whether it failed recently: optional calls are skipped.</summary>
     public bool IsFresh => _isOn && _time.GetElapsedTime(Interlocked.Read(ref _last)) < Spare;
 
+    /// <summary>
+    /// Whether it answers but has refused a write, and failed recently. A lost connection or a slow statement is no refusal.
+    /// </summary>
+    public bool IsRefusing => IsFresh && _isRefusing;
+
     /// <summary>Reports a failure caused by the dependency.</summary>
-    public void ReportFailure(string reason)
+    /// <param name="reason">The reason, for the log.</param>
+    /// <param name="isRefusal">Whether it answers, but takes no writes.</param>
+    public void ReportFailure(string reason, bool isRefusal = false)
     {
         lock (_lock)
         {
             _last = _time.GetTimestamp();
             _faults++;
+            _isRefusing |= isRefusal;
             if (_isOn)
                 return;
             (_isOn, _begun, _faults) = (true, _last, 1);
@@ -67,16 +80,17 @@ public sealed partial class Outage
     }
 
     /// <summary>Reports a success that needed the dependency.</summary>
-    public void ReportSuccess()
+    /// <param name="isWrite">Whether something was written: only that soon ends an outage with refused writes.</param>
+    public void ReportSuccess(bool isWrite = false)
     {
         if (!_isOn)
             return;
         TimeSpan length;
         lock (_lock)
         {
-            if (!_isOn || _time.GetElapsedTime(_last) < Quiet)
+            if (!_isOn || _time.GetElapsedTime(_last) < (_isRefusing && !isWrite ? Unwritten : Quiet))
                 return;
-            _isOn = false;
+            _isOn = _isRefusing = false;
             length = _time.GetElapsedTime(_begun, _last);
         }
 

@@ -57,5 +57,9 @@ internal static class KeyTexts
 internal sealed partial class KeyTextJson : JsonSerializerContext
 {
     /// <summary>The context with <see cref="JsonStyle"/>'s options; computed properties are not stored.</summary>
-    public static KeyTextJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options) { IgnoreReadOnlyProperties = true });
+    public static KeyTextJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options)
+    {
+        AllowDuplicateProperties = true,
+        IgnoreReadOnlyProperties = true,
+    });
 }

@@ -101,6 +101,7 @@ internal static partial class ApiErrors
             OverloadedException => new(503, "overloaded", exception.Message),
             BrokerSilentException => new(503, "broker_unavailable", $"{exception.Message}; try again"),
             UnreadableDataException => new(500, "unreadable_data", exception.Message),
+            FileStoreException => FilesUnavailable,
             DbException or InvalidOperationException { InnerException: DbException } => Unavailable,
             _ when StorageFaults.IsTransient(exception) => Unavailable,
             _ => new(500, "internal_error", "the server failed; its log says more"),
@@ -122,6 +123,10 @@ internal static partial class ApiErrors
     /// <summary>The database is unavailable.</summary>
     public static ApiError Unavailable { get; } = new(503, "database_unavailable",
         "the database is unavailable; try again, with the same id or dedupe_key if the request may have taken effect");
+
+    /// <summary>The folder of files is unavailable.</summary>
+    private static ApiError FilesUnavailable { get; } = new(503, "files_unavailable",
+        "the file store is unavailable, for example because its disk is full; try again");
 
     [LoggerMessage(LogLevel.Error, "{Method} {Path} failed")]
     private static partial void LogFailed(ILogger logger, Exception exception, string method, PathString path);

@@ -73,15 +73,15 @@ internal static class RequestJson
             }
             catch (JsonException fault) when (IsWrongShape(fault))
             {
-                throw WrongShape.Of(fault, fault.Path!, type);
+                throw WrongShape.Of(fault, fault.Path ?? "$", type);
             }
         });
         return value ?? throw new ApiException(400, "invalid_request", "the body must be a JSON object");
     }
 
-    /// <summary>Whether the JSON is valid but a member has the wrong type.</summary>
+    /// <summary>Whether the JSON is valid but a member has the wrong type, or is given twice.</summary>
     public static bool IsWrongShape(JsonException fault) =>
-        fault.Path is { Length: > 0 } and not "$" && fault.InnerException is not JsonException { Source: null };
+        WrongShape.IsTwice(fault) || fault.Path is { Length: > 0 } and not "$" && fault.InnerException is not JsonException { Source: null };
 
     /// <summary>Memory cost of a body that is parsed in one step.</summary>
     public static long CostOf(ReadOnlySequence<byte> body)

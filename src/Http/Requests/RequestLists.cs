@@ -17,7 +17,9 @@ internal sealed record RequestList(string Member, long MaxBytes, long MaxEntryBy
     public ApiException Wrong() => new(400, "invalid_request", Rule);
 
     public ApiException Unknown(string name) =>
-        new(400, "invalid_request", $"{name} is not a member of this request, which has {Member} alone");
+        new(400, "invalid_request", $"{WrongShape.Shown(name)} is not a member of this request, which has {Member} alone");
+
+    public ApiException Twice() => new(400, "invalid_request", $"{Member} is given twice");
 }
 
 /// <summary>
@@ -98,6 +100,7 @@ internal sealed class ListParser<T>(RequestList list, Func<JsonElement, int, T> 
 {
     private Place _place;
     private JsonReaderState _state;
+    private bool _hasList;
 
     private enum Place
     {
@@ -135,13 +138,13 @@ internal sealed class ListParser<T>(RequestList list, Func<JsonElement, int, T> 
         {
             (Place.Start, JsonTokenType.StartObject) => Place.Members,
             (Place.Members, JsonTokenType.EndObject) => Place.End,
-            (Place.Members, JsonTokenType.PropertyName) => reader.ValueTextEquals(list.Member) ? Place.List
-                : throw list.Unknown(reader.GetString()!),
+            (Place.Members, JsonTokenType.PropertyName) => !reader.ValueTextEquals(list.Member)
+                ? throw list.Unknown(reader.GetString()!)
+                : _hasList ? throw list.Twice() : Place.List,
             (Place.List, JsonTokenType.StartArray) => Place.Entries,
             _ => throw list.Wrong(),
         };
-        if (_place == Place.Entries)
-            Entries.Clear(); // of duplicate members the last one wins
+        _hasList |= _place == Place.Entries;
         return true;
     }
 

@@ -18,6 +18,10 @@ internal static class HangfireTypes
         ["token"] = typeof(CancellationToken),
     };
 
+    /// <summary>Names by default, which are in the memory of a server that shares the process: see <see cref="SharedHangfire"/>.</summary>
+    private static readonly Dictionary<string, Type> Shared = Allowed.Values.ToDictionary(t => t.AssemblyQualifiedName!,
+        StringComparer.Ordinal);
+
     private static readonly Dictionary<Type, string> Names = Allowed.ToDictionary(a => a.Value, a => a.Key);
 
     /// <summary>Applies the settings to Hangfire. Idempotent.</summary>
@@ -30,8 +34,15 @@ internal static class HangfireTypes
 
     /// <summary>Resolves a type name found in the storage.</summary>
     /// <exception cref="ForbiddenJobException">The name is not allowed.</exception>
-    public static Type Resolve(string name) => Allowed.GetValueOrDefault(name) ?? throw new ForbiddenJobException(name);
+    public static Type Resolve(string name) => Allowed.GetValueOrDefault(name) ?? Shared.GetValueOrDefault(name)
+        ?? throw new ForbiddenJobException(name);
 
     /// <summary>The stored name of a type; names of exceptions are for display only.</summary>
     private static string NameOf(Type type) => Names.GetValueOrDefault(type) ?? type.FullName!;
 }
+
+/// <summary>
+/// Registered where Hangfire belongs to the program that the server is part of. Its settings stay as they are if the jobs are in the
+/// memory of the process, where nobody else can write them.
+/// </summary>
+internal sealed class SharedHangfire;

@@ -17,9 +17,10 @@ public static class MaintenanceRegistration
         services.AddSingleton<MaintenanceSchema>();
         services.AddSingleton(sp =>
         {
-            HangfireTypes.Apply(sp.GetRequiredService<ILoggerFactory>());
-            return MaintenanceStorage.Create(
-                sp.GetRequiredService<DatabaseAddress>(), sp.GetRequiredService<IOptions<MaintenanceOptions>>().Value);
+            var database = sp.GetRequiredService<DatabaseAddress>();
+            if (sp.GetService<SharedHangfire>() is null || database.Provider != DatabaseProvider.Sqlite)
+                HangfireTypes.Apply(sp.GetRequiredService<ILoggerFactory>());
+            return MaintenanceStorage.Create(database, sp.GetRequiredService<IOptions<MaintenanceOptions>>().Value);
         });
         services.AddSingleton(MaintenanceFilters.Create());
         services.AddSingleton<MaintenanceStates>().AddSingleton<MaintenanceSchedule>();

@@ -182,7 +182,7 @@ internal sealed partial class GroupCommitter : ITaskCommitter, IHostedService, I
             return held;
         }
 
-        _dependencies.Database.ReportSuccess();
+        _dependencies.Database.ReportSuccess(isWrite: true);
         Tell(written);
         var missed = new List<GroupEntry>();
         foreach (var entry in group)

@@ -1,5 +1,6 @@
 using MassTransit.Saga;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Audit;
 using TaskQueue.Engine.Auth;
@@ -48,7 +49,8 @@ internal static class StoreRegistration
         services.AddSingleton<IQuotaStore, QuotaStore>().AddSingleton<ITenantUsageStore, TenantUsageStore>()
             .AddSingleton<IAuditStore, AuditStore>()
             .AddSingleton<IIssuedKeyStore, IssuedKeyStore>().AddSingleton<ISessionKeyStore, SessionKeyStore>();
-        services.AddSingleton<IFileStore, FileStore>().AddSingleton(FileContents)
+        services.TryAddSingleton(FileContents); // a host may bring its own
+        services.AddSingleton<IFileStore, FileStore>()
             .AddSingleton<IQueueRecordStore, QueueRecordStore>()
             .AddSingleton<IScheduleStore, ScheduleStore>();
         services.AddSingleton<ITaskQueries, TaskQueries>().AddSingleton<ITaskLogStore, TaskLogStore>()

@@ -76,6 +76,12 @@ internal sealed partial class TaskQueries
         return await access.Filter(db.Set<QueueCount>().AsNoTracking()).Select(c => c.Queue).Distinct().ToListAsync(cancellationToken);
     }
 
+    public async Task<bool> IsEndedQueueAsync(string queue, Access access, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await access.Filter(db.Set<QueueCount>().AsNoTracking()).AnyAsync(c => c.Queue == queue, cancellationToken);
+    }
+
     private static Task<Dictionary<QueueTier, long>> SumAsync(IQueryable<QueueCount> counts, CancellationToken cancellationToken) =>
         counts.GroupBy(c => new { c.Queue, c.Tier }).Select(g => new { g.Key, Count = g.Sum(c => c.Count) })
             .ToDictionaryAsync(g => new QueueTier(g.Key.Queue, g.Key.Tier), g => g.Count, cancellationToken);

@@ -83,11 +83,24 @@ internal sealed partial class TaskQueries
         return [];
     }
 
-    public async Task<List<TaskCursor>> DeadAsync(string queue, TaskCursor? from, int max, CancellationToken cancellationToken)
+    public async Task<List<TaskCursor>> DeadAsync(string queue, TaskCursor? from, int max, CancellationToken cancellationToken,
+        Access? access = null)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return await TaskLists.Page(Views(db, Access.All), queue, TaskList.Dead, from, max, back: false)
+        return await TaskLists.Page(Views(db, access ?? Access.All), queue, TaskList.Dead, from, max, back: false)
             .Select(t => new TaskCursor(t.FinishedAt ?? DateTime.UnixEpoch, t.Id)).ToListAsync(cancellationToken);
+    }
+
+    public async Task<List<Guid>> LiveIdsAsync(string queue, Guid? from, DateTime before, int max, Access access,
+        CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var (waiting, running, ended) = Views(db, access);
+        var old = new TaskViewsOf(
+            waiting.Where(t => t.CreatedAt <= before), running.Where(t => t.CreatedAt <= before), ended.Where(t => t.CreatedAt <= before));
+        var page = await TaskLists.Page(old, queue, TaskList.Live, from is { } id ? new TaskCursor(default, id) : null, max, back: false)
+            .ToListAsync(cancellationToken);
+        return page.ConvertAll(t => t.Id);
     }
 
     public async Task<List<Guid>> WaitingIdsAsync(QueueTier tier, DateTime before, int max, Access access,

@@ -34,10 +34,25 @@ public sealed class FaultTests
     [InlineData(64)] // the connection broke
     [InlineData(10054)]
     [InlineData(40613)] // Azure: the database moves
+    [InlineData(1101)] // the disk is full
+    [InlineData(1105)]
+    [InlineData(9002)] // the log is full
     public void A_server_outage_is_transient_but_not_a_race(int number)
     {
         SqlServerFaults.IsRace(Fault(number)).ShouldBeFalse();
         SqlServerFaults.IsTransient(Fault(number)).ShouldBeTrue();
+    }
+
+    [Theory]
+    [InlineData(1101, true)]
+    [InlineData(1105, true)]
+    [InlineData(9002, true)]
+    [InlineData(-2, false)]
+    [InlineData(1205, false)]
+    public void F09_A_full_disk_or_log_refuses_writes(int number, bool refuses)
+    {
+        StorageFaults.Use(new SqlServerFaultClassifier());
+        StorageFaults.RefusesWrites(Fault(number)).ShouldBe(refuses);
     }
 
     [Theory]

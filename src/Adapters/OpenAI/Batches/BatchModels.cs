@@ -16,5 +16,6 @@ public sealed record BatchBody(string? InputFileId, string? Endpoint, string? Co
 internal sealed partial class BatchBodyJson : JsonSerializerContext
 {
     /// <summary>The context with <see cref="JsonStyle"/>'s options.</summary>
-    public static BatchBodyJson Instance { get; } = new(new JsonSerializerOptions(JsonStyle.Options));
+    public static BatchBodyJson Instance { get; } =
+        new(new JsonSerializerOptions(JsonStyle.Options) { AllowDuplicateProperties = true });
 }

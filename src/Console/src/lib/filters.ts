@@ -15,6 +15,7 @@ export const single = [
     'id',
 ] as const;
 export const several = ['state', 'tag'] as const;
+export const states = ['pending', 'running', 'retrying', 'completed', 'failed', 'cancelled', 'expired'];
 export type Single = (typeof single)[number];
 export type Filters = { [name in Single]?: string } & { state: string[]; tag: string[] };
 
@@ -92,6 +93,12 @@ export function parseText(text: string): Filters {
 export function toText(filters: Filters): string {
     const quote = (value: string): string => (/\s/.test(value) ? `"${value}"` : value);
     return [...write(filters)].map(([k, v]) => `${k}:${quote(v)}`).join(' ');
+}
+
+/** Why a search cannot be made, or null. */
+export function problem(filters: Filters): string | null {
+    const unknown = filters.state.find((state) => !states.includes(state));
+    return unknown === undefined ? null : `${unknown} is not a state; there are ${states.join(', ')}.`;
 }
 
 export const isEmpty = (filters: Filters): boolean => write(filters).size === 0;

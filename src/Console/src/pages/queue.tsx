@@ -48,6 +48,7 @@ function Details({ q, reload }: { q: Queue; reload: () => void }): JSX.Element {
             <div class="numbers">
                 <Number name="Waiting" value={<a href={href(['tasks'], { queue: q.name, state: 'pending' })}>{count(c?.waiting)}</a>} />
                 <Number name="Running" value={<a href={href(['tasks'], { queue: q.name, state: 'running' })}>{count(c?.running)}</a>} />
+                {(c?.later ?? 0) > 0 && <Number name="Not due yet" value={count(c?.later)} />}
                 <Number name="Oldest waiting" value={c?.oldest_waiting_seconds ? duration(c.oldest_waiting_seconds) : '–'} />
                 {live && <Number name="In per second" value={rate(live.in_per_second)} />}
                 {live && <Number name="Out per second" value={rate(live.out_per_second)} />}

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { get } from '../lib/api';
-import { labels, parseText, toText, type Filters, type Single } from '../lib/filters';
+import { labels, parseText, problem, states, toText, type Filters, type Single } from '../lib/filters';
 
 import { useLoad } from '../lib/load';
 
@@ -10,8 +10,6 @@ import type { Queue } from '../lib/types';
 import { Button } from '../ui/basics';
 
 import { Icon } from '../ui/icon';
-
-export const states = ['pending', 'running', 'retrying', 'completed', 'failed', 'cancelled', 'expired'];
 
 /** Where filters are typed: as text, or each in its field. */
 const fields: Single[] = [
@@ -33,6 +31,7 @@ const fields: Single[] = [
 export function SearchBox({ filters, apply }: { filters: Filters; apply: (filters: Filters) => void }): JSX.Element | null {
     const [text, setText] = useState(toText({ ...filters, state: [] }));
     const [more, setMore] = useState(false);
+    const [wrong, setWrong] = useState<string | null>(null);
     const [form, setForm] = useState(filters);
     const queues = useLoad('queue names', (s) => get<{ queues: Queue[] }>('/queues', s), null);
     if (!has('search')) return null;
@@ -44,6 +43,9 @@ export function SearchBox({ filters, apply }: { filters: Filters; apply: (filter
         : [...fields.map((f) => `${before}${f}:`), `${before}tag:`, ...states.map((s) => `${before}state:${s}`)];
     const submit = (): void => {
         const found = parseText(text);
+        const refused = problem(found);
+        setWrong(refused);
+        if (refused) return;
         apply({ ...found, state: found.state.length ? found.state : filters.state });
     };
     return (
@@ -84,6 +86,11 @@ export function SearchBox({ filters, apply }: { filters: Filters; apply: (filter
                     Filters
                 </Button>
             </form>
+            {wrong && (
+                <p class="bad-text" role="alert">
+                    {wrong}
+                </p>
+            )}
             {more && (
                 <form
                     class="card filters"

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { isEmpty, read, write, type Filters } from '../lib/filters';
+import { isEmpty, read, states, write, type Filters } from '../lib/filters';
 import { duration, plural, seconds } from '../lib/format';
 import { now } from '../lib/live';
 import { useLoad } from '../lib/load';
@@ -12,7 +12,7 @@ import { Pager, Table } from '../ui/list';
 import { asking } from '../ui/dialog';
 import { search } from '../lib/search';
 import { BulkBar } from './bulk';
-import { SearchBox, states } from './search-box';
+import { SearchBox } from './search-box';
 
 /** The tasks that match the filters of the address, newest first. */
 export function TasksPage(): JSX.Element {

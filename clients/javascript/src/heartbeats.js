@@ -1,0 +1,135 @@
+import { TaskQueueError, isRefused } from "./errors.js";
+import { now } from "./time.js";
+
+/** @typedef {{ task: import("./task.js").TaskContext, text: string, bare: string, progress?: string, logs: any[] }} Beat */
+
+const GONE = ["finished", "stale_attempt", "not_found"];
+const LONGEST = 5, SHORTEST = 0.25, URGENT = 0.1; // seconds between heartbeats
+const MOST_ENTRIES = 1000, MOST_CHARS = 512 * 1024;
+
+/** Renews the leases of held tasks every third of the shortest lease; sends progress sooner. */
+export class Heartbeats {
+  #inFlight;
+  #server;
+  #logger;
+  #lease;
+  #isOver = false;
+
+  /**
+   * @param {import("./in-flight.js").InFlight} inFlight @param {import("./server.js").Server} server
+   * @param {import("../index.js").Logger} logger @param {number | undefined} lease
+   */
+  constructor(inFlight, server, logger, lease) {
+    this.#inFlight = inFlight;
+    this.#server = server;
+    this.#logger = logger;
+    this.#lease = lease;
+  }
+
+  end() {
+    this.#isOver = true;
+    this.#inFlight.beats.wake();
+  }
+
+  async run() {
+    let last = now();
+    let urgent = last;
+    while (!this.#isOver) {
+      const regular = last + this.#period();
+      const due = this.#inFlight.wantsHeartbeat ? Math.min(regular, urgent + URGENT) : regular;
+      if (now() < due) {
+        await this.#inFlight.beats.wait(due - now());
+        continue;
+      }
+      const everything = now() >= regular;
+      this.#inFlight.wantsHeartbeat = false;
+      urgent = now();
+      if (everything) last = urgent;
+      const held = [...this.#inFlight.held.values()];
+      const beats = held.map((task) => task.heartbeat(everything, this.#lease)).filter((beat) => beat !== null);
+      for (const some of requestsOf(beats)) await this.#send(some);
+    }
+  }
+
+  #period() {
+    const leases = [...this.#inFlight.held.values()].map((task) => task.lease);
+    return leases.length === 0 ? LONGEST : Math.max(Math.min(...leases) / 3, SHORTEST);
+  }
+
+  /** Whether the server knows now that the tasks are held. @param {Beat[]} beats @returns {Promise<boolean>} */
+  async #send(beats) {
+    const sentAt = now();
+    let answers;
+    try {
+      answers = await this.#server.heartbeat(beats.map((beat) => beat.text));
+    } catch (fault) {
+      if (!(fault instanceof TaskQueueError)) throw fault;
+      if (isRefused(fault) && beats.some(hasExtras)) return this.#sendRefused(beats, fault);
+      for (const beat of beats) beat.task.putBack(beat);
+      this.#server.failed(`the heartbeat of ${beats.length} tasks failed: ${fault.message}`);
+      for (const { task } of beats) this.#expire(task);
+      return false;
+    }
+    answers.forEach(({ code }, i) => {
+      const { task } = beats[i];
+      if (!GONE.includes(code)) {
+        task.renewedAt = sentAt;
+      } else if (task.lose()) {
+        this.#logger.info(`task ${task.id} attempt ${task.attempt} is not this worker's any more: ${code}`);
+        this.#inFlight.remove(task);
+      }
+    });
+    return true;
+  }
+
+  /**
+   * One refused progress or log line must not cost the leases of all: they are renewed first, without any.
+   * @param {Beat[]} beats @param {TaskQueueError} fault
+   */
+  async #sendRefused(beats, fault) {
+    const renewed = await this.#send(beats.map(({ task, bare }) => ({ task, text: bare, bare, logs: [] })));
+    const some = beats.filter(hasExtras);
+    const half = Math.floor(some.length / 2);
+    if (!renewed) {
+      for (const beat of some) beat.task.putBack(beat);
+    } else if (some.length === 1) { // it must not fail the next heartbeat too
+      this.#logger.warn(`the progress or log of task ${some[0].task.id} was refused: ${fault.message}`);
+    } else {
+      await this.#send(some.slice(0, half));
+      await this.#send(some.slice(half));
+    }
+    return renewed;
+  }
+
+  /**
+   * Aborts the signal of a handler whose task's lease could not be renewed in time: another may run the task by now. What the handler
+   * answers is reported all the same, and the server decides whether it counts.
+   * @param {import("./task.js").TaskContext} task
+   */
+  #expire(task) {
+    if (!this.#inFlight.running.has(task) || now() - task.renewedAt <= task.lease || !task.expire()) return;
+    this.#logger.warn(`the lease of task ${task.id} attempt ${task.attempt} could not be renewed in time`);
+  }
+}
+
+/** @param {Beat} beat */
+function hasExtras(beat) {
+  return beat.progress !== undefined || beat.logs.length > 0;
+}
+
+/** Parts that one request should hold. @param {any[]} beats @returns {Iterable<Beat[]>} */
+function* requestsOf(beats) {
+  /** @type {Beat[]} */
+  let some = [];
+  let size = 0;
+  for (const beat of beats) {
+    if (some.length > 0 && (some.length === MOST_ENTRIES || size + beat.text.length > MOST_CHARS)) {
+      yield some;
+      some = [];
+      size = 0;
+    }
+    some.push(beat);
+    size += beat.text.length;
+  }
+  if (some.length > 0) yield some;
+}

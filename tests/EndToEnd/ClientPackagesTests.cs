@@ -1,0 +1,54 @@
+using Shouldly;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>The packages for other languages: their own tests, also against a server, their programs and their types.</summary>
+public sealed class ClientPackagesTests(SqliteStack stack) : IClassFixture<SqliteStack>
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+
+    [Fact]
+    public Task The_tests_of_the_Python_package_pass() =>
+        PassesAsync("python3", "-m", "unittest", "discover", "-s", ClientPackage.Python("tests"), "-t", ClientPackage.Python());
+
+    [Fact]
+    public Task The_tests_of_the_JavaScript_package_pass() =>
+        PassesAsync("node", "--test", ClientPackage.JavaScript("test", "client.test.mjs"),
+            ClientPackage.JavaScript("test", "worker.test.mjs"));
+
+    [Fact]
+    public async Task The_JavaScript_is_what_its_type_declarations_say()
+    {
+        var modules = Path.Combine(Environment.GetEnvironmentVariable("TASKQUEUE_TEST_CLIENTS")
+            ?? throw new InvalidOperationException("TASKQUEUE_TEST_CLIENTS is not set: run the tests with ./test.sh, which installs the "
+                + "compiler."), "node_modules");
+        await PassesAsync("node", Path.Combine(modules, "typescript", "bin", "tsc"), "--noEmit", "--allowJs", "--checkJs", "--strict",
+            "--target", "es2022", "--module", "nodenext", "--lib", "es2022,dom,dom.iterable,dom.asynciterable", "--skipLibCheck",
+            "--types", "node", "--typeRoots", Path.Combine(modules, "@types"), ClientPackage.JavaScript("test", "types.mts"),
+            ClientPackage.JavaScript("examples", "program.mjs"), ClientPackage.JavaScript("examples", "worker.mjs"));
+    }
+
+    [Theory]
+    [InlineData("python3", "python", "program.py")]
+    [InlineData("node", "javascript", "program.mjs")]
+    public async Task The_program_of_the_README_gets_its_greeting(string program, string folder, string file)
+    {
+        var path = Repository.FileAt("clients", folder, "examples", file);
+        File.ReadAllText(Repository.FileAt("clients", folder, "README.md")).ShouldContain(File.ReadAllText(path));
+
+        using var run = new Command(program, [path], Settings());
+        (await run.WaitAsync(Patience)).ShouldBe(0, run.Output);
+        run.Results.ShouldBe(["completed Hello, Ann"]);
+    }
+
+    private async Task PassesAsync(string program, params string[] args)
+    {
+        using var run = new Command(program, args, Settings());
+        (await run.WaitAsync(Patience)).ShouldBe(0, run.Output);
+    }
+
+    private Dictionary<string, string> Settings() =>
+        new(ClientPackage.Environment) { ["TASKQUEUE_URL"] = stack.Http.BaseAddress!.ToString() };
+}
