@@ -152,9 +152,15 @@ export class TaskContext<T = any> {
   readonly data: T;
   /** All that the producer's API stored. */
   readonly payload: any;
-  /** Aborted when the outcome does not count any more: the task was cancelled, its lease is lost, or the worker's drain is over. */
+  /**
+   * Aborted when the outcome does not count any more: the server said that the task was cancelled or is another attempt's, or the
+   * worker's drain is over.
+   */
   readonly signal: AbortSignal;
-  /** Whether the lease is lost: the task was cancelled, belongs to another attempt, or the lease could not be renewed in time. */
+  /**
+   * Whether the task is lost, or its lease could not be renewed in time: then another worker may run it, until a heartbeat
+   * arrives and the server says whose it is. After an outage the server lets leases start over, so most tasks go on.
+   */
   readonly leaseLost: boolean;
 
   /**

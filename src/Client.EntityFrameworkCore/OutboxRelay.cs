@@ -140,7 +140,13 @@ internal sealed partial class OutboxRelay<TContext> : BackgroundService
         if (problem is null)
             _suspects.Passed();
         else if (batch.Rows is [var alone] && !stoppingToken.IsCancellationRequested)
+        {
+            var isOfTasks = OutboxFaults.Judge(problem) == OutboxFault.Unknown;
             problem = await _suspects.FailedAsync(db, alone, problem, rows => SendAsync(db, rows, stoppingToken), stoppingToken);
+            if (problem is null && isOfTasks)
+                _batchSize = _options.BatchSize; // it was never too much: large batches find the good ones soonest
+        }
+
         _isUnsettled = false;
         if (problem is null)
             _batchSize = Math.Min(_options.BatchSize, _batchSize * 2);

@@ -17,7 +17,7 @@ namespace TaskQueue.Client;
 internal sealed partial class OutboxSender(
     ITaskProducer producer, OutboxStore store, OutboxOptions options, OutboxMetrics metrics, string context, ILogger logger)
 {
-    /// <summary>If so many fail alone and none passes, it is not them.</summary>
+    /// <summary>If so many fail alone and none passes, not even the newest, it is not them.</summary>
     private const int MostUnknown = 10;
 
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1), LongestPause = TimeSpan.FromMinutes(5);
@@ -43,7 +43,7 @@ internal sealed partial class OutboxSender(
     {
         var parts = new Stack<IReadOnlyList<(OutboxTask Row, NewTask Task)>>();
         var unknown = new List<(OutboxTask Row, string Error)>();
-        var passes = false;
+        var (passes, probes) = (false, 0);
         Exception? last = null;
         foreach (var part in (await ReadAsync(db, rows)).GroupBy(r => r.Row.Attempts > 0).OrderByDescending(g => g.Key))
             parts.Push([.. part]); // those that have failed before come last, so that they hold up no other
@@ -69,7 +69,9 @@ internal sealed partial class OutboxSender(
                 {
                     last = fault;
                     unknown.Add((part[0].Row, OutboxFaults.Text(fault)));
-                    if (passes || unknown.Count < MostUnknown)
+                    if (!passes && unknown.Count == MostUnknown)
+                        probes = await NewestFirstAsync(db, parts);
+                    if (passes || unknown.Count < MostUnknown || probes-- > 0)
                         continue;
                     verdict = OutboxFault.Unavailable;
                 }
@@ -139,6 +141,25 @@ internal sealed partial class OutboxSender(
         }
 
         return read;
+    }
+
+    /// <summary>
+    /// Puts the newest row that is left, and the newest of the outbox, before the others and each alone: those that fail by
+    /// themselves, such as tasks of one kind, may be any number, and the first of all.
+    /// </summary>
+    /// <returns>How many.</returns>
+    private async Task<int> NewestFirstAsync(DbContext db, Stack<IReadOnlyList<(OutboxTask Row, NewTask Task)>> parts)
+    {
+        var newest = await ReadAsync(db, (await store.ClaimAsync(db, 1, CancellationToken.None, newest: true)).Rows);
+        var left = parts.Where(p => p.Count > 0).ToList(); // the next one first
+        if (left.Count > 0)
+            newest.Add(left.SelectMany(p => p).MaxBy(p => p.Row.Sequence));
+        parts.Clear();
+        foreach (var part in Enumerable.Reverse(left))
+            parts.Push([.. part.Where(p => newest.TrueForAll(n => n.Row.Sequence != p.Row.Sequence))]);
+        foreach (var alone in newest)
+            parts.Push([alone]);
+        return newest.Count;
     }
 
     /// <summary>The parts to try next; null if the failure is about these rows alone.</summary>

@@ -26,12 +26,14 @@ internal sealed class OutboxStore(string owner, OutboxOptions options, TimeProvi
     /// <param name="max">Most rows.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
     /// <param name="after">Only rows with higher keys.</param>
-    public async Task<OutboxBatch> ClaimAsync(DbContext db, int max, CancellationToken cancellationToken, long after = long.MinValue)
+    /// <param name="newest">The last rows instead.</param>
+    public async Task<OutboxBatch> ClaimAsync(
+        DbContext db, int max, CancellationToken cancellationToken, long after = long.MinValue, bool newest = false)
     {
         var now = Now;
-        var first = await Rows(db)
-            .Where(r => r.SetAsideAt == null && (r.LockedUntil == null || r.LockedUntil <= now) && r.Sequence > after)
-            .OrderBy(r => r.Sequence).Take(max).Select(r => new { r.Sequence, r.Size }).ToListAsync(cancellationToken);
+        var due = Rows(db).Where(r => r.SetAsideAt == null && (r.LockedUntil == null || r.LockedUntil <= now) && r.Sequence > after);
+        var first = await (newest ? due.OrderByDescending(r => r.Sequence) : due.OrderBy(r => r.Sequence))
+            .Take(max).Select(r => new { r.Sequence, r.Size }).ToListAsync(cancellationToken);
         var (chosen, bytes) = (new List<long>(), 0L);
         foreach (var row in first)
         {

@@ -13,11 +13,17 @@ internal sealed class OutboxSuspects(OutboxStore store, OutboxSender sender)
     /// <summary>An outage is often short, and keeps the order: only after so many failures another row is tried.</summary>
     private const int Patience = 3;
 
-    /// <summary>Then the search begins again: the server may be away.</summary>
+    /// <summary>So many are remembered; the search goes on after them.</summary>
     private const int Most = 100;
+
+    /// <summary>Rows that are tried at once while their failures do not look like an outage.</summary>
+    private const int MostAtOnce = 10;
 
     private readonly List<(OutboxTask Row, string Error)> _failed = [];
     private int _times;
+
+    /// <summary>Key of the row that was tried last.</summary>
+    private long _last;
 
     /// <summary>Rows were settled.</summary>
     public void Passed()
@@ -41,26 +47,44 @@ internal sealed class OutboxSuspects(OutboxStore store, OutboxSender sender)
         {
             Passed();
             _failed.Add((row, OutboxFaults.Text(fault)));
+            _last = row.Sequence;
         }
 
         if (++_times < Patience)
             return fault;
-        var next = await store.ClaimAsync(db, 1, cancellationToken, after: _failed[^1].Row.Sequence);
-        if (next.Rows is not [var probe])
+        if (OutboxFaults.Judge(fault) == OutboxFault.Unknown)
         {
-            _failed.RemoveRange(1, _failed.Count - 1);
-            return fault;
+            // A kind of task that cannot be sent may have left any number of rows before it.
+            var newest = await store.ClaimAsync(db, 1, cancellationToken, after: row.Sequence, newest: true);
+            if (newest.Rows.Count > 0 && await send(newest.Rows) is null)
+                return await FallBackAsync(db);
         }
 
-        if (await send(next.Rows) is { } other)
+        var other = fault;
+        for (var tried = 0; tried == 0 || (tried < MostAtOnce && OutboxFaults.Judge(other) == OutboxFault.Unknown); tried++)
         {
-            if (_failed.Count == Most)
+            var next = await store.ClaimAsync(db, 1, cancellationToken, after: _last);
+            if (next.Rows is not [var probe])
+            {
+                // All have failed: the server may be away. The search begins again.
                 _failed.RemoveRange(1, _failed.Count - 1);
-            else
-                _failed.Add((probe, OutboxFaults.Text(other)));
-            return fault;
+                _last = row.Sequence;
+                return fault;
+            }
+
+            if (await send(next.Rows) is not { } problem)
+                return await FallBackAsync(db);
+            other = problem;
+            _last = probe.Sequence;
+            if (_failed.Count < Most)
+                _failed.Add((probe, OutboxFaults.Text(problem)));
         }
 
+        return fault;
+    }
+
+    private async Task<Exception?> FallBackAsync(DbContext db)
+    {
         await sender.FallBackAsync(db, _failed);
         Passed();
         return null;

@@ -20,7 +20,8 @@ public sealed class HangfireClientOptions
 
     /// <summary>
     /// The queues of this application's recurring jobs: only there are they added, triggered and removed. Name them where several
-    /// applications share a server, as the ids of their jobs may be the same. Empty: all queues.
+    /// applications share a server, as the ids of their jobs may be the same; no two of them may name the same queue. Keep a queue that a
+    /// job leaves until it has moved: its schedule there is found only then. Empty: all queues.
     /// </summary>
     public IList<string> RecurringQueues { get; } = [];
 }

@@ -15,6 +15,9 @@ public sealed class TaskQueueTestHost : IAsyncDisposable
     /// <summary>How long due tasks wait for a worker before the time moves on: a limit of their queue may hold them.</summary>
     private static readonly TimeSpan LongestClaim = TimeSpan.FromSeconds(2);
 
+    /// <summary>The same where other tasks of the name were left already: a long walk has many ticks.</summary>
+    private static readonly TimeSpan LongestClaimOfMore = TimeSpan.FromMilliseconds(200);
+
     private readonly string _folder;
     private readonly TestClock _clock;
     private readonly EmbeddedServer _server;
@@ -150,12 +153,12 @@ public sealed class TaskQueueTestHost : IAsyncDisposable
     private async Task WalkAsync(TimeSpan by, long started, TimeSpan patience, CancellationToken cancellationToken)
     {
         var end = _clock.GetUtcNow() + by;
-        var areClaimed = true;
+        List<EmbeddedWorkLeft> unclaimed = [];
         while (await _server.NextTickAsync(cancellationToken) is { } tick && tick <= end)
         {
             SkipTo(tick);
             await SettleAsync(EmbeddedWork.Overdue, started, patience, cancellationToken);
-            areClaimed = await LetWorkersWorkAsync(areClaimed ? LongestClaim : TimeSpan.Zero, started, patience, cancellationToken);
+            unclaimed = await LetWorkersWorkAsync(unclaimed, started, patience, cancellationToken);
         }
 
         SkipTo(end);
@@ -165,25 +168,35 @@ public sealed class TaskQueueTestHost : IAsyncDisposable
     /// <summary>
     /// Waits until the workers of this host have done what is due: to skip more than a lease under a task that runs takes it from them.
     /// </summary>
-    /// <returns>False if tasks are left because no worker takes them.</returns>
-    private async Task<bool> LetWorkersWorkAsync(
-        TimeSpan longestClaim, long started, TimeSpan patience, CancellationToken cancellationToken)
+    /// <param name="unclaimed">What it returned at the tick before.</param>
+    /// <param name="started">When the walk began.</param>
+    /// <param name="patience">How long the walk may take.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
+    /// <returns>The tasks that are left because no worker takes them.</returns>
+    private async Task<List<EmbeddedWorkLeft>> LetWorkersWorkAsync(
+        List<EmbeddedWorkLeft> unclaimed, long started, TimeSpan patience, CancellationToken cancellationToken)
     {
         List<string> queues = [EmbeddedServer.OwnQueue, .. _workers.SelectMany(w => w.Queues)];
-        var unclaimed = TimeSpan.Zero;
+        var waited = TimeSpan.Zero;
         while (true)
         {
             var looked = Stopwatch.GetTimestamp();
             var left = (await _server.LeftAsync(EmbeddedWork.All, queues, cancellationToken)).Where(l => l.Count > 0).ToList();
-            if (left.Count == 0)
-                return true;
             var isRunning = left.Exists(l => l.IsRunning);
-            if (!isRunning && unclaimed >= longestClaim)
-                return false;
+            if (!isRunning && waited >= ClaimTime(left, unclaimed))
+                return left;
             ThrowIfOver(left, started, patience);
             await Task.Delay(LookAgain, cancellationToken);
-            unclaimed = isRunning ? TimeSpan.Zero : unclaimed + Stopwatch.GetElapsedTime(looked);
+            waited = isRunning ? TimeSpan.Zero : waited + Stopwatch.GetElapsedTime(looked);
         }
+    }
+
+    /// <summary>How long these tasks wait for a worker. None took those of before; one that is new may be about to be claimed.</summary>
+    private static TimeSpan ClaimTime(List<EmbeddedWorkLeft> left, List<EmbeddedWorkLeft> before)
+    {
+        if (left.Count == 0 || left.SequenceEqual(before))
+            return TimeSpan.Zero;
+        return left.TrueForAll(l => before.Exists(b => b.Queue == l.Queue && b.Name == l.Name)) ? LongestClaimOfMore : LongestClaim;
     }
 
     private void SkipTo(DateTimeOffset time)

@@ -38,6 +38,9 @@ internal static partial class PackageConsumers
     /// <summary>The newcomer's project: what <c>dotnet new console</c> makes, with the program of docs/packages.md.</summary>
     public const string Newcomer = "Hello";
 
+    /// <summary>The project of docs/tutorial.md, whose server is that of the variable TASKQUEUE_SERVER.</summary>
+    public const string Tutorial = "Shop";
+
     private static readonly (string, string) Hosting = ("Microsoft.Extensions.Hosting", "Microsoft.Extensions.Hosting.Abstractions");
 
     private static readonly string[] OfHost =
@@ -111,9 +114,13 @@ internal static partial class PackageConsumers
         foreach (var consumer in All)
             await WriteAsync(folder, consumer.Name, ProgramOf(consumer), [($"TaskQueue.{consumer.Project}", PackedPackages.Version),
                 .. consumer.Needs.Select(n => (n.Id, CentralVersionOf(n.VersionOf)))]);
+        (string, string)[] ofNewcomers = [("TaskQueue.Client", PackedPackages.Version), (Hosting.Item1, CentralVersionOf(Hosting.Item2))];
         await WriteAsync(folder, Newcomer, FirstProgram.Replace("http://localhost:8080", packages.Newcomer, StringComparison.Ordinal),
-            [("TaskQueue.Client", PackedPackages.Version), (Hosting.Item1, CentralVersionOf(Hosting.Item2))]);
-        var projects = string.Concat(All.Select(c => c.Name).Append(Newcomer).Select(n => $"<Project Path=\"{n}/{n}.csproj\" />"));
+            ofNewcomers);
+        await WriteAsync(folder, Tutorial, Fences.Of("tutorial.md", "cs").Single().Replace("\"http://localhost:8080\"",
+            "Environment.GetEnvironmentVariable(\"TASKQUEUE_SERVER\")!", StringComparison.Ordinal), ofNewcomers);
+        var projects = string.Concat(All.Select(c => c.Name).Append(Newcomer).Append(Tutorial)
+            .Select(n => $"<Project Path=\"{n}/{n}.csproj\" />"));
         await File.WriteAllTextAsync(Path.Combine(folder, "all.slnx"), $"<Solution>{projects}</Solution>");
         await File.WriteAllTextAsync(Path.Combine(folder, "Directory.Build.props"), "<Project />");
         await File.WriteAllTextAsync(Path.Combine(folder, "NuGet.config"), ConfigurationOf(packages));

@@ -256,11 +256,15 @@ public sealed class PackedPackages : IAsyncLifetime
     }
 
     /// <summary>Starts a fresh project that consumes packages; all of them are built with the first.</summary>
-    internal async Task<string> RunConsumerAsync(string name, params string[] args)
+    internal async Task<string> RunConsumerAsync(string name, params string[] args) =>
+        await RunAsync(Dotnet, [await BuiltConsumerAsync(name), .. args],
+            new Dictionary<string, string> { ["MASSTRANSIT_USAGE_TELEMETRY"] = "false" });
+
+    /// <summary>The assembly of a fresh project that consumes packages; all of them are built with the first.</summary>
+    internal async Task<string> BuiltConsumerAsync(string name)
     {
         await _consumers.Value;
-        return await RunAsync(Dotnet, [FolderOf("consumers", name, "bin", "Release", "net10.0", $"{name}.dll"), .. args],
-            new Dictionary<string, string> { ["MASSTRANSIT_USAGE_TELEMETRY"] = "false" });
+        return FolderOf("consumers", name, "bin", "Release", "net10.0", $"{name}.dll");
     }
 }
 

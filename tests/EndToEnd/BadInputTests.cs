@@ -215,6 +215,7 @@ public abstract class BadInputTests(Stack stack)
     [InlineData("q", """{"events":"some"}""")]
     [InlineData("q", """{"tiers":{"x":{}}}""")]
     [InlineData("q", """{"tiers":{"65536":{}}}""")]
+    [InlineData("q", """{"tiers":{"1":{},"01":{}}}""")]
     [InlineData("q", """{"tiers":{"1":null}}""")]
     [InlineData("q", """{"tiers":{"1":{"priority":"5"}}}""")]
     [InlineData("q", """{"delivery":1}""")]

@@ -4,7 +4,9 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>The packages for other languages: their own tests, also against a server, their programs and their types.</summary>
+/// <summary>
+/// The packages for other languages: their own tests, also against a server, their programs, their types and the snippets of docs/.
+/// </summary>
 public sealed class ClientPackagesTests(SqliteStack stack) : IClassFixture<SqliteStack>
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
@@ -41,6 +43,33 @@ public sealed class ClientPackagesTests(SqliteStack stack) : IClassFixture<Sqlit
         using var run = new Command(program, [path], Settings());
         (await run.WaitAsync(Patience)).ShouldBe(0, run.Output);
         run.Results.ShouldBe(["completed Hello, Ann"]);
+    }
+
+    [Theory]
+    [InlineData("python", ".py", "python3 -m py_compile \"$@\"")]
+    [InlineData("js", ".mjs", "for file; do node --check \"$file\" || exit; done")]
+    public async Task Every_snippet_of_the_documentation_is_a_program(string language, string extension, string check)
+    {
+        var folder = Directory.CreateTempSubdirectory("taskqueue-snippets-").FullName;
+        try
+        {
+            var files = new List<string>();
+            foreach (var page in Directory.EnumerateFiles(Repository.FileAt("docs"), "*.md").Select(p => Path.GetFileName(p)).Order())
+            {
+                foreach (var code in Fences.Of(page, language))
+                {
+                    files.Add(Path.Combine(folder, $"{page}-{files.Count}{extension}"));
+                    await File.WriteAllTextAsync(files[^1], code);
+                }
+            }
+
+            files.Count.ShouldBeGreaterThan(1);
+            await PassesAsync("bash", ["-c", check, "check", .. files]);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     private async Task PassesAsync(string program, params string[] args)

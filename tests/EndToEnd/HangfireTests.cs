@@ -153,7 +153,9 @@ public sealed class HangfireTests(SqliteStack stack) : IClassFixture<SqliteStack
         anyone.AddOrUpdate<ShopJobs>("clean-up-x", "third-x", j => j.Pack("x", JobCancellationToken.Null), Cron.Daily(), daily);
         (await QueuesAsync()).ShouldBe(["depot-x", "shop-x", "third-x"]);
 
-        Should.Throw<InvalidOperationException>(() => anyone.RemoveIfExists("clean-up-x")).Message.ShouldContain("RecurringQueues");
+        Should.Throw<BackgroundJobClientException>(() => anyone.RemoveIfExists("clean-up-x")).Message
+            .ShouldContain("hangfire:TaskQueue.Tests.EndToEnd.ShopJobs.Ship in queue shop-x");
+        Should.Throw<BackgroundJobClientException>(() => anyone.TriggerJob("clean-up-x")).Message.ShouldContain("RecurringQueues");
         Should.Throw<ArgumentException>(() =>
             shop.AddOrUpdate<ShopJobs>("clean-up-x", "depot-x", j => j.Ship("waste"), Cron.Daily(), daily))
             .Message.ShouldContain("RecurringQueues");
@@ -165,6 +167,39 @@ public sealed class HangfireTests(SqliteStack stack) : IClassFixture<SqliteStack
 
         async Task<List<string>> QueuesAsync() =>
             [.. (await client.SchedulesAsync().Where(s => s.Name == "clean-up-x").ToListAsync()).Select(s => s.Queue).Order()];
+    }
+
+    [Fact]
+    public async Task A_recurring_job_whose_method_and_queue_change_leaves_no_schedule_behind_in_queues_of_its_application()
+    {
+        await using var worker = await StartAsync();
+        var client = Client(worker);
+        var (shop, depot, daily) = (Own("old-y", "new-y"), Own("depot-y"), new RecurringJobOptions());
+        depot.AddOrUpdate<ShopJobs>("clean-up-y", "depot-y", j => j.Ship("waste"), Cron.Daily(), daily);
+        shop.AddOrUpdate<ShopJobs>("clean-up-y", "old-y", j => j.Ship("waste"), Cron.Daily(), daily);
+
+        shop.AddOrUpdate<ShopJobs>("clean-up-y", "new-y", j => j.BookAsync(1, CancellationToken.None), Cron.Daily(), daily);
+
+        (await QueuesAsync()).ShouldBe(["depot-y", "new-y"]);
+
+        // Its programs may disagree: all of its schedules are found.
+        Own("old-y").AddOrUpdate<ShopJobs>("clean-up-y", "old-y", j => j.Ship("waste"), Cron.Daily(), daily);
+        (await QueuesAsync()).ShouldBe(["depot-y", "new-y", "old-y"]);
+        var triggered = (await client.GetAsync(Guid.Parse(shop.TriggerJob("clean-up-y").ShouldNotBeNull()))).ShouldNotBeNull();
+        triggered.Queue.ShouldBe("old-y"); // that was changed last
+        shop.RemoveIfExists("clean-up-y");
+        (await QueuesAsync()).ShouldBe(["depot-y"]);
+
+        TaskQueueRecurringJobs Own(params string[] queues)
+        {
+            var options = new HangfireClientOptions();
+            foreach (var queue in queues)
+                options.RecurringQueues.Add(queue);
+            return new TaskQueueRecurringJobs(client, options);
+        }
+
+        async Task<List<string>> QueuesAsync() =>
+            [.. (await client.SchedulesAsync().Where(s => s.Name == "clean-up-y").ToListAsync()).Select(s => s.Queue).Order()];
     }
 
     [Fact]

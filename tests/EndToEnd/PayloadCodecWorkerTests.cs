@@ -112,6 +112,7 @@ public sealed class PayloadCodecWorkerTests(ServersStack stack) : IClassFixture<
     {
         options.Queues.Add(_queue);
         options.Codec = codec;
+        options.UnknownNames = UnknownNames.Echo;
         options.AddProcessor("ship", (task, _) => process(task));
         if (delivery == "push")
             options.UseRabbitMq(new Uri(stack.RabbitMq!));

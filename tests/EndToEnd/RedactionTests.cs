@@ -35,7 +35,7 @@ public sealed class RedactionTests
 
         foreach (var (method, path, body) in new[]
         {
-            ("GET", "/tasks", ""), ("GET", $"/tasks/{native}", ""), ("GET", "/queues/q/tasks", ""), ("GET", $"/v1/queue/{bella}", ""),
+            ("GET", "/tasks", ""), ("GET", $"/tasks/{native}", ""), ("GET", $"/v1/queue/{bella}", ""),
             ("POST", "/moab/GetTask", $$"""{"queue_name":"m","task_id":"{{moabId}}"}"""),
             ("POST", "/moab/ListTasks", """{"queue_name":"m","state":"ENQUEUED"}"""),
         })
@@ -46,6 +46,7 @@ public sealed class RedactionTests
             (await TextAsync(host, method, path, "admin", body)).ShouldContain("4711", Case.Sensitive, path);
         }
 
+        (await TextAsync(host, "GET", "/queues/q/tasks", "enqueue", "")).ShouldNotContain("4711"); // it shows no payload to anybody
         (await TextAsync(host, "POST", "/workers/claim", "enqueue", """{"queues":["q"],"worker":"w"}""")).ShouldContain("4711");
         (await TextAsync(host, "POST", "/v1/queue/take", "enqueue", """{"queues":["b:1"],"size":1}""")).ShouldContain("4711");
         (await TextAsync(host, "POST", "/moab/Dequeue", "enqueue", """{"queue_name":"m"}""")).ShouldContain("4711");

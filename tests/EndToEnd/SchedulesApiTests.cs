@@ -124,6 +124,22 @@ public abstract class SchedulesApiTests(Stack stack) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_change_that_leaves_cron_zone_and_pause_alone_leaves_the_next_tick_alone()
+    {
+        await PutAsync("s", new { cron = "0 0 1 1 *", action = "a" });
+        var planned = TimeProvider.System.GetUtcNow().UtcDateTime.Date.AddDays(1).AddHours(1); // no tick of the expression
+        await using (var db = stack.Database.CreateContext())
+        {
+            (await db.Schedules.SingleAsync(s => s.Queue == _queue && s.Name == "s")).NextAt = planned;
+            await db.SaveChangesAsync();
+        }
+
+        NextOf(await PutAsync("s", new { cron = "0 0 1 1 *", action = "b" })).ShouldBe(planned);
+        NextOf(await Http.PostAsync($"/queues/{_queue}/schedules/s/resume", "")).ShouldBe(planned); // it runs
+        NextOf(await PutAsync("s", new { cron = "0 2 1 1 *", action = "b" })).Hour.ShouldBe(2);
+    }
+
+    [Fact]
     public async Task A_schedule_is_replaced_and_deleted()
     {
         await PutAsync("s", new { cron = "0 0 1 1 *", description = "d" });
@@ -153,6 +169,8 @@ public abstract class SchedulesApiTests(Stack stack) : IAsyncLifetime
         Problems.Expect(await Http.PutAsync($"/queues/{_queue}/schedules/a%20b", """{"cron":"* * * * *"}"""), 400, "invalid_request");
         Problems.Expect(await Http.PutAsync($"/queues/{_queue}x/schedules/s", """{"cron":"* * * * *"}"""), 404, "not_found");
     }
+
+    private static DateTime NextOf(Reply reply) => reply.Json.GetProperty("next")[0].GetDateTime();
 
     private Task<Reply> PutAsync(string name, object settings) => Http.PutAsync($"/queues/{_queue}/schedules/{name}", settings);
 }

@@ -63,7 +63,10 @@ public abstract class StatisticsApiTests(Stack stack)
             async () => (await client.StatisticsAsync(query)).Single().Points.Sum(p => p.Submitted) == 1, Patience, "it is counted");
 
         var server = stack.Http.BaseAddress!;
-        (await CommandRun.OfAsync(server, ["statistics", _queue, "--from", "2h"])).Done().Row(_queue)[2].ShouldBe("1");
+        var rows = (await CommandRun.OfAsync(server, ["statistics", _queue, "--from", "2h"])).Done().Lines
+            .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .Where(cells => cells is [var first, ..] && first == _queue);
+        rows.Select(cells => cells[2]).ShouldContain("1"); // the next minute may have a row, too
         (await CommandRun.OfAsync(server, ["statistics", _queue, "--json"])).Done().Json.Text("step").ShouldBe("minute");
         (await CommandRun.OfAsync(server, ["statistics", "--step", "week"])).Refused(1, "step must be minute, hour or day");
     }

@@ -85,6 +85,8 @@ public abstract class TaskWaitTests(Stack stack)
     [InlineData("30.1")]
     [InlineData("1e1")]
     [InlineData("NaN")]
+    [InlineData("-Infinity")]
+    [InlineData("Infinity")]
     [InlineData("soon")]
     [InlineData("1&wait_seconds=2")]
     public async Task An_invalid_wait_is_refused(string wait)

@@ -91,6 +91,36 @@ public sealed class TestHostTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_task_that_a_limit_holds_does_not_take_the_others_from_the_worker()
+    {
+        var attempts = new System.Collections.Concurrent.ConcurrentQueue<int>();
+        await Client.DeclareQueueAsync("mail", new QueueDeclaration { Rate = 1, RateInterval = TimeSpan.FromDays(30) });
+        await Client.DeclareQueueAsync("reports", new QueueDeclaration());
+        await Client.ScheduleAsync("reports", "hourly", new NewSchedule("0 * * * *", "report"));
+        await _host.AddWorkerAsync(worker =>
+        {
+            worker.Queues.Add("mail");
+            worker.Queues.Add("reports");
+            worker.AddProcessor("send", (_, _) => Task.FromResult(TaskOutcome.Completed()));
+            worker.AddProcessor("report", async (task, cancellationToken) =>
+            {
+                await Task.Delay(50, cancellationToken); // the work
+                attempts.Enqueue(task.Attempt);
+                return TaskOutcome.Completed();
+            });
+        });
+        await Client.EnqueueAsync(new NewTask("mail", "send"));
+        await _host.DrainAsync();
+        var held = new NewTask("mail", "send");
+        await Client.EnqueueAsync(held);
+
+        await _host.AdvanceAsync(TimeSpan.FromHours(12));
+
+        (await Client.GetStatusAsync(held.Id)).ShouldBe(QueuedTaskStatus.Pending);
+        attempts.ShouldBe([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+    }
+
+    [Fact]
     public async Task What_expires_on_the_way_is_expired_and_a_lease_that_runs_out_is_lost()
     {
         var late = new NewTask("mail", "late") { ScheduledAt = Start.AddHours(2), ExpiresAt = Start.AddHours(1) };

@@ -257,6 +257,7 @@ public abstract partial class WorkerConformance(Stack stack)
         var started = new TaskCompletionSource();
         await using var worker = await StartAsync(o =>
         {
+            o.UnknownNames = UnknownNames.Echo;
             o.Lease = TimeSpan.FromSeconds(1);
             o.AddProcessor("a", async (task, cancellationToken) =>
             {

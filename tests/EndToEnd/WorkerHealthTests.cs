@@ -25,7 +25,7 @@ public sealed class WorkerHealthTests(ServersStack stack) : IClassFixture<Server
         await using var idle = await StartAsync(server.Http.BaseAddress!, _ => { });
         await using var busy = await StartAsync(server.Http.BaseAddress!, o =>
         {
-            (o.Concurrency, o.Prefetch, o.Lease) = (1, 0, TimeSpan.FromSeconds(1.5));
+            (o.Concurrency, o.Prefetch, o.Lease) = (1, 0, TimeSpan.FromSeconds(4));
             o.Queues[0] += "busy";
             o.AddProcessor("a", async (_, _) =>
             {

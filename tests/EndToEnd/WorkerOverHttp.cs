@@ -58,6 +58,7 @@ public sealed class WorkerOverHttp(ServersStack stack) : WorkerConformance(stack
         await using var worker = await StartAsync(o =>
         {
             o.Concurrency = 8;
+            o.UnknownNames = UnknownNames.Echo;
             o.AddProcessor("deep", (_, _) => Task.FromResult(TaskOutcome.CompletedJson($"\"{new string('x', 70_000_000)}\"")));
         });
         var big = await SubmitAsync("deep");

@@ -116,7 +116,7 @@ public abstract partial class OutboxTests
             Producer = client => producer = new WatchedProducer(client) { Outage = new InvalidOperationException("no key to encode with") },
         });
 
-        var ids = await app.EnqueueAsync(_queue, 5);
+        var ids = await app.EnqueueAsync(_queue, 15);
         await Eventually.UntilAsync(async () => (await RowsAsync(app)).TrueForAll(r => r.Error is not null), Patience, "all have failed");
         (await RowsAsync(app)).ShouldAllBe(r => r.Attempts == 0 && r.SetAsideAt == null);
 
@@ -151,6 +151,37 @@ public abstract partial class OutboxTests
             async () => (await RowsAsync(app)) is { Count: 2 } rows && rows.TrueForAll(r => r.Queue == slow && r.Attempts > 0),
             Patience, "the others are sent");
         (await stack.Http.ClaimAsync(_queue, max: 100)).Count.ShouldBe(3);
+    }
+
+    [Theory]
+    [InlineData(500)]
+    [InlineData(20)]
+    [InlineData(1)]
+    public async Task However_many_rows_fail_by_themselves_the_one_behind_them_is_sent(int batchSize)
+    {
+        var broken = $"{_queue}-broken";
+        await using var app = await StartAsync(new OutboxAppSettings
+        {
+            Options = o => o.BatchSize = batchSize,
+            Producer = client => new ForbiddenQueue(client) { Name = broken, Fault = new InvalidOperationException("no key") },
+        });
+
+        await app.HandleAsync(async db =>
+        {
+            for (var i = 0; i < 150; i++)
+                db.Enqueue(broken, "ship", i);
+            db.Enqueue(_queue, "ship", 1);
+            return await db.SaveChangesAsync();
+        });
+        await SentAsync();
+        await app.EnqueueAsync(_queue, 2); // while there is nothing but bad ones
+        await SentAsync();
+
+        (await stack.Http.ClaimAsync(_queue, max: 10)).Count.ShouldBe(3);
+        (await RowsAsync(app)).Count(r => r.SetAsideAt is null).ShouldBe(150);
+
+        Task SentAsync() => Eventually.UntilAsync(
+            async () => (await RowsAsync(app)).TrueForAll(r => r.Queue == broken), Patience, "the good ones are sent");
     }
 
     private static Task<List<OutboxTask>> RowsAsync(OutboxApp app) =>

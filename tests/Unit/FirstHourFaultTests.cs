@@ -48,6 +48,16 @@ public sealed class FirstHourFaultTests
         (_health.Database.IsOn, _health.Database.IsRefusing).ShouldBe((true, refuses));
     }
 
+    [Theory]
+    [InlineData("could not resize shared memory segment: No space left on device", "dsm_impl_posix_resize")]
+    [InlineData("could not write to file \"base/pgsql_tmp/pgsql_tmp1.0\": No space left on device", "BufFileDumpBuffer")]
+    public void F09_A_read_without_room_refuses_no_write(string message, string routine)
+    {
+        var fault = new PostgresException(message, "ERROR", "ERROR", PostgresErrorCodes.DiskFull, routine: routine);
+        _health.TryHandle(fault).ShouldBeTrue();
+        (_health.Database.IsOn, _health.Database.IsRefusing).ShouldBe((true, false));
+    }
+
     [Fact]
     public void F09_Faults_of_disks_and_of_clients_are_no_outage_of_the_database()
     {

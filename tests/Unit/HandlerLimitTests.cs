@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Security.Cryptography;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shouldly;
 using TaskQueue.Client;
@@ -121,6 +122,39 @@ public sealed class HandlerLimitTests : IDisposable
     }
 
     [Fact]
+    public async Task Progress_does_not_replace_a_checkpoint_that_only_another_worker_can_read()
+    {
+        var (mine, others) = (Codec("k1"), Codec("k2"));
+        var transport = new Transport();
+        var context = new TaskCompletionSource<TaskContext>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var goOn = new TaskCompletionSource();
+        var run = Run(transport, new WorkerRuntimeOptions(1, 0), async attempt =>
+        {
+            context.SetResult(new TaskContext(attempt, "{}", mine, TimeProvider.System));
+            await goOn.Task;
+            return TaskOutcome.Completed();
+        });
+        var earlier = others.Encode(TaskText.Progress, """{"$checkpoint":{"name":"Ann","age":1}}""");
+        var held = (await transport.Fetching.WaitAsync(Patience)).Take(Item("a") with { Progress = earlier });
+        var task = await context.Task.WaitAsync(Patience);
+
+        await task.ReportProgressAsync("10").WaitAsync(Patience);
+        held.LastProgress.ShouldBeNull();
+        Should.Throw<TaskPayloadException>(() => task.Checkpoint(PersonJson.Default.Person)).Message.ShouldContain("'k2'");
+
+        await task.SaveCheckpointAsync(new Person("Ann", 2), PersonJson.Default.Person).WaitAsync(Patience);
+        await task.ReportProgressAsync("20").WaitAsync(Patience);
+
+        transport.Arrived.Select(p => mine.Decode(TaskText.Progress, p)).ShouldBe(
+        [
+            """{"$checkpoint":{"name":"Ann","age":2},"$progress":10}""", """{"$checkpoint":{"name":"Ann","age":2},"$progress":20}""",
+        ]);
+        goOn.SetResult();
+        await _stopping.CancelAsync();
+        await run.WaitAsync(Patience);
+    }
+
+    [Fact]
     public async Task A_checkpoint_of_an_attempt_that_has_lost_its_lease_is_not_taken_for_saved()
     {
         var transport = new Transport { LosesLeases = true };
@@ -141,6 +175,9 @@ public sealed class HandlerLimitTests : IDisposable
         await run.WaitAsync(Patience);
         transport.Reported.ShouldBeEmpty();
     }
+
+    private static AesGcmPayloadCodec Codec(string key) =>
+        new(key, new Dictionary<string, byte[]> { [key] = RandomNumberGenerator.GetBytes(32) });
 
     private static WorkItem Item(string name) => new(Guid.NewGuid(), 1, "q", 0, name, "{}", TimeSpan.FromMinutes(1));
 

@@ -163,6 +163,16 @@ public sealed class MoabMappingTests
         Should.Throw<ApiException>(() => MoabFields.ScheduledAt(horizon + 100, now, "scheduled_at")).Fault.Status.ShouldBe(400);
     }
 
+    [Theory]
+    [InlineData(2262, 1, 1, 9_214_646_400_000_000_000)]
+    [InlineData(2300, 1, 1, 9_223_372_036_854_775_800)]
+    [InlineData(9000, 1, 1, 9_223_372_036_854_775_800)]
+    public void A_time_that_nanoseconds_cannot_express_is_the_last_one(int year, int month, int day, long nanoseconds)
+    {
+        MoabFields.Nanoseconds(new DateTime(year, month, day, 0, 0, 0, DateTimeKind.Utc)).ShouldBe(nanoseconds);
+        MoabFields.Nanoseconds(DateTime.MaxValue).ShouldBe(9_223_372_036_854_775_800);
+    }
+
     [Fact]
     public void A_position_round_trips_through_its_token()
     {

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using TaskQueue.Client;
 using TaskQueue.Tests.Servers;
@@ -172,6 +173,36 @@ public sealed class WorkerRuntimeTests : IDisposable
         await run.WaitAsync(Patience);
     }
 
+    [Fact]
+    public async Task Leases_are_renewed_while_many_checkpoints_are_refused_slowly()
+    {
+        var time = new FakeTimeProvider();
+        var inFlight = new InFlightAttempts(new WorkerRuntimeOptions(32, 0), returnsUnbegun: false);
+        var attempts = inFlight.Take(32, TimeSpan.FromSeconds(30));
+        var renewed = attempts.ToDictionary(a => a, _ => time.GetTimestamp());
+        var longest = TimeSpan.Zero;
+        var transport = new Transport
+        {
+            Invalid = "[[1]]",
+            OnRenewed = attempt => renewed[attempt] = time.GetTimestamp(),
+            OnRefused = () =>
+            {
+                time.Advance(TimeSpan.FromSeconds(1));
+                var oldest = time.GetElapsedTime(renewed.Values.Min());
+                longest = oldest > longest ? oldest : longest;
+            },
+        };
+        var saves = attempts.ConvertAll(a => a.SaveProgress("[[1]]"));
+
+        var beating = new Heartbeats(inFlight, transport, time).RunAsync(_stopping.Token);
+
+        foreach (var save in saves)
+            (await Should.ThrowAsync<TaskQueueException>(() => save.WaitAsync(Patience))).Status.ShouldBe(400);
+        longest.ShouldBeLessThan(TimeSpan.FromSeconds(20)); // of 30
+        await _stopping.CancelAsync();
+        await beating.WaitAsync(Patience);
+    }
+
     private static WorkItem Item(int tier) => new(Guid.NewGuid(), 1, "q", tier, "a", "{}", Lease);
 
     private Task Run(Transport transport, WorkerRuntimeOptions options, Func<Attempt, Task<TaskOutcome>> handler) =>
@@ -211,14 +242,26 @@ public sealed class WorkerRuntimeTests : IDisposable
         /// <summary>Progress for which a whole request is refused.</summary>
         public string? Invalid { get; init; }
 
+        public Action? OnRefused { get; init; }
+
+        public Action<Attempt>? OnRenewed { get; init; }
+
         public ConcurrentQueue<Heartbeat> Heard { get; } = new();
 
         public Task HeartbeatAsync(IReadOnlyList<Heartbeat> heartbeats, CancellationToken cancellationToken)
         {
             if (Invalid is { } invalid && heartbeats.Any(h => h.Progress == invalid))
+            {
+                OnRefused?.Invoke();
                 throw new TaskQueueException("progress is invalid", 400, "invalid_request");
+            }
+
             foreach (var heartbeat in heartbeats)
+            {
                 Heard.Enqueue(heartbeat);
+                OnRenewed?.Invoke(heartbeat.Attempt);
+            }
+
             return Task.CompletedTask;
         }
 

@@ -21,7 +21,7 @@ worker.handle("count", async (task) => {
   const { until } = task.data;
   for (let number = 0; number < until; number++) {
     task.progress({ done: number / until });
-    await pause(100, undefined, { signal: task.signal }); // throws when cancelled, or the lease is lost, or the worker stops
+    await pause(100, undefined, { signal: task.signal }); // throws when cancelled, or another attempt's, or the worker stops
   }
   return until;
 });

@@ -35,7 +35,8 @@ export class Heartbeats {
     let last = now();
     let urgent = last;
     while (!this.#isOver) {
-      const regular = last + this.#period();
+      const period = this.#period();
+      const regular = last + period;
       const due = this.#inFlight.wantsHeartbeat ? Math.min(regular, urgent + URGENT) : regular;
       if (now() < due) {
         await this.#inFlight.beats.wait(due - now());
@@ -47,7 +48,7 @@ export class Heartbeats {
       if (everything) last = urgent;
       const held = [...this.#inFlight.held.values()];
       const beats = held.map((task) => task.heartbeat(everything, this.#lease)).filter((beat) => beat !== null);
-      for (const some of requestsOf(beats)) await this.#send(some);
+      for (const some of requestsOf(beats)) await this.#send(some, last + period);
     }
   }
 
@@ -56,16 +57,19 @@ export class Heartbeats {
     return leases.length === 0 ? LONGEST : Math.max(Math.min(...leases) / 3, SHORTEST);
   }
 
-  /** Whether the server knows now that the tasks are held. @param {Beat[]} beats @returns {Promise<boolean>} */
-  async #send(beats) {
+  /**
+   * Whether the server knows now that the tasks are held.
+   * @param {Beat[]} beats @param {number} due when the next regular heartbeat is @returns {Promise<boolean>}
+   */
+  async #send(beats, due) {
     const sentAt = now();
     let answers;
     try {
       answers = await this.#server.heartbeat(beats.map((beat) => beat.text));
     } catch (fault) {
       if (!(fault instanceof TaskQueueError)) throw fault;
-      if (isRefused(fault) && beats.some(hasExtras)) return this.#sendRefused(beats, fault);
-      for (const beat of beats) beat.task.putBack(beat);
+      if (isRefused(fault) && beats.some(hasExtras)) return this.#sendRefused(beats, fault, due);
+      putBack(beats);
       this.#server.failed(`the heartbeat of ${beats.length} tasks failed: ${fault.message}`);
       for (const { task } of beats) this.#expire(task);
       return false;
@@ -73,7 +77,7 @@ export class Heartbeats {
     answers.forEach(({ code }, i) => {
       const { task } = beats[i];
       if (!GONE.includes(code)) {
-        task.renewedAt = sentAt;
+        task.renew(sentAt);
       } else if (task.lose()) {
         this.#logger.info(`task ${task.id} attempt ${task.attempt} is not this worker's any more: ${code}`);
         this.#inFlight.remove(task);
@@ -83,33 +87,41 @@ export class Heartbeats {
   }
 
   /**
-   * One refused progress or log line must not cost the leases of all: they are renewed first, without any.
-   * @param {Beat[]} beats @param {TaskQueueError} fault
+   * One refused progress or log line must not cost the leases of all: they are renewed first, without any. Then halves are sent
+   * until what is refused stands alone. When the next regular heartbeat is due, one more is tried alone, so that each heartbeat
+   * gets further, and the rest waits for it.
+   * @param {Beat[]} beats @param {TaskQueueError} fault @param {number} due
    */
-  async #sendRefused(beats, fault) {
-    const renewed = await this.#send(beats.map(({ task, bare }) => ({ task, text: bare, bare, logs: [] })));
+  async #sendRefused(beats, fault, due) {
+    const renewed = await this.#send(beats.map(({ task, bare }) => ({ task, text: bare, bare, logs: [] })), due);
     const some = beats.filter(hasExtras);
-    const half = Math.floor(some.length / 2);
     if (!renewed) {
-      for (const beat of some) beat.task.putBack(beat);
+      putBack(some);
     } else if (some.length === 1) { // it must not fail the next heartbeat too
       this.#logger.warn(`the progress or log of task ${some[0].task.id} was refused: ${fault.message}`);
     } else {
-      await this.#send(some.slice(0, half));
-      await this.#send(some.slice(half));
+      const half = now() < due ? Math.floor(some.length / 2) : 1;
+      await this.#send(some.slice(0, half), due);
+      if (now() < due) await this.#send(some.slice(half), due);
+      else putBack(some.slice(half));
     }
     return renewed;
   }
 
   /**
-   * Aborts the signal of a handler whose task's lease could not be renewed in time: another may run the task by now. What the handler
-   * answers is reported all the same, and the server decides whether it counts.
+   * Tells a handler whose task's lease could not be renewed in time that another may run the task by now. It aborts nothing: the
+   * server lets leases start over after an outage, and decides whether what the handler answers counts.
    * @param {import("./task.js").TaskContext} task
    */
   #expire(task) {
     if (!this.#inFlight.running.has(task) || now() - task.renewedAt <= task.lease || !task.expire()) return;
     this.#logger.warn(`the lease of task ${task.id} attempt ${task.attempt} could not be renewed in time`);
   }
+}
+
+/** @param {Beat[]} beats */
+function putBack(beats) {
+  for (const beat of beats) beat.task.putBack(beat);
 }
 
 /** @param {Beat} beat */

@@ -61,12 +61,18 @@ export class TaskContext {
     this.renewedAt = now();
   }
 
-  /** Aborted when the outcome does not count any more: the task was cancelled, its lease is lost, or the worker's drain is over. */
+  /**
+   * Aborted when the outcome does not count any more: the server said that the task was cancelled or is another attempt's, or the
+   * worker's drain is over.
+   */
   get signal() {
     return this.#stop.signal;
   }
 
-  /** Whether the lease is lost: the task was cancelled, belongs to another attempt, or the lease could not be renewed in time. */
+  /**
+   * Whether the task is lost, or its lease could not be renewed in time: then another worker may run it, until a heartbeat
+   * arrives and the server says whose it is. After an outage the server lets leases start over, so most tasks go on.
+   */
   get leaseLost() {
     return this.#lost || this.#expired;
   }
@@ -116,12 +122,17 @@ export class TaskContext {
     return true;
   }
 
-  /** @internal */
+  /** The lease was not renewed in time. Whether the task is lost is the server's verdict, so the handler goes on. @internal */
   expire() {
     if (this.isOver || this.#expired) return false;
     this.#expired = true;
-    this.abort();
     return true;
+  }
+
+  /** The server has answered a heartbeat that was sent then, and knows the task as this worker's. @internal @param {number} sentAt */
+  renew(sentAt) {
+    this.renewedAt = sentAt;
+    this.#expired = false;
   }
 
   /** @internal */

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { Client, Snooze, Worker } from "taskqueue-client";
+import { Client, Snooze, TaskQueueError, Worker } from "taskqueue-client";
+import { Heartbeats } from "../src/heartbeats.js";
+import { InFlight } from "../src/in-flight.js";
 import { TaskContext, depthOf } from "../src/task.js";
 import { DROP, fakeServer, until } from "./fake.mjs";
 
@@ -177,11 +179,64 @@ test("a refused progress costs no lease and no log of another task", async (t) =
 
 test("a handler learns that its lease cannot be renewed, and its outcome is reported", async (t) => {
   const server = await run(t, [claimed(1)], async (task) => {
-    await new Promise((done) => task.signal.addEventListener("abort", done));
-    return task.leaseLost;
+    await until(() => task.leaseLost, "the lease is not renewed");
+    return task.signal.aborted;
   }, { lease: 1 }, (s) => { s.defaults["/workers/heartbeat"] = DROP; });
   await until(() => server.reports().length > 0, "the outcome");
-  assert.deepEqual([server.reports()[0].outcome, server.reports()[0].result], ["completed", true]);
+  assert.deepEqual([server.reports()[0].outcome, server.reports()[0].result], ["completed", false]);
+});
+
+test("an outage longer than the lease aborts no handler", async (t) => {
+  const end = Date.now() + 2000;
+  const server = await run(t, [claimed(1)], async (task) => {
+    await until(() => task.leaseLost, "the lease is not renewed");
+    await until(() => !task.leaseLost, "the server knows the task as this worker's");
+    return task.signal.aborted;
+  }, { lease: 1 }, (s) => { s.defaults["/workers/heartbeat"] = (body) => (Date.now() > end ? ok(body) : [503, "no database"]); });
+  await until(() => server.reports().length > 0, "the outcome");
+  assert.deepEqual([server.reports()[0].outcome, server.reports()[0].result], ["completed", false]);
+});
+
+test("a task that another worker got in an outage is aborted after it", async (t) => {
+  const stale = ({ tasks }) => [200, { tasks: tasks.map(({ id, attempt }) => ({ id, attempt, code: "stale_attempt" })) }];
+  let seen;
+  const server = await run(t, [claimed(1)], async (task) => {
+    await new Promise((done) => task.signal.addEventListener("abort", done));
+    seen = task.leaseLost;
+  }, { lease: 1 }, (s) => {
+    s.queued["/workers/heartbeat"] = Array(5).fill(DROP);
+    s.defaults["/workers/heartbeat"] = stale;
+  });
+  await until(() => seen !== undefined, "it is aborted");
+  assert.deepEqual([seen, server.reports()], [true, []]);
+});
+
+test("what is refused is looked for until leases must be renewed", async (t) => {
+  let clock = 0; // seconds
+  t.mock.method(performance, "now", () => clock * 1000);
+  const renewals = [];
+  const inFlight = new InFlight(16, 0, async () => {});
+  inFlight.beats.wait = async (seconds) => { clock += seconds; };
+  const server = {
+    async heartbeat(entries) {
+      clock++;
+      if (entries.some((entry) => "progress" in JSON.parse(entry))) throw new TaskQueueError("too bad", { status: 400 });
+      if (entries.length === 16) renewals.push(clock);
+      if (renewals.length === 20) heartbeats.end();
+      return entries.map(() => ({ code: "ok" }));
+    },
+    failed() {},
+  };
+  const heartbeats = new Heartbeats(inFlight, server, SILENT, undefined);
+  const tasks = Array.from({ length: 16 }, (_, i) => new TaskContext({ ...claimed(i), lease_seconds: 30 }, undefined, () => {}));
+  for (const task of tasks) {
+    inFlight.held.set(task.id, task);
+    task.progress("bad");
+  }
+  await heartbeats.run();
+  const gaps = renewals.slice(1).map((at, i) => at - renewals[i]);
+  assert.ok(Math.max(...gaps) <= 10 + 4, `seconds between renewals: ${gaps}`); // all sixteen at once take more than 60
+  assert.ok(tasks.every((task) => task.heartbeat(true, undefined).progress === undefined), "what was refused is not sent again");
 });
 
 test("progress has bounds", () => {

@@ -27,7 +27,7 @@ def count(task):
     until = task.data["until"]
     for number in range(until):
         task.progress({"done": number / until})
-        if task.cancelled.wait(0.1):  # cancelled, or the lease is lost, or the worker stops
+        if task.cancelled.wait(0.1):  # cancelled, or another attempt's, or the worker stops
             raise Snooze(0)
     return until
 

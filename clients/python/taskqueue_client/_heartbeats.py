@@ -30,7 +30,8 @@ class Heartbeats:
         while True:
             with self._in_flight.changed:
                 while not self._is_over:
-                    now, regular = time.monotonic(), last + self._period()
+                    now, period = time.monotonic(), self._period()
+                    regular = last + period
                     due = min(regular, urgent + _URGENT) if self._in_flight.wants_heartbeat else regular
                     if now >= due:
                         break
@@ -44,46 +45,56 @@ class Heartbeats:
                 last = now
             beats = (task._heartbeat(now >= regular, self._lease) for task in held)
             for some in _requests(beat for beat in beats if beat is not None):
-                self._send(some)
+                self._send(some, last + period)
 
     def _period(self) -> float:
         return max(min((task._lease / 3 for task in self._in_flight.held.values()), default=_LONGEST), _SHORTEST)
 
-    def _send(self, beats: List[Beat]) -> bool:
-        """Whether the server knows now that the tasks are held."""
+    def _send(self, beats: List[Beat], due: float) -> bool:
+        """Whether the server knows now that the tasks are held. ``due``: when the next regular heartbeat is."""
         sent_at = time.monotonic()
         try:
             answers = self._server.heartbeat(beat.text for beat in beats)
         except TaskQueueError as fault:
             if fault.status in REFUSED and any(beat.has_extras for beat in beats):
-                return self._send_refused(beats, fault)
-            for beat in beats:
-                beat.task._put_back(beat)
+                return self._send_refused(beats, fault, due)
+            _put_back(beats)
             self._server.failed(f"the heartbeat of {len(beats)} tasks failed: {fault}")
             self._in_flight.expire([beat.task for beat in beats])
             return False
         for beat, answer in zip(beats, answers):
             if answer["code"] not in _GONE:
-                beat.task._renewed_at = sent_at
+                beat.task._renew(sent_at)
             elif self._in_flight.lose(beat.task):
                 LOG.info("task %s attempt %d is not this worker's any more: %s", beat.task.id, beat.task.attempt, answer["code"])
                 self._removed()
         return True
 
-    def _send_refused(self, beats: List[Beat], fault: TaskQueueError) -> bool:
-        """One refused progress or log line must not cost the leases of all: they are renewed first, without any."""
-        renewed = self._send([beat.bare() for beat in beats])
+    def _send_refused(self, beats: List[Beat], fault: TaskQueueError, due: float) -> bool:
+        """
+        One refused progress or log line must not cost the leases of all: they are renewed first, without any. Then halves are sent
+        until what is refused stands alone. When the next regular heartbeat is due, one more is tried alone, so that each heartbeat
+        gets further, and the rest waits for it.
+        """
+        renewed = self._send([beat.bare() for beat in beats], due)
         some = [beat for beat in beats if beat.has_extras]
         if not renewed:
-            for beat in some:
-                beat.task._put_back(beat)
+            _put_back(some)
         elif len(some) == 1:  # it must not fail the next heartbeat too
             LOG.warning("the progress or log of task %s was refused: %s", some[0].task.id, fault)
         else:
-            half = len(some) // 2
-            self._send(some[:half])
-            self._send(some[half:])
+            half = len(some) // 2 if time.monotonic() < due else 1
+            self._send(some[:half], due)
+            if time.monotonic() < due:
+                self._send(some[half:], due)
+            else:
+                _put_back(some[half:])
         return renewed
+
+
+def _put_back(beats: Iterable[Beat]) -> None:
+    for beat in beats:
+        beat.task._put_back(beat)
 
 
 def _requests(beats: Iterable[Beat]) -> Iterator[List[Beat]]:

@@ -103,8 +103,8 @@ class InFlight:
 
     def expire(self, tasks: List[TaskContext]) -> None:
         """
-        Cancels handlers of tasks whose leases could not be renewed in time: others may run the tasks by now. What the handlers
-        answer is reported all the same, and the server decides whether it counts.
+        Tells handlers whose leases could not be renewed in time that others may run the tasks by now. It cancels none: the server
+        lets leases start over after an outage, and decides whether what the handlers answer counts.
         """
         now = time.monotonic()
         with self.changed:

@@ -41,7 +41,8 @@ class TaskContext:
         self.payload: Any = claimed.get("payload")
         #: What the producer gave: the member ``data`` of the payload, or all of it if there is none.
         self.data: Any = self.payload["data"] if isinstance(self.payload, dict) and "data" in self.payload else self.payload
-        #: Set when the outcome does not count any more: the task was cancelled, its lease is lost, or the worker's drain is over.
+        #: Set when the outcome does not count any more: the server said that the task was cancelled or is another attempt's, or the
+        #: worker's drain is over.
         self.cancelled = threading.Event()
 
         self._wake = wake
@@ -58,7 +59,10 @@ class TaskContext:
 
     @property
     def lease_lost(self) -> bool:
-        """Whether the lease is lost: the task was cancelled, belongs to another attempt, or the lease could not be renewed in time."""
+        """
+        Whether the task is lost, or its lease could not be renewed in time: then another worker may run it, until a heartbeat
+        arrives and the server says whose it is. After an outage the server lets leases start over, so most tasks go on.
+        """
         return self._lost or self._expired
 
     def progress(self, value: Any) -> None:
@@ -119,12 +123,18 @@ class TaskContext:
         return True
 
     def _expire(self) -> bool:
+        """The lease was not renewed in time. Whether the task is lost is the server's verdict, so the handler goes on."""
         with self._lock:
             if self._is_over() or self._expired:
                 return False
             self._expired = True
-        self.cancelled.set()
         return True
+
+    def _renew(self, sent_at: float) -> None:
+        """The server has answered a heartbeat that was sent then, and knows the task as this worker's."""
+        with self._lock:
+            self._renewed_at = sent_at
+            self._expired = False
 
     def _heartbeat(self, everything: bool, lease: Optional[float]) -> Optional["Beat"]:
         """What the next heartbeat says about it; None if only what is urgent is sent, and nothing is."""

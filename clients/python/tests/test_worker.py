@@ -7,7 +7,9 @@ from decimal import Decimal
 from fractions import Fraction
 from unittest import mock
 
-from taskqueue_client import Client, PermanentFailure, Snooze, Worker
+from taskqueue_client import Client, PermanentFailure, Snooze, TaskQueueError, Worker
+from taskqueue_client._heartbeats import Heartbeats
+from taskqueue_client._in_flight import InFlight
 from taskqueue_client._task import TaskContext
 
 from .fake import DROP, FakeServer, until
@@ -248,11 +250,65 @@ class WorkerTests(unittest.TestCase):
         self.server.defaults["/workers/heartbeat"] = DROP
 
         def handler(task):
-            return [task.cancelled.wait(20), task.lease_lost]
+            until(lambda: task.lease_lost, "the lease is not renewed")
+            return task.cancelled.is_set()
 
         self.start(handler, lease=1)
         until(self.reports, "the outcome")
-        self.assertEqual((self.reports()[0]["outcome"], self.reports()[0]["result"]), ("completed", [True, True]))
+        self.assertEqual((self.reports()[0]["outcome"], self.reports()[0]["result"]), ("completed", False))
+
+    def test_an_outage_longer_than_the_lease_cancels_no_handler(self):
+        self.give(claimed(1))
+        begun = time.monotonic()
+        self.server.defaults["/workers/heartbeat"] = lambda body: ok(body) if time.monotonic() > begun + 2 else (503, b"no database")
+
+        def handler(task):
+            until(lambda: task.lease_lost, "the lease is not renewed")
+            until(lambda: not task.lease_lost, "the server knows the task as this worker's")
+            return task.cancelled.is_set()
+
+        self.start(handler, lease=1)
+        until(self.reports, "the outcome")
+        self.assertEqual((self.reports()[0]["outcome"], self.reports()[0]["result"]), ("completed", False))
+
+    def test_a_task_that_another_worker_got_in_an_outage_is_cancelled_after_it(self):
+        self.give(claimed(1))
+        self.server.queued["/workers/heartbeat"] = [DROP] * 5
+        self.server.defaults["/workers/heartbeat"] = lambda body: (
+            200, {"tasks": [{"id": t["id"], "attempt": t["attempt"], "code": "stale_attempt"} for t in body["tasks"]]})
+        seen = []
+
+        def handler(task):
+            seen.append([task.cancelled.wait(20), task.lease_lost])
+
+        self.start(handler, lease=1)
+        until(lambda: seen, "it is cancelled")
+        self.assertEqual((seen, self.reports()), ([[True, True]], []))
+
+    def test_what_is_refused_is_looked_for_until_leases_must_be_renewed(self):
+        clock = [0.0]
+        sent = []
+
+        class Slow:
+            def heartbeat(self, entries):
+                clock[0] += 1
+                sent.append([json.loads(entry) for entry in entries])
+                if any("progress" in entry for entry in sent[-1]):
+                    raise TaskQueueError("too bad", 400)
+                return [{"code": "ok"} for _ in sent[-1]]
+
+        in_flight = InFlight(16, 0)
+        heartbeats = Heartbeats(in_flight, Slow(), None, lambda: None)
+        tasks = [TaskContext(claimed(number), None, in_flight.wake) for number in range(16)]
+        for task in tasks:
+            task.progress("bad")
+        for room in (12, 0, 0):  # seconds until the next regular heartbeat
+            begun, before = clock[0], sum(1 for task in tasks if task._progress)
+            with mock.patch("taskqueue_client._heartbeats.time", mock.Mock(monotonic=lambda: clock[0])):
+                heartbeats._send([task._heartbeat(True, None) for task in tasks], begun + room)
+            self.assertLessEqual(clock[0], begun + room + 4, "at most one is tried when the heartbeat is due")
+            left = sum(1 for task in tasks if task._progress)
+            self.assertTrue(0 < left < before, f"{left} of {before} wait for the next")
 
     def test_progress_has_bounds(self):
         task = TaskContext(claimed(1), None, lambda: None)

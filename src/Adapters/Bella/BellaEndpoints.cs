@@ -32,25 +32,25 @@ internal static class BellaEndpoints
     {
         var bella = app.MapGroup("/v1/queue").WithTags("bella").AnswerFaults(Error(app.Services.GetRequiredService<TimeProvider>()))
             .WithMetadata(NoCache).Needs(Scope.Read).ForKeysOnly();
-        bella.MapPost("/register", RegisterAsync).Audited("queue.put").Needs(Scope.Enqueue).Produces<string>().Produces<BellaError>(400)
-            .Produces<BellaError>(429)
+        bella.MapPost("/register", RegisterAsync).Audited("queue.put").Needs(Scope.Enqueue).TakesJson<BellaRegisterBody>()
+            .Produces<string>().Produces<BellaError>(400).Produces<BellaError>(429)
             .WithSummary("Register a queue: {\"queue\", \"endpoint\"}; all its levels can then be used.");
         bella.MapGet("/{queue}/metadata", MetadataAsync).Produces<BellaQueue>().Produces<BellaError>(404)
             .WithSummary("Get a registered queue and its endpoint.");
-        bella.MapPost("/put", PutAsync).Needs(Scope.Enqueue).MayWait().Produces<BellaPutAnswer>().Produces<BellaError>(400)
-            .Produces<BellaError>(404).Produces<BellaError>(413).Produces<BellaError>(429)
+        bella.MapPost("/put", PutAsync).Needs(Scope.Enqueue).MayWait().TakesJson<BellaPutBody>().Produces<BellaPutAnswer>()
+            .Produces<BellaError>(400).Produces<BellaError>(404).Produces<BellaError>(413).Produces<BellaError>(429)
             .WithSummary("Accept a task: {\"queue\", \"endpoint\", \"data\"}, and optionally level, response_mode, callback_url, timeout, "
                 + "trace_id. A blocking put returns the worker's result; a streaming put sends its progress.");
-        bella.MapPost("/take", TakeAsync).Needs(Scope.Work).Produces<Dictionary<string, List<BellaTask>>>().Produces<BellaError>(400)
-            .Produces<BellaError>(404)
+        bella.MapPost("/take", TakeAsync).Needs(Scope.Work).TakesJson<BellaTakeBody>().Produces<Dictionary<string, List<BellaTask>>>()
+            .Produces<BellaError>(400).Produces<BellaError>(404)
             .WithSummary("Take up to size tasks: {\"queues\": [\"name:level\"], \"size\"}, and optionally strategy (fifo, round_robin, "
                 + "active_passive, sequential), process_timeout, process_max_retries, min_age_seconds.");
-        bella.MapPost("/{taskId}/complete", CompleteAsync).Needs(Scope.Work).Produces<string>().Produces<BellaError>(400)
-            .Produces<BellaError>(413)
+        bella.MapPost("/{taskId}/complete", CompleteAsync).Needs(Scope.Work).TakesJson<Dictionary<string, JsonElement>>().Produces<string>()
+            .Produces<BellaError>(400).Produces<BellaError>(413)
             .WithSummary("Complete a taken task with any object as its result; the first completion wins, and one for an unknown or "
                 + "ended task is ignored.");
-        bella.MapPost("/{taskId}/progress", ProgressAsync).Needs(Scope.Work).Produces<string>().Produces<BellaError>(400)
-            .Produces<BellaError>(404)
+        bella.MapPost("/{taskId}/progress", ProgressAsync).Needs(Scope.Work).TakesJson<BellaProgressBody>().Produces<string>()
+            .Produces<BellaError>(400).Produces<BellaError>(404)
             .WithSummary("Send progress to the caller of a streaming put: {\"eventId\", \"eventName\", \"eventData\"}.");
         bella.MapPost("/{taskId}/cancel", CancelAsync).Needs(Scope.Enqueue).Produces<string>(202)
             .WithSummary("Cancel a task that has not ended; a later completion is ignored, and no callback is sent.");

@@ -24,6 +24,7 @@ internal static class MoabEndpoints
         [408] = "DEADLINE_EXCEEDED",
         [409] = "ALREADY_EXISTS",
         [413] = "INVALID_ARGUMENT",
+        [415] = "INVALID_ARGUMENT",
         [429] = "RESOURCE_EXHAUSTED",
         [501] = "UNIMPLEMENTED",
         [503] = "UNAVAILABLE",

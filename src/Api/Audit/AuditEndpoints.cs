@@ -25,7 +25,7 @@ internal static class AuditEndpoints
                 .TakesQuery("result", "Prefix of the result: done, refused or failed.")
             .TakesQuery("address", "Address of the caller.").TakesQuery("from", "Not earlier: ISO 8601 with a zone, or Unix seconds.")
                 .TakesQuery("to", "Earlier.")
-            .TakesQuery("limit", "1 to 1000; default 100.").TakesQuery("after", "Value of next from the previous page.")
+            .TakesWhole("limit", "1 to 1000; default 100.").TakesQuery("after", "Value of next from the previous page.")
             .WithSummary("Administrative acts, and what was refused, newest first.");
 
     private static async Task<IResult> ListAsync(HttpContext context, IAuditStore audit)

@@ -20,7 +20,7 @@ internal static class BatchEndpoints
     {
         var batches = app.MapGroup("/batches").WithTags("batches").AnswerFaults(ApiErrors.Problem).Needs(Scope.Read);
         batches.MapGet("", ListAsync).Produces<BatchList>().ProducesProblem(400)
-            .TakesQuery("queue", "Only batches of this queue.").TakesQuery("limit", "1 to 200; default 50.")
+            .TakesQuery("queue", "Only batches of this queue.").TakesWhole("limit", "1 to 200; default 50.")
             .TakesQuery("cursor", "Value of next_cursor from the previous page.").WithSummary("List batches, newest first.");
         batches.MapGet("/{id}", GetAsync).Produces<BatchDetails>().ProducesProblem(404)
             .WithSummary("Get a batch with live counts.");

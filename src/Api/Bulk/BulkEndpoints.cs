@@ -19,7 +19,7 @@ internal static class BulkEndpoints
             .ProducesProblem(403).ProducesProblem(409).ProducesProblem(413)
             .WithSummary("Retry, cancel, delete, move or edit many tasks, by their ids or by a search; with dry_run only count them.");
         operations.MapGet("", ListAsync).Needs(Scope.Read).Produces<BulkOperationList>().ProducesProblem(400)
-            .TakesQuery("limit", "1 to 200; default 50.").TakesQuery("cursor", "Value of next_cursor from the previous page.")
+            .TakesWhole("limit", "1 to 200; default 50.").TakesQuery("cursor", "Value of next_cursor from the previous page.")
             .WithSummary("List operations, newest first.");
         operations.MapGet("/{id}", GetAsync).Needs(Scope.Read).Produces<BulkOperationDetails>().ProducesProblem(404)
             .WithSummary("Get an operation with its progress.");

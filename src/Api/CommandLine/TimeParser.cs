@@ -10,10 +10,10 @@ internal static class TimeParser
     /// <summary>Returns null if the text is not a duration.</summary>
     public static TimeSpan? Duration(string text)
     {
-        var seconds = text.Length == 0 ? 1 : text[^1] switch { 's' => 1, 'm' => 60, 'h' => 3600, 'd' => 86400, _ => 0 };
+        var seconds = text.Length == 0 ? 0 : text[^1] switch { 's' => 1, 'm' => 60, 'h' => 3600, 'd' => 86400, _ => 0 };
         var number = seconds == 0 ? text : text[..^1];
         return double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var value)
-            && value * Math.Max(1, seconds) <= 1e10
+            && value * Math.Max(1, seconds) is >= 0 and <= 1e10 // "-Infinity" is a number too
             ? TimeSpan.FromSeconds(value * Math.Max(1, seconds))
             : null;
     }

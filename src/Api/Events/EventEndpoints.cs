@@ -26,7 +26,7 @@ internal static class EventEndpoints
     public static void MapEvents(this WebApplication app) =>
         app.MapGroup("/events").WithTags("events").AnswerFaults(ApiErrors.Problem)
             .MapGet("", ListenAsync).Needs(Scope.Read).MayWait()
-                .TakesQuery("queue", "Only tasks of this queue; may be repeated up to 100 times. Default: all.")
+                .TakesTexts("queue", "Only tasks of this queue; may be repeated up to 100 times. Default: all.")
             .Produces<string>(200, "text/event-stream").ProducesProblem(400).ProducesProblem(429)
             .WithSummary("Stream live task events as server-sent events: submitted, started, completed, failed, retrying, "
                 + "snoozed, cancelled, expired. Resumes after the header Last-Event-ID, else starts now.");

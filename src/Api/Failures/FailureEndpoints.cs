@@ -20,7 +20,7 @@ internal static class FailureEndpoints
         failures.MapGet("", ListAsync).Needs(Scope.Read).Produces<FailureList>().ProducesProblem(400)
             .TakesQuery("queue", "Only failures of this queue.").TakesQuery("name", "Only failures of tasks of this name.")
             .TakesQuery("state", "open, resolved or ignored; default all.").TakesQuery("kind", "error or crash; default both.")
-            .TakesQuery("limit", "1 to 200; default 50.").TakesQuery("cursor", "Value of next_cursor from the previous page.")
+            .TakesWhole("limit", "1 to 200; default 50.").TakesQuery("cursor", "Value of next_cursor from the previous page.")
             .WithSummary("List groups of failures with the same cause, those with the newest failure first.");
         failures.MapGet("/{id}", GetAsync).Needs(Scope.Read).Produces<FailureDetails>().ProducesProblem(404)
             .WithSummary("Get a group of failures with its newest errors and stacks.");

@@ -35,16 +35,19 @@ internal static class HttpRegistration
         services.AddProblemDetails(o => o.CustomizeProblemDetails = c =>
             c.ProblemDetails.Extensions.TryAdd("code", ReasonPhrases.GetReasonPhrase(c.ProblemDetails.Status ?? 500).ToLowerInvariant()
                 .Replace(' ', '_')));
-        services.AddOpenApi("v1", o => o.AddOperationTransformer(OpenApiSecurity.DescribeAsync)
-            .AddOperationTransformer(OpenApiShape.NameAsync).AddSchemaTransformer(OpenApiShape.RelaxAsync)
-            .AddDocumentTransformer((document, _, _) =>
+        services.AddOpenApi("v1", o =>
         {
-            document.Info.Title = "TaskQueue";
-            document.Info.Version = "v1";
-            document.Servers?.Clear();
-            OpenApiSecurity.Describe(document);
-            return Task.CompletedTask;
-        }));
+            o.CreateSchemaReferenceId = OpenApiShape.ComponentOf;
+            o.AddOperationTransformer(OpenApiSecurity.DescribeAsync).AddOperationTransformer(OpenApiShape.NameAsync)
+                .AddSchemaTransformer(OpenApiShape.RelaxAsync).AddDocumentTransformer((document, _, _) =>
+                {
+                    document.Info.Title = "TaskQueue";
+                    document.Info.Version = "v1";
+                    document.Servers?.Clear();
+                    OpenApiSecurity.Describe(document);
+                    return Task.CompletedTask;
+                });
+        });
         return services;
     }
 

@@ -18,7 +18,7 @@ internal static class MigrateCommand
         });
         var address = app.Services.GetRequiredService<DatabaseAddress>();
         app.Services.GetRequiredService<DataFolder>().Create();
-        var applied = await StartupChecks.ReachAsync(address, () =>
+        var applied = await StartupChecks.ReachOnceAsync(address, () =>
             app.Services.GetRequiredService<DatabaseMigrator>().MigrateAsync(cancellationToken));
         await StartupChecks.DemandSettingsAsync(address, app.Services.GetRequiredService<DatabaseMigrator>(), cancellationToken);
         await StartupChecks.PrepareMaintenanceAsync(app.Services, cancellationToken);

@@ -59,7 +59,8 @@ internal sealed class SqliteLock : IDisposable
         var path = parts[0];
         if (path.StartsWith("//", StringComparison.Ordinal))
             path = path.IndexOf('/', 2) is > 0 and var root ? path[root..] : "";
-        return Uri.UnescapeDataString(path);
+        path = Uri.UnescapeDataString(path);
+        return OperatingSystem.IsWindows() && path is ['/', _, ':', ..] ? path[1..] : path;
     }
 
     /// <summary>Every name of a file leads to the same lock.</summary>

@@ -21,6 +21,9 @@ internal static partial class StartupChecks
 {
     private const string ProtocolViolation = "08P01";
 
+    /// <summary>A database that is busy, as during a rollout, may be slow; each try lasts as long as its timeout.</summary>
+    private const int MaxTries = 4;
+
     public static async Task RunAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
         services.GetService<IStartupValidator>()?.Validate(); // before any side effect
@@ -30,7 +33,7 @@ internal static partial class StartupChecks
         services.GetRequiredService<DataFolder>().Create();
         services.GetRequiredService<SqliteLock>().Take(database);
         if (database.Provider == DatabaseProvider.Sqlite)
-            await ReachAsync(database, () => migrator.MigrateAsync(cancellationToken));
+            await ReachOnceAsync(database, () => migrator.MigrateAsync(cancellationToken));
         else if (await ReachAsync(database, () => migrator.PendingAsync(cancellationToken)) is { Count: > 0 } pending)
             throw new StartupException($"{database} lacks {pending.Count} migration(s); run 'taskqueue migrate' first.");
         await DemandSettingsAsync(database, migrator, cancellationToken);
@@ -79,8 +82,28 @@ internal static partial class StartupChecks
         }
     }
 
-    /// <summary>Runs a database operation; an unreachable database becomes a one-line startup error.</summary>
+    /// <summary>
+    /// Runs a database operation, again if the database is slow; an unreachable database becomes a one-line startup error.
+    /// </summary>
     public static async Task<T> ReachAsync<T>(DatabaseAddress database, Func<Task<T>> use)
+    {
+        for (var tries = 1; ; tries++)
+        {
+            try
+            {
+                return await ReachOnceAsync(database, use);
+            }
+            catch (StartupException fault) when (tries < MaxTries && Chain(fault).Any(IsSlow))
+            {
+            }
+        }
+    }
+
+    /// <summary>A timeout, also one that PostgreSQL says: of a statement, or of a transaction in which this program was slow.</summary>
+    private static bool IsSlow(Exception fault) => fault is TimeoutException or DbException { SqlState: "57014" or "25P03" };
+
+    /// <summary>The same, once.</summary>
+    public static async Task<T> ReachOnceAsync<T>(DatabaseAddress database, Func<Task<T>> use)
     {
         try
         {
@@ -97,7 +120,7 @@ internal static partial class StartupChecks
                 : IsOfPooler(fault) ? "behind PgBouncer, ConnectionStrings:TaskQueue needs 'No Reset On Close=true'"
                 : "check ConnectionStrings:TaskQueue";
             throw new StartupException($"cannot use {database}: {OneLine(fault.InnerException as DbException ?? fault)}{Tls(fault)} "
-                + $"({hint})");
+                + $"({hint})", fault);
         }
     }
 

@@ -18,7 +18,7 @@ internal static class LogEndpoints
     public static void MapLogs(this WebApplication app) =>
         app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(ApiErrors.Problem)
             .MapGet("/{id}/logs", ListAsync).Needs(Scope.Read).Produces<TaskLog>().ProducesProblem(400).ProducesProblem(404)
-            .TakesQuery("limit", "1 to 200; default 50.").TakesQuery("cursor", "Value of next_cursor from the previous page.")
+            .TakesWhole("limit", "1 to 200; default 50.").TakesQuery("cursor", "Value of next_cursor from the previous page.")
             .WithSummary("What workers logged while they ran a task, oldest first.");
 
     private static async Task<IResult> ListAsync(string id, HttpContext context, ITaskQueries queries, ITaskLogStore logs,

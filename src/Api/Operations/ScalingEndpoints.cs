@@ -51,8 +51,8 @@ internal static class ScalingEndpoints
         var route = app.MapGet("/scaling/{queue}", AskAsync).WithTags("operations").AnswerFaults(ApiErrors.Problem).DemandQueue("queue")
             .ForOperations()
             .Produces<ScalingAnswer>().ProducesProblem(400).ProducesProblem(503)
-            .TakesQuery("tier", "One tier of the queue; default: all together.")
-            .TakesQuery("within_seconds", "Target time within which waiting tasks should start: 1 to 86400; default as configured.")
+            .TakesWhole("tier", "One tier of the queue; default: all together.")
+            .TakesNumber("within_seconds", "Target time within which waiting tasks should start: 1 to 86400; default as configured.")
             .WithSummary("Concurrency a queue needs now, for autoscalers; 0 for an idle or unknown queue.");
         if (app.Services.GetRequiredService<IOptions<TelemetryOptions>>().Value.PublicMetrics)
             route.Open();

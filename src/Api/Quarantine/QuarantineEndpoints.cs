@@ -19,7 +19,7 @@ internal static class QuarantineEndpoints
         var items = app.MapGroup("/quarantine").WithTags("quarantine").AnswerFaults(ApiErrors.Problem).Needs(Scope.Admin);
         items.MapGet("", ListAsync).Produces<QuarantineList>().ProducesProblem(400)
             .TakesQuery("kind", "Only items of this kind.").TakesQuery("queue", "Only items of this queue.")
-            .TakesQuery("limit", "1 to 1000; default 100.").TakesQuery("after", "Value of next from the previous page.")
+            .TakesWhole("limit", "1 to 1000; default 100.").TakesQuery("after", "Value of next from the previous page.")
             .WithSummary("List items that cannot be processed and were set aside, with their reasons.");
         items.MapPost("/{id}/release", ReleaseAsync).Audited("quarantine.release").Produces<QuarantineReleased>().ProducesProblem(404)
             .ProducesProblem(409)

@@ -53,7 +53,7 @@ internal static class QueueEndpoints
             .WithSummary("Requeue all dead letters; of an undeclared queue those that the caller may see.");
         queues.MapGet("/{name}/tasks", TasksAsync).Needs(Scope.Read).Produces<QueueTasks>().ProducesProblem(400)
             .TakesQuery("list", "live (waiting, running and dead letters; the default), waiting, running or dead.")
-            .TakesQuery("limit", "1 to 1000; default 100.").TakesQuery("after", "Value of next from the previous page.")
+            .TakesWhole("limit", "1 to 1000; default 100.").TakesQuery("after", "Value of next from the previous page.")
             .WithSummary("List the tasks of a queue, declared or not, in pages.");
     }
 

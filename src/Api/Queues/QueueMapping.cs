@@ -64,9 +64,11 @@ internal static class QueueMapping
     private static int? ToIntMs(double? seconds, string name) =>
         ToMs(seconds, name) is not { } ms ? null : ms <= int.MaxValue ? (int)ms : throw Wrong($"{name} is out of range");
 
+    /// <summary>Parses a number without leading zeros, so that no two names are of one tier.</summary>
     private static int ToTier(string text) =>
-        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var tier) ? tier
-            : throw Wrong($"tiers: '{text}' is not the number of a tier");
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var tier)
+        && text.Length == tier.ToString(CultureInfo.InvariantCulture).Length
+            ? tier : throw Wrong($"tiers: '{text}' is not the number of a tier, such as 1");
 
     private static TierDefaults ToDefaults(TierBody body) => new()
     {

@@ -31,7 +31,7 @@ internal static class ScheduleEndpoints
         schedules.MapGet("/{name}", GetAsync).Needs(Scope.Read).Produces<ScheduleDetails>().ProducesProblem(404)
             .WithSummary("Get a schedule with its next five ticks.");
         schedules.MapGet("/{name}/next", NextAsync).Needs(Scope.Read).Produces<ScheduleTicks>().ProducesProblem(400).ProducesProblem(404)
-            .TakesQuery("count", "1 to 100; default 5.").WithSummary("Get the next ticks of a schedule; none while it is paused.");
+            .TakesWhole("count", "1 to 100; default 5.").WithSummary("Get the next ticks of a schedule; none while it is paused.");
         schedules.MapDelete("/{name}", DeleteAsync).Audited("schedule.delete").Produces(204).ProducesProblem(404)
             .WithSummary("Delete a schedule; its tasks stay.");
         schedules.MapPost("/{name}/pause", PauseAsync).Audited("schedule.pause").Produces<ScheduleDetails>().ProducesProblem(404)

@@ -22,11 +22,11 @@ internal static class ScheduleLists
     {
         var schedules = app.MapGroup("/schedules").WithTags("schedules").AnswerFaults(ApiErrors.Problem).Needs(Scope.Read);
         schedules.MapGet("", ListAsync).Produces<SchedulePage>().ProducesProblem(400)
-            .TakesQuery("limit", "1 to 200; default 50.").TakesQuery("cursor", "Value of next_cursor from the previous page.")
+            .TakesWhole("limit", "1 to 200; default 50.").TakesQuery("cursor", "Value of next_cursor from the previous page.")
             .WithSummary("List the schedules of all queues, by queue and name.");
         schedules.MapGet("/preview", Preview).Produces<ScheduleTicks>().ProducesProblem(400)
             .TakesQuery("cron", "The cron expression.").TakesQuery("time_zone", "IANA name; default UTC.")
-            .TakesQuery("count", "1 to 100; default 5.")
+            .TakesWhole("count", "1 to 100; default 5.")
             .WithSummary("Check a cron expression and get its next ticks.");
     }
 

@@ -28,17 +28,19 @@ internal static class SearchEndpoint
     public static RouteHandlerBuilder TakesSearch(this RouteHandlerBuilder route)
     {
         foreach (var (name, description) in SearchFilters.All)
-            route.TakesQuery(name, description);
-        return route.TakesQuery("limit", $"1 to {MaxPage}; default {DefaultPage}.")
+            _ = name is "state" or "tag" ? route.TakesTexts(name, description) : route.TakesQuery(name, description);
+        return route.TakesWhole("limit", $"1 to {MaxPage}; default {DefaultPage}.")
             .TakesQuery("cursor", "next_cursor of the previous page, with the same filters.")
             .TakesQuery(Marker, "Empty: a search without filters.")
             .AddOpenApiOperationTransformer(async (operation, context, cancellationToken) =>
             {
                 if (operation.Responses?.TryGetValue("200", out var response) != true || response?.Content is not { } content)
                     return;
-                var list = content["application/json"].Schema!;
-                var found = await context.GetOrCreateSchemaAsync(typeof(TasksFound), cancellationToken: cancellationToken);
-                content["application/json"].Schema = new OpenApiSchema { OneOf = [list, found] };
+                var task = await context.ComponentAsync<TaskFound>(cancellationToken);
+                var total = await context.ComponentAsync<TasksTotal>(cancellationToken);
+                var found = await context.ComponentAsync<TasksFound>(cancellationToken, ("tasks", task), ("total", total));
+                // Generators that know no alternatives take the first.
+                content["application/json"].Schema = new OpenApiSchema { OneOf = [found, content["application/json"].Schema!] };
             });
     }
 

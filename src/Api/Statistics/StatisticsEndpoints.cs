@@ -20,7 +20,7 @@ internal static class StatisticsEndpoints
     public static void MapStatistics(this WebApplication app) =>
         app.MapGroup("/statistics").WithTags("statistics").AnswerFaults(ApiErrors.Problem)
             .MapGet("", ReadAsync).Needs(Scope.Read).Produces<StatisticsAnswer>().ProducesProblem(400).ProducesProblem(403)
-            .TakesQuery("queue", "Base name of a queue; repeatable. Default: all queues that the caller sees.")
+            .TakesTexts("queue", "Base name of a queue; repeatable. Default: all queues that the caller sees.")
             .TakesQuery("from", "Start: ISO 8601 with a zone, or Unix seconds. Default: an hour, a day or 30 days before the end.")
             .TakesQuery("to", "End, exclusive. Default: now.")
             .TakesQuery("step", "minute, hour or day. Default: minute.")

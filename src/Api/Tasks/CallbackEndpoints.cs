@@ -29,7 +29,7 @@ internal static class CallbackEndpoints
         app.MapGroup("/callbacks").WithTags("callbacks").AnswerFaults(ApiErrors.Problem)
             .MapGet("", ListAllAsync).Needs(Scope.Read).Produces<CallbackList>().ProducesProblem(400)
             .TakesQuery("state", "Only callbacks in this state: waiting, delivered or failed.")
-            .TakesQuery("queue", "Only callbacks of tasks and batches of this queue.").TakesQuery("limit", "1 to 200; default 50.")
+            .TakesQuery("queue", "Only callbacks of tasks and batches of this queue.").TakesWhole("limit", "1 to 200; default 50.")
             .TakesQuery("cursor", "Value of next_cursor from the previous page.")
             .WithSummary("List callbacks of all tasks and batches, newest first.");
     }

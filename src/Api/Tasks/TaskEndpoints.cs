@@ -24,8 +24,9 @@ internal static partial class TaskEndpoints
     public static void MapTasks(this WebApplication app)
     {
         var plain = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(PlainError);
-        plain.MapPost("", PostAsync).Needs(Scope.Enqueue).TakesJson<TaskBody>().Produces<TaskQueued>(202).Produces<TaskError>(400)
-            .Produces<TaskError>(409).Produces<TaskError>(413).Produces<TaskError>(429).Produces<TaskError>(500).Produces<TaskError>(503)
+        plain.MapPost("", PostAsync).Needs(Scope.Enqueue).WithName("enqueueTask").TakesJson<TaskBody>().Produces<TaskQueued>(202)
+            .Produces<TaskError>(400).Produces<TaskError>(409).Produces<TaskError>(413).Produces<TaskError>(429).Produces<TaskError>(500)
+            .Produces<TaskError>(503)
             .WithSummary("Accept a task: {\"action\", \"data\"}, and optionally queue, priority, scheduled_at, expires_at, max_attempts, "
                 + "dedupe_key, overwrite, ordering_key, lease_seconds, retry, callback_url, tags, id.");
         plain.MapGet("", ListAsync).Needs(Scope.Read).TakesQuery("status",
@@ -35,12 +36,12 @@ internal static partial class TaskEndpoints
                 + "one status: pending, running, retrying, completed, failed, cancelled, expired.");
 
         var native = app.MapGroup("/tasks").WithTags("tasks").AnswerFaults(ApiErrors.Problem);
-        native.MapPost("/bulk", PostManyAsync).Needs(Scope.Enqueue).TakesJson<TasksBody>().Produces<TasksQueued>(202).ProducesProblem(400)
-            .ProducesProblem(409).ProducesProblem(413).ProducesProblem(429)
+        native.MapPost("/bulk", PostManyAsync).Needs(Scope.Enqueue).WithName("enqueueTasks").TakesJson<TasksBody>()
+            .Produces<TasksQueued>(202).ProducesProblem(400).ProducesProblem(409).ProducesProblem(413).ProducesProblem(429)
             .WithSummary("Accept 1 to 1,000 tasks in one transaction: {\"tasks\": [...]}, each as in POST /tasks.");
         native.MapGet("/{id}", GetAsync).Needs(Scope.Read).MayWait().Produces<TaskDetails>().ProducesProblem(404).ProducesProblem(400)
             .ProducesProblem(429)
-            .TakesQuery("wait_seconds", "Wait until the task has ended, at most this many seconds: 0 to 30.")
+            .TakesNumber("wait_seconds", "Wait until the task has ended, at most this many seconds: 0 to 30.")
             .WithSummary("Get a task with its timeline.");
         native.MapPost("/{id}/cancel", CancelAsync).Needs(Scope.Enqueue).Produces<TaskChanged>().ProducesProblem(404).ProducesProblem(409)
             .WithSummary("Cancel a task that has not ended.");

@@ -16,7 +16,9 @@ internal sealed class TaskWaits(CompletionWaiters waiters, TimeProvider time, Dr
     {
         if (!query.TryGetValue("wait_seconds", out var text))
             return TimeSpan.Zero;
-        return double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds) && seconds <= MaxSeconds
+        // "-Infinity" is a number too, whatever the styles.
+        return double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds)
+            && seconds is >= 0 and <= MaxSeconds
             ? TimeSpan.FromSeconds(seconds)
             : throw new ApiException(400, "invalid_request", $"wait_seconds must be 0 to {MaxSeconds}");
     }

@@ -25,11 +25,12 @@ internal static class WorkerEndpoints
     public static void MapWorkers(this WebApplication app)
     {
         var workers = app.MapGroup("/workers").WithTags("workers").AnswerFaults(ApiErrors.Problem).Needs(Scope.Work);
-        workers.MapPost("/claim", ClaimAsync).MayWait().TakesJson<ClaimBody>().Produces<Claimed>().ProducesProblem(400).ProducesProblem(429)
+        workers.MapPost("/claim", ClaimAsync).WithName("claimTasks").MayWait().TakesJson<ClaimBody>().Produces<Claimed>()
+            .ProducesProblem(400).ProducesProblem(429)
             .WithSummary("Claim up to max due tasks with a lease; can wait up to 30 s for tasks.");
-        workers.MapPost("/heartbeat", HeartbeatAsync).TakesJson<HeartbeatBody>().Produces<Answers>().ProducesProblem(400)
-            .WithSummary("Renew the leases of running attempts.");
-        workers.MapPost("/report", ReportAsync).TakesJson<ReportBody>().Produces<Answers>().ProducesProblem(400)
+        workers.MapPost("/heartbeat", HeartbeatAsync).WithName("renewTasks").TakesJson<HeartbeatBody>().Produces<Answers>()
+            .ProducesProblem(400).WithSummary("Renew the leases of running attempts.");
+        workers.MapPost("/report", ReportAsync).WithName("reportTasks").TakesJson<ReportBody>().Produces<Answers>().ProducesProblem(400)
             .WithSummary("Report completed or failed attempts, or snooze tasks.");
         workers.MapWorkerList();
     }

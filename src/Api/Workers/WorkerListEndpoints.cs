@@ -17,7 +17,7 @@ internal static class WorkerListEndpoints
     public static void MapWorkerList(this RouteGroupBuilder workers)
     {
         workers.MapGet("", ListAsync).Needs(Scope.Read).Produces<WorkerPage>().ProducesProblem(400)
-            .TakesQuery("limit", "1 to 200; default 50.").TakesQuery("cursor", "Value of next_cursor from the previous page.")
+            .TakesWhole("limit", "1 to 200; default 50.").TakesQuery("cursor", "Value of next_cursor from the previous page.")
             .WithSummary("List workers, the latest started first: all that have claimed or reported within a day.");
         workers.MapPost("/{id}/drain", DrainAsync).Needs(Scope.Admin).Audited("worker.drain").Produces<Drained>(202).ProducesProblem(404)
             .ProducesProblem(409)

@@ -21,6 +21,9 @@ internal sealed class TaskQueueRecurringJobs : IRecurringJobManagerV2
 
     public JobStorage Storage => TaskQueueStorage.Instance;
 
+    /// <summary>Whether the schedules that are found are those of this application only.</summary>
+    private bool HasOwnQueues => _options.RecurringQueues.Count > 0;
+
     public void AddOrUpdate(string recurringJobId, Job job, string cronExpression, RecurringJobOptions options)
     {
         ArgumentException.ThrowIfNullOrEmpty(recurringJobId);
@@ -50,7 +53,7 @@ internal sealed class TaskQueueRecurringJobs : IRecurringJobManagerV2
             MaxAttempts = settings.MaxAttempts,
             Retry = settings.Retry,
         };
-        if (_options.RecurringQueues is { Count: > 0 } own && !own.Contains(settings.Queue))
+        if (HasOwnQueues && !_options.RecurringQueues.Contains(settings.Queue))
             throw new ArgumentException($"the recurring job {recurringJobId} is in queue {settings.Queue}, which is not among "
                 + $"{nameof(HangfireClientOptions)}.{nameof(HangfireClientOptions.RecurringQueues)}: add it there", nameof(options));
         schedule = schedule with { Description = DescriptionOf(recurringJobId, schedule, plan.Retry) };
@@ -92,8 +95,9 @@ internal sealed class TaskQueueRecurringJobs : IRecurringJobManagerV2
         // Unchanged, it is left alone: programs repeat this at each start, and a change would move the next tick.
         if (here is null || (here.Description, here.Cron, here.TimeZone) != (schedule.Description, schedule.Cron, schedule.TimeZone))
             await CreateAsync(queue, name, schedule with { Paused = here?.Paused ?? false });
-        // The job has moved. One that calls another method is that of another application, which may have the same id.
-        foreach (var elsewhere in found.Where(s => s.Queue != queue && s.Action == schedule.TaskName))
+        // The job has moved. Unless the queues are our own, one that calls another method is that of another application, which may have
+        // the same id.
+        foreach (var elsewhere in found.Where(s => s.Queue != queue && (HasOwnQueues || s.Action == schedule.TaskName)))
             await RemoveAsync(elsewhere);
     }
 
@@ -123,14 +127,16 @@ internal sealed class TaskQueueRecurringJobs : IRecurringJobManagerV2
     }
 
     /// <summary>The schedules of a recurring job.</summary>
-    /// <exception cref="InvalidOperationException">Applications have different jobs with the id.</exception>
+    /// <exception cref="BackgroundJobClientException">Applications have different jobs with the id.</exception>
     private async Task<List<ScheduleInfo>> FindOneAsync(string id)
     {
         var found = await FindAsync(JobNames.ScheduleOf(id));
-        return found.DistinctBy(s => s.Action).Count() < 2 ? found
-            : throw new InvalidOperationException($"there are several recurring jobs {LogText.Cut(id, MaxShownId)}: "
-                + string.Join(", ", found.Select(s => $"{s.Action} in queue {s.Queue}"))
-                + $". Name the queues of yours in {nameof(HangfireClientOptions)}.{nameof(HangfireClientOptions.RecurringQueues)}");
+        if (HasOwnQueues || found.DistinctBy(s => s.Action).Count() < 2)
+            return found;
+        var conflict = $"there are several recurring jobs {LogText.Cut(id, MaxShownId)}: "
+            + string.Join(", ", found.Select(s => $"{s.Action} in queue {s.Queue}"))
+            + $". Name the queues of yours in {nameof(HangfireClientOptions)}.{nameof(HangfireClientOptions.RecurringQueues)}";
+        throw new BackgroundJobClientException(conflict, new InvalidOperationException(conflict));
     }
 
     /// <summary>The schedules of a recurring job, whose queue is not known.</summary>
@@ -139,7 +145,7 @@ internal sealed class TaskQueueRecurringJobs : IRecurringJobManagerV2
         var found = new List<ScheduleInfo>();
         await foreach (var schedule in _client.SchedulesAsync())
         {
-            if (schedule.Name == name && (_options.RecurringQueues.Count == 0 || _options.RecurringQueues.Contains(schedule.Queue))
+            if (schedule.Name == name && (!HasOwnQueues || _options.RecurringQueues.Contains(schedule.Queue))
                 && schedule.Action?.StartsWith(JobNames.Prefix, StringComparison.Ordinal) == true)
                 found.Add(schedule);
         }

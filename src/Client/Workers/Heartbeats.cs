@@ -20,6 +20,9 @@ internal sealed class Heartbeats(InFlightAttempts attempts, IWorkerTransport tra
     private long _beatAt;
     private bool _isAwaited;
 
+    /// <summary>Since when this heartbeat looks for what was refused; null if nothing was.</summary>
+    private long? _narrowingSince;
+
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         _beatAt = time.GetTimestamp();
@@ -47,6 +50,7 @@ internal sealed class Heartbeats(InFlightAttempts attempts, IWorkerTransport tra
 
     private async Task BeatAsync(bool all, CancellationToken cancellationToken)
     {
+        _narrowingSince = null;
         var taken = attempts.All.Where(a => transport.HasLease(a))
             .Select(a => new Beat(a, a.TakeProgress(), all || a.HasUrgentLog ? a.TakeLog() : null))
             .Where(b => all || b.HasContent).ToList();
@@ -84,13 +88,20 @@ internal sealed class Heartbeats(InFlightAttempts attempts, IWorkerTransport tra
         }
 
         var renewed = await SendAsync([.. beats.Select(b => new Beat(b.Attempt, null, null))], cancellationToken);
-        if (renewed is null)
-            await NarrowAsync(says, fault, cancellationToken);
-        else
+        if (renewed is not null)
+        {
             Settle(beats, renewed, cancellationToken);
+            return;
+        }
+
+        _narrowingSince ??= time.GetTimestamp();
+        await NarrowAsync(says, fault, cancellationToken);
     }
 
-    /// <summary>Halves what was refused together until what is refused stands alone, and gives that up.</summary>
+    /// <summary>
+    /// Halves what was refused together until what is refused stands alone, and gives that up. It has a third of the shortest lease for it;
+    /// the rest waits for the next heartbeat, which renews the leases before.
+    /// </summary>
     private async Task NarrowAsync(Beat[] refused, Exception fault, CancellationToken cancellationToken)
     {
         if (refused is [{ Progress: not null, Log: not null } both])
@@ -103,8 +114,14 @@ internal sealed class Heartbeats(InFlightAttempts attempts, IWorkerTransport tra
         }
         else
         {
-            await SendOrNarrowAsync(refused[..(refused.Length / 2)], cancellationToken);
-            await SendOrNarrowAsync(refused[(refused.Length / 2)..], cancellationToken);
+            var middle = refused.Length / 2;
+            foreach (var half in new[] { refused[..middle], refused[middle..] })
+            {
+                if (_narrowingSince is { } since && time.GetElapsedTime(since) >= Period())
+                    PutBack(half, withLog: true);
+                else
+                    await SendOrNarrowAsync(half, cancellationToken);
+            }
         }
     }
 
@@ -143,21 +160,35 @@ internal sealed class Heartbeats(InFlightAttempts attempts, IWorkerTransport tra
             attempts.Outages?.Succeeded();
         else if (!cancellationToken.IsCancellationRequested)
             attempts.Outages?.Failed($"the heartbeat of {beats.Length} tasks failed: {fault.Message}");
+        if (fault is not null)
+            PutBack(beats, withLog: !IsOfContent(fault)); // refused lines must not fail the next heartbeat too
+        else
+            Tell(beats, arrived: true);
+    }
+
+    /// <summary>Keeps what did not arrive for the next heartbeat.</summary>
+    private void PutBack(Beat[] beats, bool withLog)
+    {
         foreach (var (attempt, progress, log) in beats)
         {
-            if (fault is not null)
-            {
-                _isAwaited |= progress is { IsAwaited: true };
-                if (progress is not null)
-                    attempt.PutBack(progress);
-                if (!IsOfContent(fault)) // refused lines must not fail the next heartbeat too
-                    attempt.PutBackLog(log);
-            }
+            _isAwaited |= progress is { IsAwaited: true };
+            if (progress is not null)
+                attempt.PutBack(progress);
+            if (withLog)
+                attempt.PutBackLog(log);
+        }
 
+        Tell(beats, arrived: false);
+    }
+
+    private static void Tell(Beat[] beats, bool arrived)
+    {
+        foreach (var (attempt, progress, _) in beats)
+        {
             if (attempt.IsLost)
                 progress?.End(); // the server has refused it
             else
-                progress?.Sent(fault is null);
+                progress?.Sent(arrived);
         }
     }
 

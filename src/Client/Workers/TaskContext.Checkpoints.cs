@@ -18,6 +18,8 @@ public sealed partial class TaskContext
 
     /// <summary>
     /// Reports progress, which readers of the task can see. Completes when a heartbeat carrying it was sent; delivery is not guaranteed.
+    /// While an earlier attempt has left progress that this worker cannot decode, such as after a change of keys, nothing is sent: it would
+    /// replace the checkpoint in it. The first checkpoint that the handler saves carries what was reported last.
     /// </summary>
     /// <param name="json">
     /// JSON text; at most 4,096 characters, together with the checkpoint and after the worker's codec has encoded it.
@@ -27,7 +29,11 @@ public sealed partial class TaskContext
         ArgumentNullException.ThrowIfNull(json);
         JsonText.Check(json, nameof(json));
         lock (_lock)
-            return _attempt.SayProgress(ToSend(json, TryReadCheckpoint(), nameof(json)));
+        {
+            var isKnown = TryReadCheckpoint(out var checkpoint);
+            var text = ToSend(json, checkpoint, nameof(json));
+            return isKnown ? _attempt.SayProgress(text) : Task.CompletedTask;
+        }
     }
 
     /// <summary>
@@ -114,18 +120,21 @@ public sealed partial class TaskContext
         return _checkpoint;
     }
 
-    /// <summary>The checkpoint that progress must keep; null if it cannot be read, so that nothing else can use it either.</summary>
-    private string? TryReadCheckpoint()
+    /// <summary>Finds the checkpoint that progress must keep.</summary>
+    /// <returns>False if it cannot be read here; another worker may be able to.</returns>
+    private bool TryReadCheckpoint(out string? checkpoint)
     {
         try
         {
-            return ReadCheckpoint();
+            checkpoint = ReadCheckpoint();
+            return true;
         }
 #pragma warning disable CA1031 // whatever the codec throws
         catch (Exception)
 #pragma warning restore CA1031
         {
-            return null;
+            checkpoint = null;
+            return false;
         }
     }
 

@@ -117,7 +117,7 @@ internal sealed class SubmitConsumer(TaskService taskService, WaitingTaskQuota q
         Overwrite = sent.Overwrite,
         OrderingKey = sent.OrderingKey,
         LeaseSeconds = sent.LeaseSeconds,
-        Retry = sent.Retry,
+        Retry = sent.Retry is { } retry ? retry with { Unknown = null } : null,
         Tags = sent.Tags,
         CompletionActions = sent.CallbackUrl is { } url ? new CompletionActions { CallbackUrl = url } : null,
         Owner = owner,

@@ -60,7 +60,10 @@ public sealed class ScheduleService(
         return (ScheduleChange.Done, schedule);
     }
 
-    /// <summary>Replaces the settings of a schedule, increments its version and recomputes its next tick.</summary>
+    /// <summary>
+    /// Replaces the settings of a schedule and increments its version. The next tick is computed anew only if the cron expression, the time
+    /// zone or the pause changes.
+    /// </summary>
     /// <exception cref="InvalidScheduleException">The cron expression or the time zone is invalid.</exception>
     /// <exception cref="InvalidSubmissionException">Its tasks would be invalid.</exception>
     public async Task<(ScheduleChange Change, ScheduleRecord? Schedule)> UpdateAsync(
@@ -82,7 +85,7 @@ public sealed class ScheduleService(
             found.Settings = settings;
             found.Version++;
             found.UpdatedAt = Micros.Now(time);
-            found.NextAt = NextOf(settings, found.UpdatedAt, before);
+            found.NextAt = NextOf(settings, found.UpdatedAt, before, found.NextAt);
             return true;
         });
         if (schedule is null || result == ScheduleChange.NotFound)
@@ -161,10 +164,16 @@ public sealed class ScheduleService(
         schedule.NextAt is { } next && ProblemOf(schedule) is null
             ? [next, .. CronSchedule.Parse(schedule.Settings.Cron, schedule.Settings.TimeZone).Upcoming(next, count - 1)] : [];
 
-    private static DateTime? NextOf(ScheduleSettings settings, DateTime now, ScheduleSettings? before = null)
+    private static DateTime? NextOf(ScheduleSettings settings, DateTime now, ScheduleSettings? before = null, DateTime? planned = null)
     {
-        if (settings.Paused && before is not null && (settings.Cron, settings.TimeZone) == (before.Cron, before.TimeZone))
-            return null; // a host that cannot read it can still pause it
+        if (before is not null && (settings.Cron, settings.TimeZone) == (before.Cron, before.TimeZone))
+        {
+            if (settings.Paused)
+                return null; // a host that cannot read it can still pause it
+            if (!before.Paused && planned is not null)
+                return planned; // also if it is overdue: no tick is lost
+        }
+
         var next = CronSchedule.Parse(settings.Cron, settings.TimeZone).Next(now);
         return settings.Paused ? null : next;
     }

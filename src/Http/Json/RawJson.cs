@@ -4,10 +4,11 @@ using System.Text.Json.Serialization;
 
 namespace TaskQueue.Http.Json;
 
-/// <summary>
-/// JSON text passed through byte for byte. JsonElement cannot do that: it fails on strings with unpaired surrogates and on the
-/// maximum depth of a request. Text that is not JSON (from a bus producer) is written as a string.
-/// </summary>
+/// <summary>Any JSON, passed through byte for byte.</summary>
+/// <remarks>
+/// JsonElement cannot do that: it fails on strings with unpaired surrogates and on the maximum depth of a request. Text that is not
+/// JSON (from a bus producer) is written as a string.
+/// </remarks>
 [JsonConverter(typeof(RawJsonConverter))]
 public readonly record struct RawJson(string Text)
 {

@@ -19,10 +19,11 @@ internal sealed class RequestBody
     private long _consumed, _arrived;
     private ReadOnlySequence<byte> _buffer;
 
-    /// <exception cref="ApiException">413.</exception>
+    /// <exception cref="ApiException">413 or 415.</exception>
     public RequestBody(HttpContext context, long maxBytes)
     {
         (_context, _maxBytes, _reader) = (context, maxBytes, context.Request.BodyReader);
+        ContentCodings.DemandNone(context);
         Limit(Length ?? 0);
     }
 

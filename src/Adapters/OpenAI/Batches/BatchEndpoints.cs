@@ -33,7 +33,7 @@ internal static class BatchEndpoints
             .Produces<BatchError>(404).WithSummary(
                 "Run the lines of a file: {\"input_file_id\", \"endpoint\", \"completion_window\"}, and optionally metadata. "
                 + "The queue is taken from X-BELLA-QUEUE-NAME, or from the first line's model.");
-        batches.MapGet("", ListAsync).TakesQuery("limit", "1 to 100, default 20.").TakesQuery("after", "List batches after this one.")
+        batches.MapGet("", ListAsync).TakesWhole("limit", "1 to 100, default 20.").TakesQuery("after", "List batches after this one.")
             .Produces<BatchPage<OpenAIBatch>>().Produces<BatchError>(400)
             .WithSummary("List batches, newest first.");
         batches.MapGet("/{id}", GetAsync).Produces<OpenAIBatch>().Produces<BatchError>(404).WithSummary("Get a batch with live counts.");

@@ -27,7 +27,7 @@ internal static class FileEndpoints
             .WithSummary("Upload a file: multipart/form-data with the parts file and purpose (batch, user_data, assistants, fine-tune, "
                 + "vision, evals, …).");
         files.MapGet("", ListAsync).Produces<FileList>().Produces<FileError>(400).Produces<FileError>(401)
-            .TakesQuery("purpose", "List only files with this purpose.").TakesQuery("limit", "1 to 10000 (the default).")
+            .TakesQuery("purpose", "List only files with this purpose.").TakesWhole("limit", "1 to 10000 (the default).")
             .TakesQuery("order", "desc (the default) or asc, by time.").TakesQuery("after", "List files after this one.")
             .WithSummary("List the caller's files, newest first.");
         files.MapGet("/{id}", GetAsync).Produces<FileObject>().Produces<FileError>(401).Produces<FileError>(404).WithSummary("One file.");

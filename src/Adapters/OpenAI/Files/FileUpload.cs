@@ -21,11 +21,12 @@ internal sealed class FileUpload(HttpContext context, FileService files, long ma
 
     private readonly Dialect _dialect = context.DialectOf();
 
-    /// <exception cref="ApiException">400 or 413.</exception>
+    /// <exception cref="ApiException">400, 413 or 415.</exception>
     /// <exception cref="Engine.Quotas.QuotaExceededException">429: the caller's storage quota is exhausted.</exception>
     public async Task<FileRecord> StoreAsync()
     {
         // Checked before reading: a client that sends Expect: 100-continue then sends nothing.
+        ContentCodings.DemandNone(context);
         if (context.Request.ContentLength > maxBytes + Envelope)
             throw TooLarge();
         if (context.Request.ContentLength is { } length)
