@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 
 namespace TaskQueue.Contracts;
@@ -10,23 +11,29 @@ namespace TaskQueue.Contracts;
 /// </summary>
 public static class TaskId
 {
-    private static readonly Lock Sync = new();
-    private static long _last; // milliseconds << 12 | counter: strictly increasing within the process
+    /// <summary>By clock: one that a test moves forward must not take the ids of other clocks with it.</summary>
+    private static readonly ConditionalWeakTable<TimeProvider, Stamps> Clocks = [];
 
-    /// <summary>Creates an id, greater than all ids this process has created.</summary>
+    /// <summary>Creates an id, greater than all ids that this process has created with the same clock.</summary>
     public static Guid New(TimeProvider time)
     {
         Span<byte> bytes = stackalloc byte[16];
         RandomNumberGenerator.Fill(bytes[8..]);
-        var stamp = NextStamp(time.GetUtcNow().ToUnixTimeMilliseconds());
+        var stamp = Clocks.GetOrCreateValue(time).Next(time.GetUtcNow().ToUnixTimeMilliseconds());
         BinaryPrimitives.WriteInt64BigEndian(bytes, (stamp >> 12 << 16) | 0x4000 | (stamp & 0xFFF));
         bytes[8] = (byte)((bytes[8] & 0x3F) | 0x80);
         return new Guid(bytes, bigEndian: true);
     }
 
-    private static long NextStamp(long milliseconds)
+    private sealed class Stamps
     {
-        lock (Sync)
-            return _last = Math.Max(milliseconds << 12, _last + 1);
+        private readonly Lock _lock = new();
+        private long _last; // milliseconds << 12 | counter: strictly increasing
+
+        public long Next(long milliseconds)
+        {
+            lock (_lock)
+                return _last = Math.Max(milliseconds << 12, _last + 1);
+        }
     }
 }

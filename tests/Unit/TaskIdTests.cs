@@ -10,7 +10,7 @@ public sealed class TaskIdTests
     [Fact]
     public void An_id_is_a_version_4_uuid_that_starts_with_the_milliseconds()
     {
-        var now = new DateTimeOffset(2101, 1, 1, 0, 0, 0, TimeSpan.Zero); // later than the clock of any other test: ids never go back
+        var now = new DateTimeOffset(2101, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
         var bytes = TaskId.New(new FakeTimeProvider(now)).ToByteArray(bigEndian: true);
 
@@ -40,9 +40,20 @@ public sealed class TaskIdTests
     [Fact]
     public void Ids_increase_when_the_clock_stands_still_or_goes_back()
     {
-        var first = TaskId.New(new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddDays(1)));
+        var clock = new SteppedClock();
+        var first = TaskId.New(clock);
+        TaskId.New(clock).CompareTo(first).ShouldBeGreaterThan(0);
 
-        TaskId.New(new FakeTimeProvider(DateTimeOffset.UnixEpoch)).CompareTo(first).ShouldBeGreaterThan(0);
+        clock.Now = clock.Now.AddDays(-1);
+        TaskId.New(clock).CompareTo(first).ShouldBeGreaterThan(0);
+    }
+
+    [Fact]
+    public void A_clock_that_is_ahead_does_not_take_the_ids_of_others_with_it()
+    {
+        var ahead = TaskId.New(new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(200)));
+
+        TaskId.New(new SteppedClock()).CompareTo(ahead).ShouldBeLessThan(0);
     }
 
     [Fact]
@@ -55,5 +66,13 @@ public sealed class TaskIdTests
 
         // Not by their random half alone: the first half is unique too.
         ids.SelectMany(x => x).Select(id => id.ToString()[..18]).Distinct().Count().ShouldBe(80_000);
+    }
+
+    /// <summary>It may go back.</summary>
+    private sealed class SteppedClock : TimeProvider
+    {
+        public DateTimeOffset Now { get; set; } = DateTimeOffset.UnixEpoch.AddYears(60);
+
+        public override DateTimeOffset GetUtcNow() => Now;
     }
 }
