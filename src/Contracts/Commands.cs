@@ -179,8 +179,8 @@ public sealed record AttemptOutcome(Guid TaskId, int Attempt, string? Result = n
     public IReadOnlyList<AttemptLogLine>? Logs { get; init; }
 
     /// <summary>
-    /// Members of the message that an outcome does not have: the server logs their names, and applies the outcome. The work is done: without
-    /// its outcome it would be done again.
+    /// Members of the message that an outcome does not have: the server logs their names, and applies the outcome. The work is done:
+    /// without its outcome it would be done again.
     /// </summary>
     [JsonExtensionData]
     public JsonObject? Unknown { get; init; }

@@ -105,7 +105,8 @@ public sealed partial class GeneratedClientsTests(SqliteStack stack) : IClassFix
     private static void ReadsWell(List<Type> types)
     {
         var methods = types.Single(t => t.Name == "TaskQueueApi")
-            .GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly).Where(m => m.ReturnType.IsAssignableTo(typeof(Task))).ToLookup(m => m.Name);
+            .GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly)
+            .Where(m => m.ReturnType.IsAssignableTo(typeof(Task))).ToLookup(m => m.Name);
         string[] expected =
         [
             "EnqueueTaskAsync", "EnqueueTasksAsync", "GetTaskAsync", "CancelTaskAsync", "ListTasksAsync", "ListQueuesAsync",

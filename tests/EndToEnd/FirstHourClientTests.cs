@@ -102,7 +102,8 @@ public sealed class FirstHourClientTests(SqliteStack stack) : IClassFixture<Sqli
         {
             Description = "letters", Lease = TimeSpan.FromSeconds(20), ExpireAfter = TimeSpan.FromHours(1), MaxAttempts = 3, MaxCrashes = 2,
             MaxRunning = 7, Rate = 10, RateInterval = TimeSpan.FromMinutes(1), MaxDeadLetters = 5,
-            DeadLetterRetention = TimeSpan.FromDays(1), KeepFinished = TimeSpan.FromHours(2), Retry = new RetryPolicy { Intervals = [1, 2] },
+            DeadLetterRetention = TimeSpan.FromDays(1), KeepFinished = TimeSpan.FromHours(2),
+            Retry = new RetryPolicy { Intervals = [1, 2] },
         });
         (queue.Name, queue.Delivery, queue.Version, queue.MaxRunning).ShouldBe((_queue, "pull", 1, 7));
         var stored = (await stack.Http.ReadAsync($"/queues/{_queue}")).Json;

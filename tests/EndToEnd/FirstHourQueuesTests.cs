@@ -117,7 +117,8 @@ public sealed class FirstHourQueuesTests(SqliteStack stack) : IClassFixture<Sqli
     [Fact]
     public async Task F22_Declaring_a_queue_or_a_schedule_again_does_not_resume_it()
     {
-        await using var services = new ServiceCollection().AddTaskQueueClient(o => o.BaseAddress = Http.BaseAddress!).BuildServiceProvider();
+        await using var services = new ServiceCollection().AddTaskQueueClient(o => o.BaseAddress = Http.BaseAddress!)
+            .BuildServiceProvider();
         var client = services.GetRequiredService<TaskQueueClient>();
         await client.DeclareQueueAsync(_queue, new QueueDeclaration { MaxRunning = 1 });
         await client.ScheduleAsync(_queue, "s", new NewSchedule("0 8 * * *", "a"));

@@ -44,7 +44,8 @@ public class ShopJobs(ShopLedger ledger)
 {
     public async Task<int> BookAsync(int amount, CancellationToken cancellationToken)
     {
-        await Task.Delay(1, cancellationToken);
+        await Task.Yield();
+        cancellationToken.ThrowIfCancellationRequested();
         ledger.Add($"booked {amount}");
         return amount * 2;
     }

@@ -80,7 +80,9 @@ internal static class MoabFields
             _ => DateTime.UnixEpoch.AddTicks(nanoseconds.Value / NanosecondsPerTick),
         };
 
-    /// <summary>Converts to Unix nanoseconds; null becomes 0, and a time after the year 2262, which they cannot express, the last one.</summary>
+    /// <summary>
+    /// Converts to Unix nanoseconds; null becomes 0, and a time after the year 2262, which they cannot express, the last one.
+    /// </summary>
     public static long Nanoseconds(DateTime? time) =>
         time is { } t ? Math.Min(t.Ticks - DateTime.UnixEpoch.Ticks, long.MaxValue / NanosecondsPerTick) * NanosecondsPerTick : 0;
 

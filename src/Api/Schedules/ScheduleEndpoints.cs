@@ -27,7 +27,7 @@ internal static class ScheduleEndpoints
         schedules.MapPut("/{name}", PutAsync).Audited("schedule.put").TakesJson<ScheduleBody>().Produces<ScheduleDetails>()
             .Produces<ScheduleDetails>(201)
             .ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(429)
-                .WithSummary("Create a schedule in a declared queue, or replace all its settings; without paused it stays paused or active.");
+            .WithSummary("Create a schedule in a declared queue, or replace all its settings; without paused it stays paused or active.");
         schedules.MapGet("/{name}", GetAsync).Needs(Scope.Read).Produces<ScheduleDetails>().ProducesProblem(404)
             .WithSummary("Get a schedule with its next five ticks.");
         schedules.MapGet("/{name}/next", NextAsync).Needs(Scope.Read).Produces<ScheduleTicks>().ProducesProblem(400).ProducesProblem(404)

@@ -2,6 +2,7 @@ using System.Collections.Frozen;
 using System.Text.Json;
 using TaskQueue.Engine;
 using TaskQueue.Http.Errors;
+using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Api.Tasks;
 
@@ -60,9 +61,8 @@ internal static class TaskMembers
         if ((isOriginal ? unknown?.Find(name => OptionOf(name) is not null) : unknown?[0]) is not { } first)
             return;
         var hint = OptionOf(first) ?? ElsewhereToo.GetValueOrDefault(Plain(first)) ?? Nearest.Of(first, Known);
-        var said = first.Length <= 64 ? first : $"{TextRules.Cut(first, 64)}…";
         throw new ApiException(400, "invalid_task",
-            $"{said} is not a member of a task{(hint is null ? "" : $"; did you mean {hint}?")}");
+            $"{WrongShape.Shown(first)} is not a member of a task{(hint is null ? "" : $"; did you mean {hint}?")}");
     }
 
     /// <summary>

@@ -221,7 +221,7 @@ internal sealed class Attempt(WorkItem item, Signal progress)
 
     /// <summary>The worker holds it no more. Releases callers that wait for their progress to be sent: no heartbeat follows.</summary>
     /// <returns>Whether its handler still runs.</returns>
-    public bool EndProgress()
+    public bool Removed()
     {
         lock (_lock)
         {

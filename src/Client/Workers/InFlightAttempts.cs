@@ -185,7 +185,7 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
     private void Remove(Attempt attempt)
     {
         _held.TryRemove(KeyValuePair.Create(attempt.Item.Id, attempt));
-        if (attempt.EndProgress())
+        if (attempt.Removed())
             Interlocked.Increment(ref _abandoned);
         Interlocked.Decrement(ref _count);
         attempt.Keep();

@@ -16,10 +16,13 @@ internal static class TaskPayload
         using var document = JsonDocument.Parse(payload);
         var data = DataOf(task, document.RootElement) ?? document.RootElement;
         var empty = data.ValueKind == JsonValueKind.Null || (data.ValueKind == JsonValueKind.Array && data.GetArrayLength() == 0);
-        var read = empty && type.Kind is JsonTypeInfoKind.Object or JsonTypeInfoKind.Dictionary
-            ? JsonSerializer.Deserialize("{}", type)
-            : empty && type.Kind is JsonTypeInfoKind.Enumerable ? JsonSerializer.Deserialize("[]", type)
-            : data.Deserialize(type);
+        var nothing = !empty ? null : type.Kind switch
+        {
+            JsonTypeInfoKind.Object or JsonTypeInfoKind.Dictionary => "{}",
+            JsonTypeInfoKind.Enumerable => "[]",
+            _ => null,
+        };
+        var read = nothing is null ? data.Deserialize(type) : JsonSerializer.Deserialize(nothing, type);
         return read ?? throw new JsonException($"null is no {typeof(T).Name}");
     }
 

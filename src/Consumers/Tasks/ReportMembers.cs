@@ -7,8 +7,8 @@ using TaskQueue.Engine;
 namespace TaskQueue.Consumers.Tasks;
 
 /// <summary>
-/// Warns of members that reports do not have, once for each name: a misspelled one has no effect. The report is applied nevertheless, because
-/// without it the work would be done again.
+/// Warns of members that reports do not have, once for each name: a misspelled one has no effect. The report is applied nevertheless,
+/// because without it the work would be done again.
 /// </summary>
 internal sealed partial class ReportMembers(ILogger<ReportMembers> logger)
 {

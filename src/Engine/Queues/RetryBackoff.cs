@@ -20,7 +20,7 @@ public static class RetryBackoff
     /// The JSON of a policy as stored with a task. Null only if no policy was chosen, which a lease expiry tells from an explicit default.
     /// </summary>
     public static string? ToText(RetryPolicy? policy) =>
-        policy is null ? null : JsonSerializer.Serialize(policy with { Unknown = null }, RetryJson.Default.RetryPolicy);
+        policy is null ? null : JsonSerializer.Serialize(policy, RetryJson.Default.RetryPolicy);
 
     /// <summary>The validation error of a policy and its remedy, or null.</summary>
     public static string? Check(RetryPolicy? policy)

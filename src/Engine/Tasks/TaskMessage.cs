@@ -13,13 +13,16 @@ public static class TaskMessage
     /// <param name="queue">Its queue.</param>
     /// <param name="action">JSON of its action.</param>
     /// <param name="data">
-    /// JSON of its data, which stays as it was given; null if there is none. In the tutorial's queue null, false and an empty table are none
-    /// too, as in Lua.
+    /// JSON of its data, which stays as it was given; null if there is none. In the tutorial's queue null, false and an empty table are
+    /// none too, as in Lua.
     /// </param>
     /// <param name="createdAt">When it was created.</param>
-    public static string Of(Guid id, string queue, string action, string? data, DateTimeOffset createdAt) =>
-        string.Create(CultureInfo.InvariantCulture,
-            $$"""{"id":"{{id}}","action":{{action}},"data":{{(queue == BuiltInQueues.Tasks && IsNothing(data) ? EmptyTable : data ?? "null")}},"created_at":{{createdAt.ToUnixTimeSeconds()}}}""");
+    public static string Of(Guid id, string queue, string action, string? data, DateTimeOffset createdAt)
+    {
+        var given = queue == BuiltInQueues.Tasks && IsNothing(data) ? EmptyTable : data ?? "null";
+        return string.Create(CultureInfo.InvariantCulture,
+            $$"""{"id":"{{id}}","action":{{action}},"data":{{given}},"created_at":{{createdAt.ToUnixTimeSeconds()}}}""");
+    }
 
     /// <summary>A name as the JSON of an action.</summary>
     public static string ActionOf(string? name) =>

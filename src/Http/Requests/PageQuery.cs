@@ -32,7 +32,8 @@ internal sealed record PageQuery(int Limit, string? Cursor)
         foreach (var (name, values) in request.Query)
         {
             if (!known.Contains(name, StringComparer.Ordinal))
-                throw Wrong($"there is no query parameter '{WrongShape.Shown(name)}'; there are {(known.Count == 0 ? "none" : string.Join(", ", known))}");
+                throw Wrong($"there is no query parameter '{WrongShape.Shown(name)}'; there are "
+                    + (known.Count == 0 ? "none" : string.Join(", ", known)));
             if (!values.All(TextRules.IsClean))
                 throw Wrong($"{name}: {TextRules.Rule}");
         }

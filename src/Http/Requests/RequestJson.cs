@@ -81,7 +81,8 @@ internal static class RequestJson
 
     /// <summary>Whether the JSON is valid but a member has the wrong type, or is given twice.</summary>
     public static bool IsWrongShape(JsonException fault) =>
-        WrongShape.IsTwice(fault) || fault.Path is { Length: > 0 } and not "$" && fault.InnerException is not JsonException { Source: null };
+        WrongShape.IsTwice(fault)
+        || (fault.Path is { Length: > 0 } and not "$" && fault.InnerException is not JsonException { Source: null });
 
     /// <summary>Memory cost of a body that is parsed in one step.</summary>
     public static long CostOf(ReadOnlySequence<byte> body)

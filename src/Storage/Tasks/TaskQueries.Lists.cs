@@ -98,9 +98,8 @@ internal sealed partial class TaskQueries
         var (waiting, running, ended) = Views(db, access);
         var old = new TaskViewsOf(
             waiting.Where(t => t.CreatedAt <= before), running.Where(t => t.CreatedAt <= before), ended.Where(t => t.CreatedAt <= before));
-        var page = await TaskLists.Page(old, queue, TaskList.Live, from is { } id ? new TaskCursor(default, id) : null, max, back: false)
-            .ToListAsync(cancellationToken);
-        return page.ConvertAll(t => t.Id);
+        return await TaskLists.Page(old, queue, TaskList.Live, from is { } id ? new TaskCursor(default, id) : null, max, back: false)
+            .Select(t => t.Id).ToListAsync(cancellationToken);
     }
 
     public async Task<List<Guid>> WaitingIdsAsync(QueueTier tier, DateTime before, int max, Access access,
