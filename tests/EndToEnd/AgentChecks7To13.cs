@@ -91,6 +91,7 @@ public sealed class AgentChecks7To13(TwoServers stack) : IClassFixture<TwoServer
         var ran = new ConcurrentQueue<string>();
         await using var worker = await StartAsync(o =>
         {
+            o.UnknownNames = UnknownNames.Echo;
             o.AddProcessor("a", (_, _) => RanAsync("first"));
             o.AddProcessor("a", (_, _) => RanAsync("second"));
         });

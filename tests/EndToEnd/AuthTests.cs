@@ -52,8 +52,8 @@ public sealed class AuthTests(AuthServer server) : IClassFixture<AuthServer>
         using var other = await server.SendAsync("GET", "/queues/kims/tasks",
             $"Bearer {AuthServer.Token(AuthServer.Claims("read", name: "lee"))}");
 
-        (await own.Content.ReadAsStringAsync()).ShouldContain("\"status\"");
-        (await other.Content.ReadAsStringAsync()).ShouldNotContain("\"status\"");
+        (await own.Content.ReadAsStringAsync()).ShouldContain("\"id\"");
+        (await other.Content.ReadAsStringAsync()).ShouldNotContain("\"id\"");
     }
 
     [Fact]

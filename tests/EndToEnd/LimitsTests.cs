@@ -79,6 +79,38 @@ public sealed class LimitsTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData("Content-Length: 134217729")] // refused at once, and more than the web server would read
+    [InlineData("Content-Length: 4000000")]
+    [InlineData("Transfer-Encoding: chunked")] // refused in the middle
+    public async Task A_client_that_still_sends_a_refused_body_gets_the_response(string header)
+    {
+        var http = await StartAsync();
+        using var client = new TcpClient();
+        await client.ConnectAsync(IPAddress.Loopback, http.BaseAddress!.Port);
+        var stream = client.GetStream();
+        await stream.WriteAsync(Encoding.ASCII.GetBytes($"POST /tasks HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n"));
+        var isChunked = header.Contains("chunked", StringComparison.Ordinal);
+        var (body, part) = (header.EndsWith('9') ? 134_217_729 : 4_000_000, 500_000);
+
+        // Longer than the five seconds that Kestrel itself would read on.
+        using var pace = new PeriodicTimer(TimeSpan.FromSeconds(1));
+        for (var sent = 0; sent < body;)
+        {
+            var bytes = new byte[Math.Min(sent < 7 * part ? part : body, body - sent)];
+            await stream.WriteAsync(isChunked ? [.. Encoding.ASCII.GetBytes($"{bytes.Length:x}\r\n"), .. bytes, .. "\r\n"u8] : bytes);
+            sent += bytes.Length;
+            if (sent <= 7 * part)
+                await pace.WaitForNextTickAsync();
+        }
+
+        await stream.WriteAsync(isChunked ? "0\r\n\r\n"u8.ToArray() : []);
+        await stream.WriteAsync(Encoding.ASCII.GetBytes("GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
+        var text = await new StreamReader(stream).ReadToEndAsync();
+        text.ShouldStartWith("HTTP/1.1 413");
+        text.ShouldContain("HTTP/1.1 200"); // the connection is as good as before
+    }
+
+    [Theory]
     [InlineData("/tasks", "{\"error\":")]
     [InlineData("/tasks/bulk", "\"code\":\"overloaded\"")]
     [InlineData("/workers/report", "\"code\":\"overloaded\"")]

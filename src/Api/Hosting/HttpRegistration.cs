@@ -54,6 +54,7 @@ internal static class HttpRegistration
     /// <summary>Renders errors outside any API, and unknown routes, as problem details.</summary>
     public static void UseHttp(this WebApplication app)
     {
+        app.UseMiddleware<RefusedBodies>();
         app.UseTrustedProxies();
         app.UseConfiguredPathBase();
         app.UseMiddleware<SecureHeaders>();

@@ -14,8 +14,6 @@ internal sealed class MaintenanceStates(JobStorage storage, IOptions<Maintenance
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
-    private const int MaxTries = 100;
-
     private readonly string _process = $"{Environment.MachineName}:{Environment.ProcessId}";
 
     private TimeSpan Length => options.Value.TakeOverAfter;
@@ -83,20 +81,14 @@ internal sealed class MaintenanceStates(JobStorage storage, IOptions<Maintenance
     private static MaintenanceState Read(IStorageConnection connection, string job) =>
         MaintenanceState.Read(connection.GetAllEntriesFromHash(KeyOf(job)));
 
-    /// <summary>Hangfire writes a hash in a serializable transaction, which PostgreSQL may refuse because of those of other jobs.</summary>
+    /// <summary>
+    /// Not with the connection's own SetRangeInHash: its serializable transactions of different jobs refuse each other, again and again.
+    /// </summary>
     private static void Save(IStorageConnection connection, string job, MaintenanceState state)
     {
-        for (var tries = 1; ; tries++)
-        {
-            try
-            {
-                connection.SetRangeInHash(KeyOf(job), state.ToHash());
-                return;
-            }
-            catch (Exception fault) when (tries < MaxTries && StorageFaults.IsRace(fault))
-            {
-            }
-        }
+        using var transaction = connection.CreateWriteTransaction();
+        transaction.SetRangeInHash(KeyOf(job), state.ToHash());
+        transaction.Commit();
     }
 
     private static string KeyOf(string job) => $"maintenance:{job}";

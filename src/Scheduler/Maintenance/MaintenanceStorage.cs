@@ -21,6 +21,9 @@ internal static class MaintenanceStorage
     /// <summary>Locks are held only briefly; a lock left by a killed process is ignored after this time.</summary>
     private static readonly TimeSpan LongestLock = TimeSpan.FromSeconds(30);
 
+    /// <summary>How long Hangfire tries a write again that PostgreSQL refuses because of others; half a second by default.</summary>
+    private static readonly TimeSpan LongestRace = TimeSpan.FromSeconds(30);
+
     /// <summary>Few connections for the workers and the sweeps, which are mostly idle.</summary>
     private const int MaxConnections = 8, IdleSeconds = 30, CommandSeconds = 30;
 
@@ -53,6 +56,7 @@ internal static class MaintenanceStorage
             InvisibilityTimeout = options.TakeOverAfter,
             UseSlidingInvisibilityTimeout = true,
             DistributedLockTimeout = LongestLock,
+            TransactionSynchronisationTimeout = LongestRace,
         };
         return new PostgreSqlStorage(new NpgsqlConnectionFactory(connection.ConnectionString, storage), storage);
     }
