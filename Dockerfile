@@ -23,6 +23,7 @@ COPY src/Engine/Engine.csproj src/Engine/packages.lock.json src/Engine/
 COPY src/Http/Http.csproj src/Http/packages.lock.json src/Http/
 COPY src/Scheduler/Scheduler.csproj src/Scheduler/packages.lock.json src/Scheduler/
 COPY src/Storage.Postgres/Storage.Postgres.csproj src/Storage.Postgres/packages.lock.json src/Storage.Postgres/
+COPY src/Storage.S3/Storage.S3.csproj src/Storage.S3/packages.lock.json src/Storage.S3/
 COPY src/Storage.SqlServer/Storage.SqlServer.csproj src/Storage.SqlServer/packages.lock.json src/Storage.SqlServer/
 COPY src/Storage.Sqlite/Storage.Sqlite.csproj src/Storage.Sqlite/packages.lock.json src/Storage.Sqlite/
 COPY src/Storage/Storage.csproj src/Storage/packages.lock.json src/Storage/

@@ -49,7 +49,7 @@ public static class ConsumersRole
         services.AddHostedService<ActionRunner>().AddLoopHealth<ActionRunner>();
         services.AddOptions<UpstreamList>().Configure<IConfiguration>((list, configuration) => list.Read(configuration))
             .ValidateDataAnnotations().ValidateOnStart();
-        services.AddSingleton<UpstreamQueues>().AddSingleton<UpstreamCalls>();
+        services.AddSingleton<UpstreamQueues>().AddSingleton<UpstreamHttp>().AddSingleton<OwnerBudget>().AddSingleton<UpstreamCalls>();
         services.AddHostedService<UpstreamService>().AddLoopHealth<UpstreamService>();
         services.AddHostedService<AgentService>().AddLoopHealth<AgentService>();
         return services;

@@ -11,6 +11,14 @@ public sealed class EngineOptions
     public int MaxPayloadBytes { get; set; } = 1024 * 1024;
 
     /// <summary>
+    /// Maximum request of a batch item in bytes of UTF-8; <see cref="MaxPayloadBytes"/> counts if it is more. Items hold images, and inputs
+    /// of embeddings.
+    /// </summary>
+    /// <value>16 MiB; 1 KiB to 64 MiB.</value>
+    [Range(1024, 64 * 1024 * 1024)]
+    public int MaxBatchItemBytes { get; set; } = 16 * 1024 * 1024;
+
+    /// <summary>
     /// Maximum size of a message to the broker in bytes. Keep it below the broker's <c>max_message_size</c>: the broker closes the channel
     /// on a larger message, which stalls everything else on it.
     /// </summary>
@@ -45,6 +53,9 @@ public sealed class EngineOptions
     /// <value>7 days; at least 1 second. Format <c>d.hh:mm:ss</c>.</value>
     [Range(typeof(TimeSpan), "00:00:01", "3650.00:00:00")]
     public TimeSpan KeepFinished { get; set; } = DefaultKeepFinished;
+
+    /// <summary>The maximum request of a batch item in effect.</summary>
+    public int LargestBatchItem() => Math.Max(MaxPayloadBytes, MaxBatchItemBytes);
 
     internal static TimeSpan DefaultKeepFinished { get; } = TimeSpan.FromDays(7);
 }

@@ -70,18 +70,19 @@ internal sealed partial class PostgresTaskStore
 
     private const string OverwriteTasksSql =
         """
-        update tasks t set payload = f.payload from (
-            select o.place, u.payload from unnest($1, $2) as u(id, payload) cross join lateral (
+        update tasks t set payload = f.payload, name = f.name from (
+            select o.place, u.payload, u.name from unnest($1, $2, $3) as u(id, payload, name) cross join lateral (
                 select o.ctid as place from tasks o where o.id = u.id offset 0) as o) as f
         where t.ctid = f.place
         """;
 
     private const string OverwriteReadySql =
         """
-        update ready r set due_at = f.due_at, expires_at = f.expires_at, dispatch_at = f.dispatch_at, octets = f.octets,
+        update ready r set due_at = f.due_at, expires_at = f.expires_at, dispatch_at = f.dispatch_at, octets = f.octets, name = f.name,
             progress = case when f.refilled then null else r.progress end
         from (
-            select o.place, u.* from unnest($1, $2, $3, $4, $5, $6) as u(id, due_at, expires_at, dispatch_at, octets, refilled)
+            select o.place, u.* from unnest($1, $2, $3, $4, $5, $6, $7)
+                as u(id, due_at, expires_at, dispatch_at, octets, refilled, name)
             cross join lateral (select o.ctid as place from ready o where o.id = u.id offset 0) as o) as f
         where r.ctid = f.place
         """;
@@ -252,11 +253,11 @@ internal sealed partial class PostgresTaskStore
     private static IEnumerable<NpgsqlBatchCommand> Overwrite(List<TaskState> changed, List<TaskState> refilled)
     {
         yield return Command(OverwriteTasksSql, Value<Guid[]>([.. refilled.Select(t => t.CorrelationId)]),
-            Value<string[]>([.. refilled.Select(t => t.Payload)]));
+            Value<string[]>([.. refilled.Select(t => t.Payload)]), Value<string?[]>([.. refilled.Select(t => t.Name)]));
         yield return Command(OverwriteReadySql, Value<Guid[]>([.. changed.Select(t => t.CorrelationId)]),
             Value<DateTime[]>([.. changed.Select(t => t.DueAt)]), Value<DateTime?[]>([.. changed.Select(t => t.ExpiresAt)]),
             Value<DateTime?[]>([.. changed.Select(t => t.DispatchAt)]), Value<int[]>([.. changed.Select(t => t.Octets)]),
-            Value<bool[]>([.. changed.Select(refilled.Contains)]));
+            Value<bool[]>([.. changed.Select(refilled.Contains)]), Value<string?[]>([.. changed.Select(t => t.Name)]));
     }
 
     private static async Task<Dictionary<Guid, TakenId>> ExistingAsync(

@@ -52,17 +52,18 @@ internal sealed partial class SqlServerTaskStore
 
     private static readonly Statement OverwriteTasksSql = new(
         $"""
-        update t set payload = u.payload
-        from {Rows.Table("@rows", "id binary(16)", "payload nvarchar(max)")} as u inner loop join tasks t {Sought} on t.id = u.id
+        update t set payload = u.payload, name = u.name
+        from {Rows.Table("@rows", "id binary(16)", "payload nvarchar(max)", $"name {SqlServerTaskDbContext.ExactType}")} as u
+        inner loop join tasks t {Sought} on t.id = u.id
         """,
         Json("@rows"));
 
     private static readonly Statement OverwriteReadySql = new(
         $"""
-        update r set due_at = u.due_at, expires_at = u.expires_at, dispatch_at = u.dispatch_at, octets = u.octets,
+        update r set due_at = u.due_at, expires_at = u.expires_at, dispatch_at = u.dispatch_at, octets = u.octets, name = u.name,
             progress = case when u.refilled = 1 then null else r.progress end
         from {Rows.Table("@rows", "id binary(16)", "due_at datetime2(6)", "expires_at datetime2(6)", "dispatch_at datetime2(6)",
-            "octets int", "refilled bit")} as u
+            "octets int", "refilled bit", $"name {SqlServerTaskDbContext.ExactType}")} as u
         inner loop join ready r {Sought} on r.id = u.id
         """,
         Json("@rows"));
@@ -136,10 +137,10 @@ internal sealed partial class SqlServerTaskStore
     {
         await ExecuteAsync(connection, transaction, OverwriteReadySql,
             Rows.Json(tasks.Select(t => (object?[])[t.CorrelationId, t.DueAt, t.ExpiresAt, t.DispatchAt, t.Octets,
-                refilled.Contains(t)])));
+                refilled.Contains(t), t.Name])));
         if (refilled.Count > 0)
             await ExecuteAsync(connection, transaction, OverwriteTasksSql,
-                Rows.Json(refilled.Select(t => (object?[])[t.CorrelationId, t.Payload])));
+                Rows.Json(refilled.Select(t => (object?[])[t.CorrelationId, t.Payload, t.Name])));
     }
 
     private static async Task<Dictionary<Guid, TakenId>> ExistingAsync(

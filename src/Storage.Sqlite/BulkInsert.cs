@@ -22,11 +22,11 @@ internal sealed partial class SqliteTaskStore
 
     private const string InsertTagSql = "insert into task_tags (tag, task_id, owner, queue) values (@tag, @task_id, @owner, @queue)";
 
-    private const string OverwriteTaskSql = "update tasks set payload = @payload where id = @id";
+    private const string OverwriteTaskSql = "update tasks set payload = @payload, name = @name where id = @id";
 
     private const string OverwriteReadySql =
         """
-        update ready set due_at = @due_at, expires_at = @expires_at, dispatch_at = @dispatch_at, octets = @octets,
+        update ready set due_at = @due_at, expires_at = @expires_at, dispatch_at = @dispatch_at, octets = @octets, name = @name,
             progress = case when @refilled then null else progress end
         where id = @id
         """;
@@ -82,7 +82,7 @@ internal sealed partial class SqliteTaskStore
         var changed = DuplicateRules.Changed(answers);
         var refilled = DuplicateRules.Refilled(tasks, answers);
         foreach (var holder in refilled)
-            Execute(OverwriteTaskSql, ("@id", holder.CorrelationId), ("@payload", holder.Payload));
+            Execute(OverwriteTaskSql, ("@id", holder.CorrelationId), ("@payload", holder.Payload), ("@name", OrNull(holder.Name)));
         foreach (var holder in answers.Where(a => a.Result == SubmitStatus.Overwritten).Select(a => a.Task!).Distinct())
             Overwrite(holder, refilled.Contains(holder));
         Promote(TaskChanges.OrderingKeysOf(changed));
@@ -125,6 +125,6 @@ internal sealed partial class SqliteTaskStore
     {
         Execute(OverwriteReadySql, ("@id", task.CorrelationId), ("@due_at", Micros.FromTime(task.DueAt)),
             ("@expires_at", OrNull(task.ExpiresAt)), ("@dispatch_at", OrNull(task.DispatchAt)), ("@octets", task.Octets),
-            ("@refilled", refilled));
+            ("@name", OrNull(task.Name)), ("@refilled", refilled));
     }
 }

@@ -58,8 +58,12 @@ internal static class CommonTables
         e.Property(x => x.FileName).HasColumnName("file_name").HasMaxLength(1024);
         e.Property(x => x.Bytes).HasColumnName("bytes");
         e.Property(x => x.CreatedAt).HasColumnName("created_at");
+        e.Property(x => x.ExpiresAt).HasColumnName("expires_at");
+        e.Property(x => x.RequestKey).HasColumnName("request_key").HasMaxLength(64);
         e.Property(x => x.Ready).HasColumnName("ready");
         e.HasIndex(x => new { x.CreatedAt, x.Id }, "ix_files_created");
+        e.HasIndex(x => x.ExpiresAt, "ix_files_expires").HasFilter("expires_at is not null");
+        e.HasIndex(x => x.RequestKey, "ux_files_request_key").IsUnique().HasFilter("request_key is not null");
     }
 
     private static void MapCallbacks(EntityTypeBuilder<Callback> e)
@@ -100,6 +104,12 @@ internal static class CommonTables
         e.Property(x => x.Metadata).HasColumnName("metadata");
         e.Property(x => x.CallbackUrl).HasColumnName("callback_url");
         e.Property(x => x.Errors).HasColumnName("errors");
+        e.Property(x => x.Model).HasColumnName("model").HasMaxLength(256);
+        e.Property(x => x.Usage).HasColumnName("usage");
+        e.Property(x => x.OutputExpiresAfter).HasColumnName("output_expires_after");
+        e.Property(x => x.Deduplicate).HasColumnName("deduplicate");
+        e.Property(x => x.RetryOf).HasColumnName("retry_of");
+        e.Property(x => x.RequestKey).HasColumnName("request_key").HasMaxLength(64);
         e.Property(x => x.Total).HasColumnName("total");
         e.Property(x => x.BadLines).HasColumnName("bad_lines");
         e.Property(x => x.Completed).HasColumnName("completed");
@@ -115,6 +125,7 @@ internal static class CommonTables
         e.Property(x => x.FinishedAt).HasColumnName("finished_at");
         e.Property(x => x.Version).HasColumnName("version").IsConcurrencyToken();
         e.HasIndex(x => new { x.CreatedAt, x.CorrelationId }, "ix_batches_created");
+        e.HasIndex(x => x.RequestKey, "ux_batches_request_key").IsUnique().HasFilter("request_key is not null");
         e.HasIndex(x => x.State, "ix_batches_live").HasFilter($"state < {BatchStates.Completed}");
     }
 }

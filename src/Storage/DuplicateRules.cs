@@ -79,6 +79,7 @@ internal static class DuplicateRules
         if (overwrite.HasFlag(OverwriteFields.Payload))
         {
             holder.Payload = submitted.PayloadFor?.Invoke(holder.CorrelationId) ?? task.Payload;
+            holder.Name = task.Name; // the handler of the new payload
             holder.Progress = null; // a checkpoint says how far the work on the old payload was
         }
 

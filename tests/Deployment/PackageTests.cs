@@ -120,7 +120,8 @@ public sealed class PackageTests(PackedPackages packages)
         string[] assemblies = [".dll", ".pdb", ".xml"], systems = ["linux", "osx", "unix", "win"];
         string[] known =
         [
-            "DotnetToolSettings.xml", "LICENSE", "NOTICE", "licenses/GPL-3.0.txt", "licenses/LGPL-3.0.txt", "licenses/MIT-console.txt",
+            "DotnetToolSettings.xml", "LICENSE", "NOTICE", "licenses/BSD-3-Clause-protobuf.txt", "licenses/GPL-3.0.txt",
+            "licenses/LGPL-3.0.txt", "licenses/MIT-console.txt",
             "taskqueue.deps.json", "taskqueue.runtimeconfig.json", "taskqueue.staticwebassets.endpoints.json",
         ];
         using var package = packages.Open("TaskQueue.Tool", "nupkg");

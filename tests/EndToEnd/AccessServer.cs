@@ -242,6 +242,18 @@ public sealed class AccessServer : IAsyncLifetime
         return response.IsSuccessStatusCode ? JsonDocument.Parse(text).RootElement.Text("id")! : throw new InvalidOperationException(text);
     }
 
+    /// <summary>An upload in parts.</summary>
+    internal async Task<string> UploadAsync() =>
+        (await DoneAsync("a", HttpMethod.Post, "/v1/uploads", new { filename = "f", purpose = "batch", bytes = 2 })).Json.Text("id")!;
+
+    /// <summary>A queue that is registered for an endpoint: a model.</summary>
+    internal async Task<string> ModelAsync()
+    {
+        var name = NewName("a-model-");
+        await DoneAsync("a", HttpMethod.Post, "/v1/queue/register", new { queue = name, endpoint = "/v1/x" });
+        return name;
+    }
+
     internal static MultipartFormDataContent Form()
     {
         var line = new ByteArrayContent("""{"custom_id":"1","method":"POST","url":"/v1/x","body":{"model":"m"}}"""u8.ToArray());
@@ -260,6 +272,7 @@ public sealed class AccessServer : IAsyncLifetime
         {
             ["Logging:LogLevel:Default"] = "Error", ["TaskQueue:Moab:MaxSchedulesPerQueue"] = "1000", ["TaskQueue:Moab:MaxQueues"] = "1000",
             ["TaskQueue:Moab:MaxSchedules"] = "1000",
+            ["TaskQueue:Moab:V0Numbering"] = "First", // of MoabGrpcTransport
         };
         foreach (var (index, key) in Keys.Index())
         {

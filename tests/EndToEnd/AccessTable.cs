@@ -23,6 +23,8 @@ public static class AccessTable
     private const string Workers = "worker admin-queue operator";
     private const string QueueAdmins = "admin-queue operator";
     private const string Owners = "a a2 narrow admin-a operator"; // a file is in no queue
+    private const string Senders = "a a2 b narrow admin-a admin-b admin-queue admin-other operator";
+    private const string BatchOwners = "a a2 admin-a operator"; // its files are a tenant's own, its tasks are in a queue
     private const string QueueReaders = "a a2 b admin-a admin-b admin-queue operator";
     private const string TenantAdmins = "admin-a admin-queue operator";
 
@@ -105,6 +107,8 @@ public static class AccessTable
             ["GET /batches"] = (Readers, async s => new("GET", "/batches?limit=200", Marker: await s.BatchAsync())),
             ["GET /batches/{id}"] = (Readers, async s => new("GET", $"/batches/{await s.BatchAsync()}")),
             ["POST /batches/{id}/cancel"] = (Readers, async s => new("POST", $"/batches/{await s.BatchAsync()}/cancel")),
+            ["POST /batches/{id}/retry-failed"] = (BatchOwners, async s => // 409: it runs
+                new("POST", $"/batches/{await s.BatchAsync()}/retry-failed", Marker: AccessServer.IsThere)),
             ["GET /console/overview"] = ("admin-queue operator", _ => Is("GET", "/console/overview", marker: "\"a-1\"")),
             ["GET /console/events"] = (QueueReaders + " narrow admin-other", _ => Is("GET", "/console/events")),
             ["POST /v1/queue/register"] = (Submitters, s =>
@@ -130,11 +134,33 @@ public static class AccessTable
             ["GET /v1/files"] = (Owners, async s => new("GET", "/v1/files", Marker: await s.FileAsync())),
             ["GET /v1/files/{id}"] = (Owners, async s => new("GET", $"/v1/files/{await s.FileAsync()}")),
             ["GET /v1/files/{id}/content"] = (Owners, async s => new("GET", $"/v1/files/{await s.FileAsync()}/content")),
+            ["HEAD /v1/files/{id}"] = (Owners, async s => new("HEAD", $"/v1/files/{await s.FileAsync()}")),
+            ["HEAD /v1/files/{id}/content"] = (Owners, async s => new("HEAD", $"/v1/files/{await s.FileAsync()}/content")),
             ["DELETE /v1/files/{id}"] = (Owners, async s => new("DELETE", $"/v1/files/{await s.FileAsync()}")),
+            ["POST /v1/uploads"] = ("a a2 b narrow admin-a admin-b admin-queue admin-other operator", _ =>
+                Is("POST", "/v1/uploads", new { filename = "f", purpose = "batch", bytes = 2 })),
+            ["POST /v1/uploads/{id}/parts"] = (Owners, async s => // 400: no part
+                new("POST", $"/v1/uploads/{await s.UploadAsync()}/parts", Marker: AccessServer.IsThere)),
+            ["POST /v1/uploads/{id}/complete"] = (Owners, async s => // 400: its bytes are missing
+                new("POST", $"/v1/uploads/{await s.UploadAsync()}/complete", new { part_ids = Array.Empty<string>() },
+                    AccessServer.IsThere)),
+            ["POST /v1/uploads/{id}/cancel"] = (Owners, async s => new("POST", $"/v1/uploads/{await s.UploadAsync()}/cancel")),
             ["POST /v1/batches"] = ("a a2 admin-a operator", async s =>
                 new("POST", "/v1/batches", new { input_file_id = await s.FileAsync(), endpoint = "/v1/x", completion_window = "24h" })),
             ["GET /v1/batches"] = (Readers, async s => new("GET", "/v1/batches?limit=100", Marker: await s.BatchAsync())),
             ["GET /v1/batches/{id}"] = (Readers, async s => new("GET", $"/v1/batches/{await s.BatchAsync()}")),
+            ["POST /v1/batches/{id}/retry-failed"] = (BatchOwners, async s => // 409: it runs
+                new("POST", $"/v1/batches/{await s.BatchAsync()}/retry-failed", Marker: AccessServer.IsThere)),
+            ["GET /v1/batches/{id}/output"] = (BatchOwners, async s => new("GET", $"/v1/batches/{await s.BatchAsync()}/output")),
+            ["GET /v1/batches/{id}/errors"] = (BatchOwners, async s => new("GET", $"/v1/batches/{await s.BatchAsync()}/errors")),
+            ["POST /v1/chat/completions"] = (Senders, _ => Asks("/v1/chat/completions")),
+            ["POST /v1/completions"] = (Senders, _ => Asks("/v1/completions")),
+            ["POST /v1/responses"] = (Senders, _ => Asks("/v1/responses")),
+            ["POST /v1/embeddings"] = (Senders, _ => Asks("/v1/embeddings")),
+            ["POST /v1/moderations"] = (Senders, _ => Asks("/v1/moderations")),
+            ["POST /v1/images/generations"] = (Senders, _ => Asks("/v1/images/generations")),
+            ["GET /v1/models"] = (Readers, async s => new("GET", "/v1/models", Marker: $"\"{await s.ModelAsync()}\"")),
+            ["GET /v1/models/{**id}"] = (Readers, async s => new("GET", $"/v1/models/{await s.ModelAsync()}")),
             ["POST /v1/batches/{id}/cancel"] = (Readers, async s => new("POST", $"/v1/batches/{await s.BatchAsync()}/cancel")),
             ["POST /moab/Enqueue"] = (Submitters, _ =>
                 Is("POST", "/moab/Enqueue", new { queue_name = "a-1", entries = new[] { new { payload = "1" } } })),
@@ -200,6 +226,9 @@ public static class AccessTable
             ["GET /metrics"] = (QueueReaders + " narrow admin-other", _ => Is("GET", "/metrics")),
             ["GET /scaling/{queue}"] = (QueueAdmins, _ => Is("GET", "/scaling/a-1")),
         };
+
+    /// <summary>A request that is refused for its missing model, after the caller was let through.</summary>
+    private static Task<AccessProbe> Asks(string path) => Is("POST", path, new { }, AccessServer.IsThere);
 
     private static Task<AccessProbe> Is(string method, string path, object? body = null, string? marker = null) =>
         Task.FromResult(new AccessProbe(method, path, body, marker));

@@ -81,6 +81,31 @@ public sealed class AuditTests(KeyServer server) : IClassFixture<KeyServer>
     }
 
     [Fact]
+    public async Task Calls_of_gRPC_are_audited_as_those_of_JSON()
+    {
+        using var boss = new MoabGrpcTransport(server.Http.BaseAddress!, KeyServer.Boss);
+        using var reader = new MoabGrpcTransport(server.Http.BaseAddress!, KeyServer.Reader);
+        var body = $$"""{"name":"{{_queue}}","keepalive_timeout_in_seconds":5}""";
+
+        (await boss.CallAsync("CreateQueue", body)).Status.ShouldBe(200);
+        var record = (await server.AuditAsync($"actor=boss&target=queue/{_queue}&limit=1")).ShouldHaveSingleItem(); // at once
+        (record.Text("action"), record.Text("result")).ShouldBe(("queue.put", "done"));
+        record.GetProperty("before").ValueKind.ShouldBe(JsonValueKind.Null);
+        record.GetProperty("after").ValueKind.ShouldBe(JsonValueKind.Object);
+
+        (await boss.CallAsync("CreateQueue", body)).Status.ShouldBe(409);
+        (await reader.CallAsync("CreateQueue", body)).Status.ShouldBe(403);
+        await Eventually.UntilAsync(
+            async () => (await server.AuditAsync($"target=queue/{_queue}&action=queue.put"))
+                .Any(r => r.Text("result")!.StartsWith("failed: ", StringComparison.Ordinal)),
+            TestHttp.Patience, "the failure is recorded");
+        await Eventually.UntilAsync(
+            async () => (await server.AuditAsync("action=access.refused&actor=reader"))
+                .Any(r => r.Text("target") == "POST /com.evrblk.moab.v0.MoabApi/CreateQueue"),
+            TestHttp.Patience, "the refusal is recorded");
+    }
+
+    [Fact]
     public async Task Key_operations_are_audited_without_the_key()
     {
         var (id, key) = await server.IssueAsync(new { name = "audited", tenant = _queue });

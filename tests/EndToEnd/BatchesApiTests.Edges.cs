@@ -104,6 +104,62 @@ public abstract partial class BatchesApiTests
         long.Parse(got.Headers["webhook-timestamp"], System.Globalization.CultureInfo.InvariantCulture).ShouldBeGreaterThan(1_700_000_000);
     }
 
+    [Theory]
+    [InlineData("", true)]
+    [InlineData(",\"callback_body\":\"event\"", true)]
+    [InlineData(",\"callback_body\":\"batch\"", false)]
+    public async Task The_webhook_of_OpenAIs_dialect_is_its_event(string choice, bool isEvent)
+    {
+        await using var receiver = await TestReceiver.StartAsync();
+        var queue = await server.RegisterAsync();
+        var file = await UploadAsync(Line("r1"), openAI: true);
+        var metadata = $$$""","metadata":{"callback_url":"{{{receiver.Url}}}/batch"{{{choice}}}}""";
+        var id = (await CreateAsync(file, queue, metadata, openAI: true)).Ok().GetProperty("id").GetString()!;
+        await CompleteAsync((await TakeAllAsync(queue, 1))[0], "{}");
+
+        await Eventually.UntilAsync(() => Task.FromResult(!receiver.All.IsEmpty), Deadline, "the webhook came");
+
+        var got = JsonDocument.Parse(receiver.All.ShouldHaveSingleItem().Body).RootElement;
+        if (isEvent)
+        {
+            Keys(got).ShouldBe("created_at data id object type");
+            (got.GetProperty("type").GetString(), got.GetProperty("object").GetString()).ShouldBe(("batch.completed", "event"));
+            got.GetProperty("data").GetProperty("id").GetString().ShouldBe(id);
+        }
+        else
+        {
+            (got.GetProperty("object").GetString(), got.GetProperty("id").GetString()).ShouldBe(("batch", id));
+        }
+    }
+
+    [Fact]
+    public async Task Another_choice_of_the_webhooks_body_is_refused()
+    {
+        var queue = await server.RegisterAsync();
+
+        var refused = await CreateAsync(await UploadAsync(Line("r1")), queue, ",\"metadata\":{\"callback_body\":\"xml\"}");
+
+        ((int)refused.Status).ShouldBe(400);
+        refused.Json.GetProperty("error").GetProperty("param").GetString().ShouldBe("metadata");
+    }
+
+    [Fact]
+    public async Task Azures_clients_send_their_key_alone()
+    {
+        using var client = new HttpClient { BaseAddress = server.Http.BaseAddress };
+
+        foreach (var (key, status) in new[] { (TestKeys.Of("A"), HttpStatusCode.OK), (TestKeys.Of("C"), HttpStatusCode.Unauthorized) })
+        {
+            foreach (var path in new[] { "/v1/batches", "/v1/files", "/v1/models" })
+            {
+                using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(path, UriKind.Relative));
+                request.Headers.Add("api-key", key);
+                using var answer = await client.SendAsync(request);
+                answer.StatusCode.ShouldBe(status, path);
+            }
+        }
+    }
+
     [Fact]
     public async Task Items_unfinished_at_the_deadline_become_errors()
     {

@@ -17,6 +17,8 @@ public abstract partial class BatchesApiTests(BellaServer server)
 
     public sealed class OnPostgresAndRabbitMq(BellaOnPostgres server) : BatchesApiTests(server), IClassFixture<BellaOnPostgres>;
 
+    public sealed class OnS3(BellaOnS3 server) : BatchesApiTests(server), IClassFixture<BellaOnS3>;
+
     [Fact]
     public async Task Check22_batch_happy_path()
     {
@@ -137,7 +139,8 @@ public abstract partial class BatchesApiTests(BellaServer server)
         var id = created.GetProperty("id").GetString()!;
         Keys(created).ShouldBe(
             "cancelled_at cancelling_at completed_at completion_window created_at endpoint error_file_id errors expired_at expires_at "
-                + "failed_at finalizing_at id in_progress_at input_file_id metadata object output_file_id request_counts status");
+                + "failed_at finalizing_at id in_progress_at input_file_id metadata model object output_file_id request_counts "
+                + "status usage");
         created.GetProperty("status").GetString().ShouldBe("validating");
         created.GetProperty("created_at").GetInt64().ShouldBeInRange(1_000_000_000, 9_999_999_999);
         created.GetProperty("expires_at").GetInt64().ShouldBe(created.GetProperty("created_at").GetInt64() + 86_400);

@@ -49,6 +49,7 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
         ["TaskQueue:Auth:ApiKeys:2:Name"] = "bob",
         ["TaskQueue:Auth:ApiKeys:2:Key"] = TestKeys.Of("boss"),
         ["TaskQueue:Auth:ApiKeys:2:Scopes:0"] = "admin",
+        ["TaskQueue:Bella:Dialect"] = "bella",
         ["TaskQueue:Webhooks:AllowPrivateNetworks"] = "true",
         ["TaskQueue:Webhooks:SigningKeys:0"] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
         ["TaskQueue:Limits:FailedAuthentications:PerSecond"] = "1000",
@@ -60,6 +61,7 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
     private string? _rabbitMq;
     private TestHost _host = null!;
     private TestHost? _other;
+    private Dictionary<string, string?> _settings = Settings;
     private int _queues;
 
     internal HttpClient Http => _host.Http;
@@ -75,12 +77,16 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
     {
         _database = await TestDatabase.CreateAsync(provider);
         _rabbitMq = provider == DatabaseProvider.Sqlite ? null : await TestServers.CreateVirtualHostAsync();
-        _host = await TestHost.StartAsync(_database.ConnectionString, _rabbitMq, settings: Settings);
+        _settings = await PrepareAsync();
+        _host = await TestHost.StartAsync(_database.ConnectionString, _rabbitMq, settings: _settings);
         Authorize(_host.Http);
         _other = provider == DatabaseProvider.Sqlite ? null : await StartSecondAsync();
     }
 
-    public async Task DisposeAsync()
+    /// <summary>Starts what else the servers need, and returns their settings.</summary>
+    private protected virtual Task<Dictionary<string, string?>> PrepareAsync() => Task.FromResult(Settings);
+
+    public virtual async Task DisposeAsync()
     {
         if (_other is not null)
             await _other.DisposeAsync();
@@ -93,7 +99,7 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
     /// <summary>Another server on the same database and broker.</summary>
     internal async Task<TestHost> StartSecondAsync(Action<IServiceCollection>? services = null)
     {
-        var host = await TestHost.StartAsync(_database.ConnectionString, _rabbitMq, "api", Settings, services);
+        var host = await TestHost.StartAsync(_database.ConnectionString, _rabbitMq, "api", _settings, services);
         Authorize(host.Http);
         return host;
     }
@@ -194,3 +200,21 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
 public sealed class BellaOnSqlite() : BellaServer(DatabaseProvider.Sqlite);
 
 public sealed class BellaOnPostgres() : BellaServer(DatabaseProvider.Postgres);
+
+/// <summary>The same, with the contents of files in S3.</summary>
+public sealed class BellaOnS3() : BellaServer(DatabaseProvider.Postgres)
+{
+    private TestS3 _s3 = null!;
+
+    private protected override async Task<Dictionary<string, string?>> PrepareAsync()
+    {
+        _s3 = await TestS3.StartAsync();
+        return new([.. Settings, .. _s3.Settings]);
+    }
+
+    public override async Task DisposeAsync()
+    {
+        await base.DisposeAsync();
+        await _s3.DisposeAsync();
+    }
+}

@@ -43,8 +43,8 @@ public sealed class BulkOperationApiTests
         var created = await http.PostAsync("/operations", body);
         created.Status.ShouldBe(202, created.Text);
         created.Json.Names().ShouldBe(["id", "action", "state", "total", "done", "skipped", "failed", "undone", "error", "can_undo",
-            "queue", "target_queue", "rate_per_second", "owner", "created_by", "created_at", "started_at", "finished_at", "selection", "patch"],
-            ignoreOrder: true);
+            "queue", "target_queue", "rate_per_second", "owner", "created_by", "created_at", "started_at", "finished_at", "selection",
+            "patch"], ignoreOrder: true);
         var id = created.Json.Text("id")!;
         var ended = await EndAsync(http, id);
         (ended.Text("state"), ended.Whole("done"), ended.Whole("failed"), ended.Text("queue")).ShouldBe(("completed", 3, 0, "q"));
@@ -68,6 +68,32 @@ public sealed class BulkOperationApiTests
         var audit = (await http.ReadAsync($"/audit?target=operation/{id}")).Json.GetProperty("records").EnumerateArray().ToList();
         audit.Where(r => r.Text("result") == "done").Select(r => r.Text("action")).ShouldBe(["operation.undo", "operation.create"]);
         string.Concat(audit).ShouldNotContain("ben");
+    }
+
+    [Theory]
+    [MemberData(nameof(Providers))]
+    public async Task The_id_and_the_action_of_a_message_are_those_of_its_task_and_are_not_patched(DatabaseProvider provider)
+    {
+        await using var database = await TestDatabase.CreateAsync(provider);
+        await using var host = await TestHost.StartAsync(database.ConnectionString);
+        var id = await host.Http.SubmitAsync(new { queue = "q", action = "a", data = new { n = 1 } });
+        var former = (await host.Http.TaskAsync(id)).GetProperty("payload").GetRawText();
+        foreach (var patch in new[]
+        {
+            """[{"op":"replace","path":"/id","value":"01a20000-0000-4000-8000-000000000002"}]""",
+            """[{"op":"replace","path":"/action","value":"b"}]""", """[{"op":"remove","path":"/action"}]""",
+            """[{"op":"move","from":"/data","path":""}]""", """[{"op":"copy","from":"/data/n","path":"/id"}]""",
+        })
+        {
+            var created = await host.Http.PostAsync("/operations",
+                $$$"""{"action":"edit","selection":{"ids":["{{{id}}}"]},"patch":{{{patch}}}}""");
+            created.Status.ShouldBe(202, created.Text);
+            var ended = await EndAsync(host.Http, created.Json.Text("id")!);
+            (ended.Whole("done"), ended.Whole("failed")).ShouldBe((0, 1), patch);
+            ended.Text("error")!.ShouldContain("id and action of its message");
+        }
+
+        (await host.Http.TaskAsync(id)).GetProperty("payload").GetRawText().ShouldBe(former);
     }
 
     [Fact]
@@ -99,7 +125,7 @@ public sealed class BulkOperationApiTests
         var wanted = new NewBulkOperation
         {
             Action = BulkOperationAction.Edit, Search = new TaskSearch { Queue = "q", Statuses = [QueuedTaskStatus.Pending], Tags = ["x"] },
-            Patch = JsonSerializer.Deserialize<JsonElement>("""[{"op":"replace","path":"","value":[1]}]"""), RatePerSecond = 0.001,
+            Patch = JsonSerializer.Deserialize<JsonElement>("""[{"op":"replace","path":"/data","value":[1]}]"""), RatePerSecond = 0.001,
         };
         (await client.PreviewOperationAsync(wanted)).SampleIds.ShouldBe([id]);
         var started = await client.StartOperationAsync(wanted);
@@ -107,7 +133,7 @@ public sealed class BulkOperationApiTests
         await Eventually.UntilAsync(async () => (now = await client.GetOperationAsync(started.Id))?.State == BulkOperationState.Completed,
             Deadline, "the operation has ended");
         (now!.Done, now.Total, now.CanUndo).ShouldBe((1, new TaskSearchTotal(1, true), true));
-        (await http.TaskAsync(id)).GetProperty("payload").GetRawText().ShouldBe("[1]");
+        (await http.TaskAsync(id)).GetProperty("payload").GetProperty("data").GetRawText().ShouldBe("[1]");
         var seen = new List<Guid>();
         await foreach (var operation in client.OperationsAsync())
             seen.Add(operation.Id);

@@ -48,6 +48,16 @@ public abstract partial class BusTests(Stack stack) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Tasks_of_a_message_are_claimed_in_its_order_whatever_their_ids()
+    {
+        SubmittedTask[] tasks = [.. Enumerable.Range(0, 12).Select(_ => NewTask() with { Id = Guid.NewGuid() })];
+        await SubmitAsync(tasks);
+        await AcceptedAsync(tasks[0].Id);
+
+        (await Http.ClaimAsync(Queue, max: 12)).Select(t => t.Id()).ShouldBe(tasks.Select(t => t.Id));
+    }
+
+    [Fact]
     public async Task A_redelivery_is_idempotent()
     {
         var first = NewTask() with { Payload = "1" };

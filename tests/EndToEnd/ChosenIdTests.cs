@@ -35,6 +35,15 @@ public abstract class ChosenIdTests(Stack stack)
         (await stack.Http.ClaimAsync(_queue, max: 5)).Count.ShouldBe(3);
     }
 
+    [Fact]
+    public async Task Tasks_of_one_request_are_claimed_in_its_order_whatever_their_ids()
+    {
+        var ids = Enumerable.Range(0, 12).Select(_ => Guid.NewGuid()).ToList();
+        await stack.Http.SubmitManyAsync(ids.Select(id => new { id, action = "a", queue = _queue }));
+
+        (await stack.Http.ClaimAsync(_queue, max: 12)).Select(t => t.Id()).ShouldBe(ids);
+    }
+
     [Theory]
     [InlineData("1")]
     [InlineData("\"x\"")]

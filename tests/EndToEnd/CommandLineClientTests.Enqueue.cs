@@ -132,8 +132,8 @@ public sealed partial class CommandLineClientTests
         var path = Path.Combine(Path.GetTempPath(), $"taskqueue-{Guid.NewGuid():N}.jsonl");
         var bad = new SortedDictionary<int, string>
         {
-            [10] = "JSON", [11] = "object", [500] = "priority", [999] = "scheduled_at", [1500] = "UTF-8", [1501] = "queue",
-            [2499] = "max_attempts",
+            [10] = "JSON", [11] = "object", [13] = "62 levels", [500] = "priority", [999] = "scheduled_at", [1500] = "UTF-8",
+            [1501] = "queue", [2499] = "max_attempts",
         };
         await using var file = File.Create(path);
         await file.WriteAsync("\uFEFF"u8.ToArray());
@@ -146,6 +146,8 @@ public sealed partial class CommandLineClientTests
                 11 => "[1]",
                 20 => "  ",
                 500 => """{"priority":"huge"}""",
+                699 => $$"""{"data":{{new string('[', 61)}}{{new string(']', 61)}}}""",
+                13 => $$"""{"data":{{new string('[', 62)}}{{new string(']', 62)}}}""",
                 999 => """{"scheduled_at":"soon"}""",
                 1501 => """{"queue":"no queue"}""",
                 2499 => """{"max_attempts":0}""",

@@ -205,6 +205,14 @@ public sealed partial class CommandLineClientTests(SqliteStack stack) : IClassFi
     }
 
     [Fact]
+    public async Task Data_of_too_many_levels_is_refused_before_any_request()
+    {
+        foreach (var levels in new[] { 63, 64, 65, 1000 })
+            (await CommandRun.OfAsync(Nowhere, ["enqueue", "q", "a", new string('[', levels) + new string(']', levels)]))
+                .Refused(2, "DATA must be JSON");
+    }
+
+    [Fact]
     public async Task A_server_that_cannot_be_reached_is_named()
     {
         foreach (var args in new[] { "queues --json", "enqueue q a", "tail", "stats --watch", "enqueue q a --wait" })

@@ -20,6 +20,8 @@ public abstract partial class FilesApiTests(BellaServer server)
 
     public sealed class OnPostgresAndRabbitMq(BellaOnPostgres server) : FilesApiTests(server), IClassFixture<BellaOnPostgres>;
 
+    public sealed class OnS3(BellaOnS3 server) : FilesApiTests(server), IClassFixture<BellaOnS3>;
+
     [Fact]
     public async Task Check25_files()
     {

@@ -88,6 +88,31 @@ public sealed class FirstHourStartTests : IAsyncLifetime
     [InlineData("Kestrel:Endpoints:Web:Url", "http://localhost:8080")]
     public void F04_Keys_of_others_are_accepted(string key, string value) => ConfigurationKeys.Demand(Configuration(key, value));
 
+    [Theory]
+    [InlineData("TaskQueue:KeepFinished", "24:00:00")]
+    [InlineData("TaskQueue:KeepFinished", "36:00")]
+    [InlineData("TaskQueue:KeepFinished", "3600")]
+    [InlineData("TaskQueue:KeepFinished", " 7 ")]
+    [InlineData("TaskQueue:Auth:Jwt:MaxLifetime", "3600")]
+    [InlineData("TaskQueue:Maintenance:TaskRetentionInterval", "60")]
+    public void Hours_and_seconds_that_would_be_days_are_refused(string key, string value)
+    {
+        var refusal = Should.Throw<StartupException>(() => ConfigurationKeys.DemandTimeSpans(Configuration(key, value))).Message;
+        refusal.ShouldStartWith($"{key} is '{value}', which would be days");
+        refusal.ShouldContain("01:30:00");
+    }
+
+    [Theory]
+    [InlineData("TaskQueue:KeepFinished", "23:59:59")]
+    [InlineData("TaskQueue:KeepFinished", "7.00:00:00")]
+    [InlineData("TaskQueue:KeepFinished", "00:00:02.5")]
+    [InlineData("TaskQueue:KeepFinished", "01:30")]
+    [InlineData("TaskQueue:KeepFinished", "0")]
+    [InlineData("TaskQueue:KeepFinished", "a week")] // refused when it is bound
+    [InlineData("TaskQueue:MaxPayloadBytes", "65536")]
+    [InlineData("TaskQueue:Drain:GraceSeconds", "30")]
+    public void Other_values_are_no_days(string key, string value) => ConfigurationKeys.DemandTimeSpans(Configuration(key, value));
+
     private static IConfigurationRoot Configuration(string key, string value) =>
         new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { [key] = value }).Build();
 

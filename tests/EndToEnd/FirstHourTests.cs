@@ -341,11 +341,12 @@ public sealed class FirstHourFullFilesTests
     {
         public Stream OpenWrite(string id) => new FileStream("/dev/full", FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
 
-        public Stream OpenRead(FileRecord file) => throw new FileNotFoundException(file.Id);
+        public Task<Stream> OpenReadAsync(FileRecord file, CancellationToken cancellationToken) =>
+            throw new FileNotFoundException(file.Id);
 
         public Task DeleteAsync(string id) => Task.CompletedTask;
 
-        public IEnumerable<string> Before(DateTime time) => [];
+        public IAsyncEnumerable<string> BeforeAsync(DateTime time) => AsyncEnumerable.Empty<string>();
     }
 }
 

@@ -1,3 +1,4 @@
+using Grpc.Net.Client;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -7,6 +8,7 @@ using TaskQueue.Engine;
 using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
+using V0 = TaskQueue.Moab.V0;
 
 namespace TaskQueue.Tests.EndToEnd;
 
@@ -108,6 +110,19 @@ public sealed class HttpsTests : IDisposable
 
         Write(certificate, key, "of the endpoint later");
         await BecomesAsync(http, "CN=of the endpoint later");
+    }
+
+    [Fact]
+    public async Task Clients_of_gRPC_negotiate_HTTP_2()
+    {
+        var (certificate, key) = (Path.Combine(_folder, "tls.crt"), Path.Combine(_folder, "tls.key"));
+        Write(certificate, key, "server");
+        await using var server = await StartAsync("https://127.0.0.1:0",
+            new() { [$"{Section}:Path"] = certificate, [$"{Section}:KeyPath"] = key });
+        using var http = _ca.Client(new Uri(server.App.Urls.Single()));
+        using var channel = GrpcChannel.ForAddress(http.BaseAddress!, new GrpcChannelOptions { HttpClient = http });
+
+        (await new V0.MoabApi.MoabApiClient(channel).ListQueuesAsync(new())).Queues.ShouldNotBeEmpty();
     }
 
     [Theory]

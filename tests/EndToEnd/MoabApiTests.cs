@@ -19,6 +19,11 @@ public abstract partial class MoabApiTests(MoabServer server)
 
     public sealed class OnPostgresAndRabbitMq(MoabOnPostgres server) : MoabApiTests(server), IClassFixture<MoabOnPostgres>;
 
+    public sealed class OverGrpcOnSqlite(MoabOnSqliteOverGrpc server) : MoabApiTests(server), IClassFixture<MoabOnSqliteOverGrpc>;
+
+    public sealed class OverGrpcOnPostgresAndRabbitMq(MoabOnPostgresOverGrpc server)
+        : MoabApiTests(server), IClassFixture<MoabOnPostgresOverGrpc>;
+
     [Fact]
     public async Task Check_01_create_a_queue()
     {

@@ -13,9 +13,13 @@ public abstract class MoabQuotaTests(MoabServer server)
 
     public sealed class OnPostgresAndRabbitMq(SmallOnPostgres server) : MoabQuotaTests(server), IClassFixture<SmallOnPostgres>;
 
+    public sealed class OverGrpcOnSqlite(SmallOverGrpc server) : MoabQuotaTests(server), IClassFixture<SmallOverGrpc>;
+
     public sealed class SmallOnSqlite() : MoabServer(DatabaseProvider.Sqlite, Small);
 
     public sealed class SmallOnPostgres() : MoabServer(DatabaseProvider.Postgres, Small);
+
+    public sealed class SmallOverGrpc() : MoabServer(DatabaseProvider.Sqlite, Small, isGrpc: true);
 
     private static Dictionary<string, string?> Small => new()
     {

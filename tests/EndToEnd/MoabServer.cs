@@ -8,21 +8,28 @@ using Xunit;
 
 namespace TaskQueue.Tests.EndToEnd;
 
-/// <summary>A server per test class, whose tests use distinct queue names, and the calls of a Moab client.</summary>
+/// <summary>
+/// A server per test class, whose tests use distinct queue names, and the calls of a Moab client. Requests and responses are JSON; over
+/// gRPC they are translated for a generated client.
+/// </summary>
 public abstract class MoabServer : IAsyncLifetime
 {
     private readonly DatabaseProvider _provider;
     private readonly Dictionary<string, string?> _settings;
+    private readonly bool _isGrpc;
     private TestDatabase _database = null!;
     private string? _rabbitMq;
     private TestHost _host = null!;
+    private MoabGrpcTransport? _grpc;
     private int _queues;
 
-    private protected MoabServer(DatabaseProvider provider, Dictionary<string, string?>? settings = null)
+    private protected MoabServer(DatabaseProvider provider, Dictionary<string, string?>? settings = null, bool isGrpc = false)
     {
-        _provider = provider;
+        (_provider, _isGrpc) = (provider, isGrpc);
         _settings = settings ?? new() { ["TaskQueue:Moab:MaxQueues"] = "10000" };
         _settings["Logging:LogLevel:Default"] = "Error";
+        if (isGrpc)
+            _settings["TaskQueue:Moab:V0Numbering"] = "First"; // its entries and schedules have every field
     }
 
     internal HttpClient Http => _host.Http;
@@ -32,10 +39,12 @@ public abstract class MoabServer : IAsyncLifetime
         _database = await TestDatabase.CreateAsync(_provider);
         _rabbitMq = _provider == DatabaseProvider.Sqlite ? null : await TestServers.CreateVirtualHostAsync();
         _host = await TestHost.StartAsync(_database.ConnectionString, _rabbitMq, settings: _settings);
+        _grpc = _isGrpc ? new MoabGrpcTransport(Http.BaseAddress!) : null;
     }
 
     public async Task DisposeAsync()
     {
+        _grpc?.Dispose();
         await _host.DisposeAsync();
         if (_rabbitMq is not null)
             await TestServers.DeleteVirtualHostAsync(_rabbitMq);
@@ -49,7 +58,7 @@ public abstract class MoabServer : IAsyncLifetime
     internal string NewName() => string.Create(CultureInfo.InvariantCulture, $"Queue_{Interlocked.Increment(ref _queues)}");
 
     /// <summary>Calls an RPC with JSON text.</summary>
-    internal Task<Reply> CallAsync(string rpc, string body) => Http.PostAsync($"/moab/{rpc}", body);
+    internal Task<Reply> CallAsync(string rpc, string body) => _grpc?.CallAsync(rpc, body) ?? Http.PostAsync($"/moab/{rpc}", body);
 
     /// <summary>Calls an RPC that must succeed.</summary>
     internal async Task<JsonElement> OkAsync(string rpc, string body)
@@ -162,6 +171,10 @@ public abstract class MoabServer : IAsyncLifetime
 public sealed class MoabOnSqlite() : MoabServer(DatabaseProvider.Sqlite);
 
 public sealed class MoabOnPostgres() : MoabServer(DatabaseProvider.Postgres);
+
+public sealed class MoabOnSqliteOverGrpc() : MoabServer(DatabaseProvider.Sqlite, isGrpc: true);
+
+public sealed class MoabOnPostgresOverGrpc() : MoabServer(DatabaseProvider.Postgres, isGrpc: true);
 
 /// <summary>What the tests of the Moab API read.</summary>
 internal static class MoabJsonReading

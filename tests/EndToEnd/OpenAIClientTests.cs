@@ -66,7 +66,7 @@ public abstract class OpenAIClientTests(BellaServer server)
 
         var batch = await EndAsync(operation);
         batch.GetProperty("status").GetString().ShouldBe("cancelled");
-        batch.GetProperty("request_counts").GetProperty("failed").GetInt32().ShouldBe(3);
+        batch.GetProperty("request_counts").GetProperty("failed").GetInt32().ShouldBe(0); // none of them was run
     }
 
     [Fact]

@@ -84,12 +84,30 @@ public sealed class OpenAIUpstreamTests
         (await answer.Content.ReadAsStringAsync()).ShouldBe("""{"teapot":true}""");
     }
 
+    [Fact]
+    public async Task A_caller_that_waits_is_answered_after_its_task_waited_in_the_queue_for_a_budget()
+    {
+        await using var upstream = await TestUpstream.StartAsync();
+        await using var servers = await Servers.StartAsync(
+            DatabaseProvider.Sqlite, [], upstream, ("TaskQueue:Upstreams:0:OwnerRequestsPerMinute", "12"));
+
+        for (var n = 0; n < 13; n++) // the last may be sent after five seconds, and no slot is held for more than two
+        {
+            using var answer = await servers.Api.Http.PostAsync(new Uri("/v1/queue/put", UriKind.Relative), new StringContent(
+                """{"queue":"v1-chat-completions","endpoint":"/v1/chat/completions","response_mode":"blocking","data":{}}"""));
+            (await answer.Content.ReadAsStringAsync()).ShouldBe(TestUpstream.Completion);
+        }
+
+        upstream.Requests.Count.ShouldBe(13);
+    }
+
     /// <summary>Processes of one deployment, the first with the Api role.</summary>
     private sealed class Servers(TestDatabase database, string? rabbitMq, List<TestHost> hosts) : IAsyncDisposable
     {
         public TestHost Api => hosts[0];
 
-        public static async Task<Servers> StartAsync(DatabaseProvider provider, string[] roles, TestUpstream upstream)
+        public static async Task<Servers> StartAsync(DatabaseProvider provider, string[] roles, TestUpstream upstream,
+            params (string Key, string Value)[] more)
         {
             var database = await TestDatabase.CreateAsync(provider);
             var rabbitMq = provider == DatabaseProvider.Sqlite ? null : await TestServers.CreateVirtualHostAsync();
@@ -99,6 +117,8 @@ public sealed class OpenAIUpstreamTests
                 ["TaskQueue:Upstreams:0:BaseUrl"] = upstream.Address.ToString(),
                 ["Logging:LogLevel:Default"] = "Error",
             };
+            foreach (var (key, value) in more)
+                settings[key] = value;
             var hosts = new List<TestHost>();
             foreach (var role in roles.DefaultIfEmpty("api,scheduler,consumers"))
                 hosts.Add(await TestHost.StartAsync(database.ConnectionString, rabbitMq, role, settings));

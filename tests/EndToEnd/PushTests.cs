@@ -129,6 +129,35 @@ public abstract class PushTests(Stack stack) : BusTests(stack)
         arrived.ShouldContain(id);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_was_dispatched_to_no_worker_is_gone_with_a_purge_or_the_queue(bool isDeleted)
+    {
+        await DeclareAsync();
+        await Http.SubmitManyAsync(Enumerable.Range(0, 5).Select(_ => new { action = "old", queue = Queue }));
+        await Eventually.UntilAsync(
+            async () => (await TestServers.QueueDepthsAsync(Stack.RabbitMq!)).Single(q => q.Name == Queue).Messages == 5,
+            TestHttp.Patience, "the broker has them");
+        if (isDeleted)
+            (await Http.RemoveAsync($"/queues/{Queue}")).Status.ShouldBe(204);
+        else
+            (await Http.PostAsync($"/queues/{Queue}/purge", "")).Status.ShouldBe(204);
+        if (isDeleted)
+            await DeclareAsync();
+
+        var arrived = new ConcurrentQueue<string?>();
+        await _workers.WorkAsync(Queue, async task =>
+        {
+            arrived.Enqueue(task.Name);
+            await ReportAsync(Completed(task, "w", "2"));
+        });
+        var id = await Http.SubmitAsync(new { action = "new", queue = Queue });
+
+        await Http.TaskAsync(id, "completed");
+        arrived.ShouldBe(["new"]);
+    }
+
     [Fact]
     public async Task Ordering_keys_and_limits_need_a_pull_queue()
     {

@@ -74,13 +74,15 @@ public abstract partial class QueuesApiTests(Stack stack)
     {
         var first = await Http.PostAsync("/tasks", new { action = "a", data = 1, queue = _queue, dedupe_key = "k" });
         var skipped = await Http.PostAsync("/tasks", new { action = "a", data = 2, queue = _queue, dedupe_key = "k" });
-        var updated = await Http.PostAsync("/tasks", new { action = "a", data = 3, queue = _queue, dedupe_key = "k", overwrite = Payload });
+        var updated = await Http.PostAsync("/tasks", new { action = "b", data = 3, queue = _queue, dedupe_key = "k", overwrite = Payload });
 
         (first.Status, skipped.Status, updated.Status).ShouldBe((202, 202, 202));
         (first.Json.Text("status"), skipped.Json.Text("status"), updated.Json.Text("status")).ShouldBe(("queued", "duplicate", "updated"));
         new[] { skipped, updated }.ShouldAllBe(r => r.Json.Id() == first.Json.Id());
         var task = (await Http.ClaimAsync(_queue, max: 10)).Single();
         task.GetProperty("payload").Whole("data").ShouldBe(3);
+        task.GetProperty("payload").Id().ShouldBe(first.Json.Id());
+        (task.Text("name"), task.GetProperty("payload").Text("action")).ShouldBe(("b", "b"));
         (await Http.PostAsync("/tasks", new { action = "a", queue = _queue, dedupe_key = "k", overwrite = Payload })).Json.Text("status")
             .ShouldBe("duplicate");
         await Http.TellAsync("report", new { id = task.Id(), attempt = 1, outcome = "completed" });

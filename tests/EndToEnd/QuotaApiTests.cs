@@ -3,10 +3,13 @@ using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Grpc.Core;
+using Grpc.Net.Client;
 using Shouldly;
 using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
+using V0 = TaskQueue.Moab.V0;
 
 namespace TaskQueue.Tests.EndToEnd;
 
@@ -107,6 +110,30 @@ public sealed class QuotaApiTests : IAsyncLifetime
         await Eventually.UntilAsync(
             async () => (await _ann.PostAsync("/tasks", new { queue = "q", action = "a" })).Status == 202,
             TestHttp.Patience, "there is room again");
+    }
+
+    [Fact]
+    public async Task Clients_of_gRPC_learn_what_is_exhausted_and_when_to_retry()
+    {
+        (await _ann.PutAsync("/queues/m", new { })).Status.ShouldBe(201);
+        using var channel = GrpcChannel.ForAddress(_host.Http.BaseAddress!);
+        var client = new V0.MoabApi.MoabApiClient(channel);
+        var one = new V0.EnqueueRequest { QueueName = "m", Entries = { new V0.EnqueueRequestEntry() } };
+        for (var i = 0; i < 3; i++)
+            await client.EnqueueAsync(one, Of("ann"));
+
+        var full = await Should.ThrowAsync<RpcException>(async () => await client.EnqueueAsync(one, Of("ann")));
+        var often = await Should.ThrowAsync<RpcException>(() =>
+            Task.WhenAll(Enumerable.Range(0, 30).Select(async _ => await client.ListQueuesAsync(new(), Of("eve")))));
+
+        var info = MoabGrpcTransport.InfoOf(full);
+        (full.StatusCode, info.Reason, info.Metadata["limit"], info.Metadata["resource"])
+            .ShouldBe((StatusCode.ResourceExhausted, "RESOURCE_EXHAUSTED", "3", "waiting_tasks"));
+        MoabGrpcTransport.RetryOf(full).ShouldBe(1);
+        (often.StatusCode, MoabGrpcTransport.InfoOf(often).Reason).ShouldBe((StatusCode.ResourceExhausted, "RESOURCE_EXHAUSTED"));
+        MoabGrpcTransport.RetryOf(often).ShouldNotBeNull().ShouldBeGreaterThan(0);
+
+        static Metadata Of(string name) => new() { { "authorization", $"Bearer {TestKeys.Of($"key-{name}")}" } };
     }
 
     [Fact]

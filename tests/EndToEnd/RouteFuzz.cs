@@ -10,7 +10,7 @@ internal static class RouteFuzz
     [
         "", " ", "\0", "a\0b", "\u001f", "\r\nX-Injected: 1", "\ud800", "\udc00\ud800", "\u2028", "\u202e", "..", "../..", "%00", "%2e%2e",
         "a-1", "*", "a-*", "'; drop table tasks; --",
-        "${jndi:x}", "{{7*7}}", "null", "true", "-1", "0", "1e400", "NaN", "Infinity", "9223372036854775808", "12:00", "Jan 5",
+        "${jndi:x}", "{{7*7}}", "null", "true", "-1", "0", "1e400", "NaN", "Infinity", "-Infinity", "9223372036854775808", "12:00", "Jan 5",
         "2026-02-30T00:00:00Z", "9999-12-31T23:59:59.9999999+14:00",
         "0001-01-01T00:00:00Z", "urn:uuid:00000000-0000-0000-0000-000000000000", "data:;base64,AA==", "http://localhost/",
         "http://[::1]:0/", "javascript:1", new string('x', 300), new string('ü', 5000),

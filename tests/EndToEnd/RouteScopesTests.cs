@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
+using TaskQueue.Adapters.Moab.Rpc;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Http.Auth;
 using TaskQueue.Tests.Servers;
@@ -91,8 +92,9 @@ public sealed partial class RouteScopesTests(AuthServer server) : IClassFixture<
     private List<(string Method, string Path, Scope Scope)> Routes()
     {
         var routes = from endpoint in server.Host.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
-                     where endpoint.Metadata.GetMetadata<OpenRoute>() is null
+                     where endpoint.Metadata.GetMetadata<OpenRoute>() is null && endpoint.Metadata.GetMetadata<GrpcRoute>() is null
                      from method in endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods ?? ["POST", "GET"]
+                     where method != "HEAD" // its answer has no body to look at; GET of the same path is tried
                      select (Method: method, Path: $"/{Parameter().Replace(endpoint.RoutePattern.RawText!, "x").Trim('/')}",
                          Scope: endpoint.Metadata.GetRequiredMetadata<NeededScope>().Scope);
         var all = routes.ToList();

@@ -24,7 +24,10 @@ public sealed class SecretsInLogsTests
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
         var rabbitMq = await TestServers.CreateVirtualHostAsync();
         await using var receiver = await TestReceiver.StartAsync();
+        await using var s3 = await TestS3.StartAsync();
         var settings = Settings(tier);
+        foreach (var (key, value) in s3.Settings)
+            settings[key] = value!;
         string output;
         await using (var process = await TaskQueueProcess.StartAsync("api,scheduler,consumers", database.ConnectionString, rabbitMq,
             settings))
@@ -35,6 +38,7 @@ public sealed class SecretsInLogsTests
         }
 
         await TestServers.DeleteVirtualHostAsync(rabbitMq);
+        s3.Calls.Select(c => c.Name).ShouldContain("ListObjectsV2", "it started with these keys");
         output.ShouldContain("dbug:");
         foreach (var secret in Secrets(database.ConnectionString, rabbitMq))
         {
@@ -78,6 +82,8 @@ public sealed class SecretsInLogsTests
         yield return EncryptionKey;
         yield return AuthServer.Secret;
         yield return KeptWith;
+        yield return TestS3.SecretKey;
+        yield return TestS3.AccessKey;
         yield return Token();
         yield return $"Password={new NpgsqlConnectionStringBuilder(database).Password}";
         yield return $":{new Uri(rabbitMq).UserInfo.Split(':')[1]}@";

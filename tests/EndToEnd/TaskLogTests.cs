@@ -98,6 +98,9 @@ public sealed class TaskLogTests
     [InlineData("""{"logs":[{"message":""}]}""", "logs[0] needs a message")]
     [InlineData("""{"logs":[null]}""", "logs[0] needs a message")]
     [InlineData("""{"logs":[{"message":"x","level":"loud"}]}""", "debug, info, warning or error")]
+    [InlineData("""{"logs":[{"message":"x","at":"2026-01-02T03:04:05"}]}""", "logs[0].at must be a time with a zone")]
+    [InlineData("""{"logs":[{"message":"x","at":"12:00"}]}""", "logs[0].at must be a time with a zone")]
+    [InlineData("""{"logs":[{"message":"x","at":true}]}""", "logs[0].at must be a time with a zone")]
     [InlineData("""{"logs":"x"}""", "wrong type")]
     [InlineData("""{"error_type":"a\nb"}""", "error_type must have at most 200 characters")]
     public async Task Bad_lines_and_types_are_refused_with_a_remedy(string members, string problem)

@@ -29,6 +29,7 @@ public abstract class UpstreamStack(DatabaseProvider provider, params string?[] 
         ["levels:MaxConcurrency"] = "1",
         ["named:Queues:0"] = "only-this",
         ["gone:MaxRetries"] = "1",
+        ["large:MaxAnswerBytes"] = "65536",
     };
 
     private static readonly string[] Names =

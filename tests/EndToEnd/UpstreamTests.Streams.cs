@@ -42,7 +42,7 @@ public abstract partial class UpstreamTests
 
         using var caller = await CallAsync();
 
-        (await caller.Progress.ReadAsync()).ShouldBe(new TaskProgress("0", "message", json));
+        (await caller.Progress.ReadAsync()).ShouldBe(new TaskProgress("0", "message", json) { IsRefusal = status == 400 });
         await EndsWithAsync(caller, status, json);
     }
 

@@ -179,9 +179,11 @@ public abstract partial class UpstreamTests(UpstreamStack stack)
             () => Task.FromResult(!stack["cancelled"].Requests.IsEmpty), UpstreamStack.Patience, "the upstream was asked");
 
         await stack.Host.Services.GetRequiredService<TaskService>().CancelAsync(id, Access.All);
+        var cancelled = TimeProvider.System.GetTimestamp();
 
         await Eventually.UntilAsync(
             () => Task.FromResult(stack["cancelled"].Broken == 1), UpstreamStack.Patience, "the request is broken off");
+        TimeProvider.System.GetElapsedTime(cancelled).ShouldBeLessThan(TimeSpan.FromSeconds(6)); // a heartbeat may take 10
         (await stack.StateAsync(id, TaskStates.Cancelled)).Result.ShouldBeNull();
         stack["cancelled"].Requests.Count.ShouldBe(1);
     }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Shouldly;
 using TaskQueue.Engine.Tasks;
@@ -206,6 +207,70 @@ public abstract class WorkersApiTests(Stack stack)
         task = await Http.TaskAsync(id);
         task.Text("status").ShouldBe("failed");
         task.Text("error").ShouldBe("second");
+    }
+
+    [Fact]
+    public async Task An_invalid_entry_of_a_report_costs_the_others_nothing()
+    {
+        var ids = await Http.SubmitManyAsync([new { action = "a", queue = _queue }, new { action = "a", queue = _queue }]);
+        await Http.ClaimAsync(_queue, max: 2);
+        var reply = await Http.PostAsync("/workers/report", $$"""
+            {"tasks":[{"id":"{{ids[0]}}","attempt":1,"outcome":"done"},{"id":"{{ids[1]}}","attempt":1,"outcome":"completed"},
+            {"id":"x","attempt":"1"},{"id":"{{ids[0]}}","attempt":1,"outcome":"failed","error":"\udc00"},null,7]}
+            """);
+
+        reply.Status.ShouldBe(200, reply.Text);
+        var answers = reply.Json.GetProperty("tasks").EnumerateArray().ToList();
+        answers.Select(a => a.Text("code")).ShouldBe(["invalid", "ok", "invalid", "invalid", "invalid", "invalid"]);
+        (answers[0].Id(), answers[0].Whole("attempt")).ShouldBe((ids[0], 1));
+        answers[0].Text("error")!.ShouldContain("outcome");
+        answers[1].TryGetProperty("error", out _).ShouldBeFalse();
+        answers[2].GetProperty("id").ValueKind.ShouldBe(JsonValueKind.Null);
+        (await Http.TaskAsync(ids[0])).Text("status").ShouldBe("running");
+        (await Http.TaskAsync(ids[1])).Text("status").ShouldBe("completed");
+    }
+
+    [Theory]
+    [InlineData(100, 200)]
+    [InlineData(101, 400)]
+    public async Task A_report_may_have_a_hundred_invalid_entries(int invalid, int status)
+    {
+        var id = (await Http.SubmitManyAsync([new { action = "a", queue = _queue }])).Single();
+        await Http.ClaimAsync(_queue);
+        var valid = $$"""{"id":"{{id}}","attempt":1,"outcome":"completed"}""";
+        var entries = string.Join(',', Enumerable.Repeat("7", invalid).Prepend(valid));
+        var reply = await Http.PostAsync("/workers/report", $$"""{"tasks":[{{entries}}]}""");
+
+        reply.Status.ShouldBe(status, reply.Text);
+        (await Http.TaskAsync(id)).Text("status").ShouldBe(status == 200 ? "completed" : "running");
+        if (status == 400)
+            reply.Json.Text("detail")!.ShouldContain("more than 100 entries are invalid");
+    }
+
+    [Fact]
+    public async Task An_invalid_heartbeat_costs_the_others_nothing()
+    {
+        var ids = await Http.SubmitManyAsync([new { action = "a", queue = _queue }, new { action = "a", queue = _queue }]);
+        var before = await Http.ClaimAsync(_queue, max: 2, lease_seconds: 30);
+        var reply = await Http.PostAsync("/workers/heartbeat", new
+        {
+            tasks = new object[]
+            {
+                new { id = ids[0], attempt = 1, progress = new string('x', 5000), lease_seconds = 3000 },
+                new { id = ids[1], attempt = 1, progress = "half", lease_seconds = 3000 },
+                new { id = ids[0], attempt = 1, logs = new[] { new { message = "m", at = "2026-01-02T03:04:05" } } },
+            },
+        });
+
+        reply.Status.ShouldBe(200, reply.Text);
+        var answers = reply.Json.GetProperty("tasks").EnumerateArray().ToList();
+        answers.Select(a => (a.Id(), a.Text("code"))).ShouldBe([(ids[0], "invalid"), (ids[1], "ok"), (ids[0], "invalid")]);
+        answers[0].Text("error")!.ShouldContain("progress must have at most");
+        answers[2].Text("error")!.ShouldContain("logs[0].at must be a time with a zone");
+        (await Http.TaskAsync(ids[0])).GetProperty("lease_until").GetDateTime().ShouldBe(
+            before.Single(t => t.Id() == ids[0]).GetProperty("lease_until").GetDateTime());
+        (await Http.TaskAsync(ids[1])).GetProperty("lease_until").GetDateTime().ShouldBeGreaterThan(
+            before.Single(t => t.Id() == ids[1]).GetProperty("lease_until").GetDateTime().AddMinutes(30));
     }
 
     [Fact]

@@ -18,12 +18,18 @@ public sealed class EncryptedFilesTests : IAsyncLifetime
     private static readonly string Key2 = Convert.ToBase64String(RandomNumberGenerator.GetBytes(32));
 
     private TestDatabase _database = null!;
+    private TestS3 _s3 = null!;
 
-    public static TheoryData<FileStoreKind> Stores => [FileStoreKind.Disk, FileStoreKind.Database];
+    public static TheoryData<FileStoreKind> Stores => [FileStoreKind.Disk, FileStoreKind.Database, FileStoreKind.S3];
 
-    public async Task InitializeAsync() => _database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+    public async Task InitializeAsync() =>
+        (_database, _s3) = (await TestDatabase.CreateAsync(DatabaseProvider.Sqlite), await TestS3.StartAsync());
 
-    public async Task DisposeAsync() => await _database.DisposeAsync();
+    public async Task DisposeAsync()
+    {
+        await _database.DisposeAsync();
+        await _s3.DisposeAsync();
+    }
 
     [Theory]
     [MemberData(nameof(Stores))]
@@ -36,7 +42,7 @@ public sealed class EncryptedFilesTests : IAsyncLifetime
             var file = await CreateAsync(engine, content);
             file.Bytes.ShouldBe(length);
             (await ReadAsync(engine, file)).ShouldBe(content);
-            await using var stream = engine.Files.OpenRead(file);
+            await using var stream = await engine.Files.OpenReadAsync(file, default);
             (stream.Length, stream.CanSeek).ShouldBe((length, true));
             foreach (var from in new[] { 0, 1, Frame - 1, Frame, Frame + 1, length - 1 }.Where(f => f >= 0 && f < length).Reverse())
             {
@@ -109,10 +115,8 @@ public sealed class EncryptedFilesTests : IAsyncLifetime
 
     private TestEngine Engine(FileStoreKind store, string? active, params (string Id, string Key)[] keys)
     {
-        var settings = new Dictionary<string, string?>
-        {
-            ["TaskQueue:Files:Store"] = store.ToString(), ["TaskQueue:Encryption:ActiveKeyId"] = active,
-        };
+        var settings = store == FileStoreKind.S3 ? _s3.Settings : [];
+        (settings["TaskQueue:Files:Store"], settings["TaskQueue:Encryption:ActiveKeyId"]) = (store.ToString(), active);
         for (var i = 0; i < keys.Length; i++)
             (settings[$"TaskQueue:Encryption:Keys:{i}:Id"], settings[$"TaskQueue:Encryption:Keys:{i}:Key"]) = keys[i];
         return new TestEngine(_database.Address, settings: settings);
@@ -123,7 +127,7 @@ public sealed class EncryptedFilesTests : IAsyncLifetime
 
     private static async Task<byte[]> ReadAsync(TestEngine engine, FileRecord file)
     {
-        await using var stream = engine.Files.OpenRead(file);
+        await using var stream = await engine.Files.OpenReadAsync(file, default);
         using var content = new MemoryStream();
         await stream.CopyToAsync(content);
         return content.ToArray();
@@ -133,6 +137,8 @@ public sealed class EncryptedFilesTests : IAsyncLifetime
     {
         if (store == FileStoreKind.Disk)
             return await File.ReadAllBytesAsync(Path.Combine(_database.Folder, id));
+        if (store == FileStoreKind.S3)
+            return _s3.Objects[$"q/{id}"].Content;
         await using var db = _database.CreateContext();
         return [.. (await db.Set<FileChunk>().Where(c => c.FileId == id).OrderBy(c => c.Number).ToListAsync()).SelectMany(c => c.Data)];
     }

@@ -28,14 +28,29 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
     public async Task InitializeAsync()
     {
         _database = await TestDatabase.CreateAsync(provider);
-        _engine = new TestEngine(_database.Address, time: _time, settings: new() { ["TaskQueue:Files:Store"] = store.ToString() });
+        var settings = await PrepareAsync();
+        settings["TaskQueue:Files:Store"] = store.ToString();
+        _engine = new TestEngine(_database.Address, time: _time, settings: settings);
     }
 
-    public async Task DisposeAsync()
+    public virtual async Task DisposeAsync()
     {
         await _engine.DisposeAsync();
         await _database.DisposeAsync();
     }
+
+    /// <summary>Starts what the store needs, and returns its settings.</summary>
+    private protected virtual Task<Dictionary<string, string?>> PrepareAsync() => Task.FromResult(new Dictionary<string, string?>());
+
+    /// <summary>Contents that are not in the database.</summary>
+    private protected virtual int StoredOutside => store == FileStoreKind.Disk ? Directory.GetFiles(_database.Folder).Length : 0;
+
+    /// <summary>Their bytes.</summary>
+    private protected virtual long BytesOutside =>
+        store == FileStoreKind.Disk ? new DirectoryInfo(_database.Folder).GetFiles().Sum(f => f.Length) : 0;
+
+    /// <summary>What a store may hold in memory.</summary>
+    private protected virtual int MaxUnstored => 2 * Chunk;
 
     [Theory]
     [InlineData(0)]
@@ -60,7 +75,7 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
     public async Task A_file_content_is_seekable()
     {
         var content = RandomNumberGenerator.GetBytes((2 * Chunk) + 100);
-        await using var stream = Files.OpenRead(await CreateAsync(content));
+        await using var stream = await Files.OpenReadAsync(await CreateAsync(content), default);
         stream.Length.ShouldBe(content.Length);
         var part = new byte[50];
         foreach (var from in new[] { Chunk - 25, 0, content.Length - 50, (2 * Chunk) - 1 })
@@ -177,6 +192,45 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
     }
 
     [Fact]
+    public async Task An_expired_file_is_invisible_at_once_and_removed_later()
+    {
+        var kept = await CreateAsync([1]);
+        await using (var writer = await Files.OpenWriteAsync("ann", "batch", "short"))
+        {
+            await writer.Stream.WriteAsync(new byte[] { 2 });
+            (await writer.CommitAsync(keep: TimeSpan.FromHours(1), requestKey: "key")).ExpiresAt.ShouldBe(Start.AddHours(1));
+        }
+
+        _time.Now = Start.AddHours(1).AddMilliseconds(-1);
+        (await ListAsync()).Count.ShouldBe(2);
+        (await Files.FindByRequestAsync("key", default)).ShouldNotBeNull();
+        _time.Now = Start.AddHours(1);
+
+        (await ListAsync("ann")).ShouldBe([kept.Id]);
+        (await Files.FindByRequestAsync("key", default)).ShouldBeNull();
+        await using (var again = await Files.OpenWriteAsync("ann", "batch", "again"))
+            (await again.CommitAsync(requestKey: "key")).RequestKey.ShouldBe("key", "the key of an expired file is free");
+        (await RowsAsync()).ShouldBe(3);
+        (await new AbandonedFiles(Files).RunAsync(() => { }, default)).ShouldBe(1);
+        (await RowsAsync()).ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_request_makes_one_file_until_that_is_deleted()
+    {
+        var first = await Files.OpenWriteAsync("ann", "batch", "first");
+        await first.CommitAsync(requestKey: "key");
+        await using (var second = await Files.OpenWriteAsync("ann", "batch", "second"))
+            (await second.CommitAsync(requestKey: "key")).Id.ShouldBe(first.File.Id, "the other request was faster");
+
+        (await Files.FindByRequestAsync("key", default)).ShouldNotBeNull().Id.ShouldBe(first.File.Id);
+        (await RowsAsync()).ShouldBe(1);
+        await Files.DeleteAsync(first.File.Id, Access.All);
+        await using var third = await Files.OpenWriteAsync("ann", "batch", "third");
+        (await third.CommitAsync(requestKey: "key")).Ready.ShouldBeTrue();
+    }
+
+    [Fact]
     public async Task Uploads_interrupted_by_a_crash_are_removed_after_a_day()
     {
         var kept = await CreateAsync([1]);
@@ -193,7 +247,7 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
         await young.CommitAsync();
         (await Should.ThrowAsync<InvalidOperationException>(() => crashed.CommitAsync())).Message.ShouldContain("abandoned");
         await crashed.DisposeAsync();
-        (await StoredAsync()).ShouldBe(store == FileStoreKind.Disk ? 2 : 1, "an empty file has no chunk");
+        (await StoredAsync()).ShouldBe(store == FileStoreKind.Database ? 1 : 2, "an empty file has no chunk");
     }
 
     [Fact]
@@ -205,8 +259,8 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
         var file = await Files.CreateAsync(null, "batch", "large", stream, long.MaxValue, default);
 
         file.Bytes.ShouldBe(64 * 1024 * 1024);
-        stream.MostUnstored.ShouldBeLessThanOrEqualTo(2 * Chunk);
-        await using var read = Files.OpenRead(file);
+        stream.MostUnstored.ShouldBeLessThanOrEqualTo(MaxUnstored);
+        await using var read = await Files.OpenReadAsync(file, default);
         (await SHA256.HashDataAsync(read)).ShouldBe(await SHA256.HashDataAsync(new GeneratedStream(64 * 1024 * 1024, () => 0)));
     }
 
@@ -215,7 +269,7 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
 
     private async Task<byte[]> ReadAsync(FileRecord file)
     {
-        await using var stream = Files.OpenRead(file);
+        await using var stream = await Files.OpenReadAsync(file, default);
         using var copy = new MemoryStream();
         await stream.CopyToAsync(copy);
         return copy.ToArray();
@@ -232,20 +286,17 @@ public abstract class FileStoreConformance(DatabaseProvider provider, FileStoreK
         return await db.Files.CountAsync();
     }
 
-    /// <summary>Files on disk, or chunks.</summary>
+    /// <summary>Contents outside the database, and chunks.</summary>
     private async Task<int> StoredAsync()
     {
         await using var db = _database.CreateContext();
-        var chunks = await db.Set<FileChunk>().CountAsync();
-        return store == FileStoreKind.Disk ? chunks + Directory.GetFiles(_database.Folder).Length : chunks;
+        return await db.Set<FileChunk>().CountAsync() + StoredOutside;
     }
 
     private long StoredBytes()
     {
-        if (store == FileStoreKind.Disk)
-            return new DirectoryInfo(_database.Folder).GetFiles().Sum(f => f.Length);
         using var db = _database.CreateContext();
-        return db.Set<FileChunk>().Sum(c => (long)c.Data.Length);
+        return db.Set<FileChunk>().Sum(c => (long)c.Data.Length) + BytesOutside;
     }
 
     private sealed class BrokenStream : MemoryStream
@@ -268,7 +319,7 @@ public sealed class FilesOnDisk() : FileStoreConformance(DatabaseProvider.Sqlite
             await File.WriteAllTextAsync(path, "x");
         File.SetLastWriteTimeUtc(young, new DateTime(2031, 2, 3, 0, 0, 0, DateTimeKind.Utc));
 
-        await Files.RemoveStraysAsync(() => { });
+        await Files.RemoveStraysAsync(() => { }, _ => { });
 
         Directory.GetFiles(Folder).Order(StringComparer.Ordinal)
             .ShouldBe(new[] { young, other, Path.Combine(Folder, known.Id) }.Order(StringComparer.Ordinal));
@@ -278,3 +329,51 @@ public sealed class FilesOnDisk() : FileStoreConformance(DatabaseProvider.Sqlite
 public sealed class FilesInSqlite() : FileStoreConformance(DatabaseProvider.Sqlite, FileStoreKind.Database);
 
 public sealed class FilesInPostgres() : FileStoreConformance(DatabaseProvider.Postgres, FileStoreKind.Database);
+
+/// <summary>On the server of the tests, which verifies signatures and holds the rules of parts.</summary>
+public sealed class FilesInS3() : FileStoreConformance(DatabaseProvider.Sqlite, FileStoreKind.S3)
+{
+    private TestS3 _s3 = null!;
+
+    private protected override int StoredOutside => _s3.Objects.Count + _s3.Uploads.Count;
+
+    private protected override long BytesOutside => _s3.Bytes;
+
+    private protected override int MaxUnstored => TestS3.MinPartBytes + (2 * 256 * 1024);
+
+    private protected override async Task<Dictionary<string, string?>> PrepareAsync()
+    {
+        _s3 = await TestS3.StartAsync();
+        return _s3.Settings;
+    }
+
+    public override async Task DisposeAsync()
+    {
+        await base.DisposeAsync();
+        await _s3.DisposeAsync();
+    }
+}
+
+/// <summary>On somebody else's server, a package of npm. It neither aborts nor lists uploads, and checks no signature.</summary>
+public sealed class FilesInS3rver() : FileStoreConformance(DatabaseProvider.Sqlite, FileStoreKind.S3)
+{
+    private S3rver _s3 = null!;
+
+    private protected override int StoredOutside => _s3.Objects;
+
+    private protected override long BytesOutside => _s3.Bytes;
+
+    private protected override int MaxUnstored => TestS3.MinPartBytes + (2 * 256 * 1024);
+
+    private protected override async Task<Dictionary<string, string?>> PrepareAsync()
+    {
+        _s3 = await S3rver.StartAsync();
+        return _s3.Settings;
+    }
+
+    public override async Task DisposeAsync()
+    {
+        await base.DisposeAsync();
+        _s3.Dispose();
+    }
+}

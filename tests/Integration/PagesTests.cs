@@ -32,10 +32,53 @@ public abstract class PagesTests(StoreFixture fixture) : IAsyncLifetime
 
         var read = new List<(Guid Id, string? Result)>();
         var store = fixture.Engine.Services.GetRequiredService<IBatchStore>();
-        await foreach (var item in store.EndedAsync(batch, CancellationToken.None))
+        await foreach (var item in store.EndedAsync(batch, null, CancellationToken.None))
             read.Add((item.Id, item.Result));
 
         read.ShouldBe(tasks.OrderBy(t => t.CorrelationId).Select(t => (t.CorrelationId, t.Result)));
+    }
+
+    [Fact]
+    public async Task Large_results_of_a_batch_are_read_in_small_pages_for_which_memory_is_reserved()
+    {
+        const int large = 700_000;
+        var batch = Guid.NewGuid();
+        List<TaskState> tasks = [.. Enumerable.Range(0, 40).Select(n =>
+            Ended(t => (t.BatchId, t.Result) = (batch, n % 4 == 0 ? $"\"{new string('x', large)}\"" : $"{n}")))];
+        await using (var context = fixture.Database.CreateContext())
+            await context.InsertAsync(tasks);
+
+        var (read, reserved) = (new List<(Guid Id, string? Result)>(), 0L);
+        var store = fixture.Engine.Services.GetRequiredService<IBatchStore>();
+        await foreach (var item in store.EndedAsync(batch, Reserve, CancellationToken.None))
+            read.Add((item.Id, item.Result));
+
+        read.ShouldBe(tasks.OrderBy(t => t.CorrelationId).Select(t => (t.CorrelationId, t.Result)));
+        reserved.ShouldBeInRange(large, 1024 * 1024, "two large results are no page");
+
+        ValueTask Reserve(long bytes, int count, CancellationToken cancellationToken)
+        {
+            reserved += bytes;
+            return ValueTask.CompletedTask;
+        }
+    }
+
+    [Fact]
+    public async Task The_invalid_items_of_a_batch_are_read_once_in_their_order()
+    {
+        var batch = Guid.NewGuid();
+        await using (var context = fixture.Database.CreateContext())
+        {
+            context.BatchBadLines.AddRange(Enumerable.Range(0, 2000).Select(n =>
+                new InvalidBatchItem { BatchId = batch, Line = n, Code = "c", Message = "m" }));
+            await context.SaveChangesAsync();
+        }
+
+        var lines = new List<int>();
+        await foreach (var line in fixture.Engine.Services.GetRequiredService<IBatchStore>().BadAsync(batch, CancellationToken.None))
+            lines.Add(line.Line);
+
+        lines.ShouldBe(Enumerable.Range(0, 2000));
     }
 
     [Fact]

@@ -43,16 +43,34 @@ internal sealed partial class QueueModel
     public List<SubmitResult> Submit(IReadOnlyList<TaskSubmission> submissions)
     {
         var seen = new HashSet<Guid>();
-        var answers = submissions.Select(s => Submit(s, isFirst: seen.Add(s.Id))).ToList();
+        var due = DueTimes(submissions);
+        var answers = submissions.Select((s, i) => Submit(s, due[i], isFirst: seen.Add(s.Id))).ToList();
         Promote();
         return answers;
     }
 
-    private SubmitResult Submit(TaskSubmission submission, bool isFirst)
+    /// <summary>
+    /// Of the tasks of a list with one due time, each whose id is less than that of the one before is due a microsecond after it. Those
+    /// that are due at once end now.
+    /// </summary>
+    private List<DateTime> DueTimes(IReadOnlyList<TaskSubmission> submissions)
+    {
+        List<DateTime> asked = [.. submissions.Select(s => s.ScheduledAt is { } at && at > Now ? Cut(at) : Now)];
+        return [.. asked.Select((due, i) => due.AddMicroseconds(Steps(due, i) - (due == Now ? Steps(due, asked.Count - 1) : 0)))];
+
+        int Steps(DateTime due, int last)
+        {
+            var ids = submissions.Where((_, i) => i <= last && asked[i] == due).Select(s => s.Id).ToList();
+            return ids.Skip(1).Zip(ids).Count(pair => pair.First.CompareTo(pair.Second) < 0);
+        }
+    }
+
+    private SubmitResult Submit(TaskSubmission submission, DateTime due, bool isFirst)
     {
         if (!isFirst || Tasks.ContainsKey(submission.Id))
             return new SubmitResult(submission.Id, SubmitStatus.IdTaken, null);
         var task = NewTask(submission);
+        task.DueAt = due;
         if (HolderOf(task) is { } holder)
             return Meet(task, submission.Overwrite, holder);
         Tasks.Add(task.CorrelationId, task);
@@ -68,7 +86,7 @@ internal sealed partial class QueueModel
         if (holder.State == TaskStates.Running)
             return new SubmitResult(holder.CorrelationId, SubmitStatus.Running, holder);
         if (overwrite.HasFlag(OverwriteFields.Payload))
-            (holder.Payload, holder.Progress) = (task.Payload, null);
+            (holder.Payload, holder.Name, holder.Progress) = (task.Payload, task.Name, null);
         if (overwrite.HasFlag(OverwriteFields.ScheduledAt))
             holder.DueAt = task.DueAt;
         if (overwrite.HasFlag(OverwriteFields.ExpiresAt))

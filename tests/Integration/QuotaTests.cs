@@ -54,6 +54,29 @@ public sealed class QuotaTests
 
     [Theory]
     [MemberData(nameof(Providers))]
+    public async Task No_change_of_a_budget_by_several_processes_at_the_same_time_is_lost(DatabaseProvider provider)
+    {
+        const int Changes = 60;
+        await using var database = await TestDatabase.CreateAsync(provider);
+        await using var engine = new TestEngine(database.Address);
+        var store = engine.Services.GetRequiredService<ITenantUsageStore>();
+        var one = new SharedBudget(store, TimeProvider.System);
+        SharedBudget[] processes = store.IsShared ? [one, new(store, TimeProvider.System), new(store, TimeProvider.System)] : [one];
+        var key = SharedBudget.KeyOf("u", "ann");
+
+        await SettleAllAsync(1); // a minute each
+
+        var wait = await one.TakeAsync(key, 1, 1, CancellationToken.None);
+        wait.ShouldBeInRange(TimeSpan.FromMinutes(Changes - 10), TimeSpan.FromMinutes(Changes + 1));
+        await SettleAllAsync(-1);
+        (await one.TakeAsync(key, 1, 1, CancellationToken.None)).ShouldBe(TimeSpan.Zero);
+
+        Task SettleAllAsync(long difference) => Task.WhenAll(Enumerable.Range(0, Changes).Select(n =>
+            processes[n % processes.Length].SettleAsync(key, 1, difference, CancellationToken.None)));
+    }
+
+    [Theory]
+    [MemberData(nameof(Providers))]
     public async Task Tasks_accepted_by_one_process_are_counted_by_another(DatabaseProvider provider)
     {
         await using var database = await TestDatabase.CreateAsync(provider);

@@ -59,7 +59,7 @@ public abstract partial class TaskStoreConformance
         var holder = Keyed(1000);
         await Store.InsertAsync([new NewTask(holder)]);
         var duplicate = Keyed(50);
-        duplicate.DueAt = T0.AddSeconds(30);
+        (duplicate.DueAt, duplicate.Name) = (T0.AddSeconds(30), "other ");
 
         var answer = (await Store.InsertAsync([new NewTask(duplicate, overwrite)]))!.ShouldHaveSingleItem();
 
@@ -69,7 +69,10 @@ public abstract partial class TaskStoreConformance
         (stored.Payload.Length, stored.Headers).ShouldBe((expected, "{}"));
         stored.DueAt.ShouldBe(overwrite == OverwriteFields.Payload ? holder.DueAt : duplicate.DueAt);
         await using var session = await Store.BeginAsync();
-        (await session.LoadAsync([holder.CorrelationId]))[holder.CorrelationId].Octets.ShouldBe(expected + 2);
+        var waiting = (await session.LoadAsync([holder.CorrelationId]))[holder.CorrelationId];
+        waiting.Octets.ShouldBe(expected + 2);
+        var name = overwrite == OverwriteFields.Payload ? duplicate.Name : holder.Name; // of the payload
+        (stored.Name, waiting.Name).ShouldBe((name, name));
     }
 
     [Theory]

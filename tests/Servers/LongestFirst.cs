@@ -13,7 +13,7 @@ public sealed class LongestFirst : ITestCollectionOrderer
     [
         "processes", "OutageTests", "CommandLineClientTests",
         "QueueModelOnPostgres", "RouteFuzzOnPostgres", "RouteFuzzOnSqlite", "QuarantineSweepTests", "BackupTests",
-        "MoabApiTests+OnPostgresAndRabbitMq", "BatchesApiTests+OnPostgresAndRabbitMq",
+        "MoabApiTests+OnPostgresAndRabbitMq", "MoabApiTests+OverGrpcOnPostgresAndRabbitMq", "BatchesApiTests+OnPostgresAndRabbitMq",
     ];
 
     public IEnumerable<ITestCollection> OrderTestCollections(IEnumerable<ITestCollection> testCollections) =>

@@ -73,6 +73,9 @@ internal sealed class TestUpstream : IAsyncDisposable
         await context.Response.WriteAsync(body);
     }
 
+    /// <summary>The body of a request that is being answered.</summary>
+    public static string BodyOf(HttpContext context) => (string)context.Items[nameof(BodyOf)]!;
+
     /// <summary>Does not respond until the client disconnects.</summary>
     public static Task HangAsync(HttpContext context) => Task.Delay(Timeout.Infinite, context.RequestAborted);
 
@@ -86,6 +89,7 @@ internal sealed class TestUpstream : IAsyncDisposable
         {
             using var reader = new StreamReader(context.Request.Body, Encoding.UTF8);
             var body = await reader.ReadToEndAsync();
+            context.Items[nameof(BodyOf)] = body;
             Requests.Enqueue(new UpstreamRequest($"{context.Request.Method} {context.Request.Path}{context.Request.QueryString}", body,
                 context.Request.Headers.ToDictionary(h => h.Key, h => h.Value.ToString(), StringComparer.OrdinalIgnoreCase)));
             await (_next.TryDequeue(out var answer) ? answer : Usual)(context);

@@ -20,6 +20,7 @@ public sealed class ArchitectureTests
         ["Engine"] = ["Contracts"],
         ["Storage"] = ["Contracts", "Engine"],
         ["Storage.Postgres"] = ["Contracts", "Engine", "Storage"],
+        ["Storage.S3"] = ["Contracts", "Engine"], // contents of files only
         ["Storage.Sqlite"] = ["Contracts", "Engine", "Storage"],
         ["Storage.SqlServer"] = ["Contracts", "Engine", "Storage"],
         ["Bus"] = ["Contracts", "Engine"],
@@ -42,7 +43,7 @@ public sealed class ArchitectureTests
         [
             "Adapters.Agent", "Adapters.Bella", "Adapters.Moab", "Adapters.OpenAI", "Bus", "Client", "Client.Kubernetes",
             "Client.RabbitMq", "Consumers", "Contracts", "Engine", "Http",
-            "Scheduler", "Storage", "Storage.Postgres", "Storage.SqlServer", "Storage.Sqlite", "WebConsole",
+            "Scheduler", "Storage", "Storage.Postgres", "Storage.S3", "Storage.SqlServer", "Storage.Sqlite", "WebConsole",
         ],
     };
 

@@ -156,7 +156,7 @@ public sealed partial class ConfigurationReferenceTests
         return Spaces().Replace(text, " ").Trim().Replace("|", "\\|", StringComparison.Ordinal);
     }
 
-    [GeneratedRegex(@"^Section `(?<name>[A-Za-z:]+)`", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    [GeneratedRegex(@"^Section `(?<name>[A-Za-z0-9:]+)`", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex SectionText();
 
     [GeneratedRegex(@"\s+", RegexOptions.NonBacktracking)]

@@ -31,7 +31,7 @@ public sealed class DuplicateRulesTests
         var holder = Holder();
         var expected = Holder(holder.CorrelationId);
         if (overwrite.HasFlag(OverwriteFields.Payload))
-            expected.Payload = "new";
+            (expected.Payload, expected.Name) = ("new", "new name");
         if (overwrite.HasFlag(OverwriteFields.ScheduledAt))
             expected.DueAt = T0.AddSeconds(30);
         if (overwrite.HasFlag(OverwriteFields.ExpiresAt))
@@ -102,7 +102,7 @@ public sealed class DuplicateRulesTests
             (id ?? t.CorrelationId, "k", "old", T0.AddSeconds(1), T0.AddSeconds(2)));
 
     private static TaskState Duplicate() => New(change: t =>
-        (t.DedupeKey, t.Payload, t.DueAt, t.ExpiresAt) = ("k", "new", T0.AddSeconds(30), T0.AddSeconds(60)));
+        (t.DedupeKey, t.Payload, t.Name, t.DueAt, t.ExpiresAt) = ("k", "new", "new name", T0.AddSeconds(30), T0.AddSeconds(60)));
 
     private static SubmitResult Meet(TaskState holder, OverwriteFields overwrite) =>
         Answer([new(Duplicate(), overwrite)], holders: holder).ShouldNotBeNull().ShouldHaveSingleItem();

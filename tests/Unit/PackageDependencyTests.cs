@@ -11,6 +11,8 @@ namespace TaskQueue.Tests.Unit;
 /// <summary>The HTTP client brings no message bus, neither as a package nor as an assembly.</summary>
 public sealed class PackageDependencyTests
 {
+    private const string Aws = "AWSSDK.";
+
     private static readonly string[] Bus = ["MassTransit", "RabbitMQ"];
 
     [Theory]
@@ -22,6 +24,16 @@ public sealed class PackageDependencyTests
         var packages = ClosureOf(project);
 
         packages.ShouldAllBe(p => !Bus.Any(b => p.StartsWith(b, StringComparison.OrdinalIgnoreCase)), $"src/{project} depends on a bus");
+    }
+
+    [Fact]
+    public void No_package_for_other_programs_brings_the_SDK_of_S3()
+    {
+        string[] projects =
+            ["Contracts", "Client", "Client.RabbitMq", "Client.EntityFrameworkCore", "Client.Hangfire", "Client.Kubernetes"];
+        projects.SelectMany(ClosureOf).ShouldAllBe(p => !p.StartsWith(Aws, StringComparison.OrdinalIgnoreCase));
+        PackagesOf(Repository.FileAt("src", "Client.Testing", "Client.Testing.csproj"))
+            .ShouldAllBe(p => !p.StartsWith(Aws, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -39,9 +51,10 @@ public sealed class PackageDependencyTests
     {
         var named = PackagesOf(Repository.FileAt("src", "Client.Testing", "Client.Testing.csproj")).ToList();
 
-        // What begins with Microsoft.Extensions. is a part of ASP.NET Core.
+        // What begins with Microsoft.Extensions. is a part of ASP.NET Core. Tests store no files in S3: the SDK is not theirs.
         ProjectsOf(Repository.FileAt("src", "Api", "Api.csproj")).Distinct().SelectMany(PackagesOf)
-            .Where(p => !p.StartsWith("Microsoft.Extensions.", StringComparison.Ordinal)).Distinct().Order()
+            .Where(p => !p.StartsWith("Microsoft.Extensions.", StringComparison.Ordinal) && !p.StartsWith(Aws, StringComparison.Ordinal))
+            .Distinct().Order()
             .ShouldBe(named.Order());
     }
 

@@ -30,6 +30,31 @@ public sealed class TaskMessageTests
         TaskMessage.Of(Id, "mail", "1", data, DateTimeOffset.UnixEpoch).ShouldContain($"\"data\":{other},");
     }
 
+    [Fact]
+    public void A_message_becomes_that_of_the_task_it_is_given_to_and_any_other_payload_stays()
+    {
+        var other = Guid.Parse("01a20000-0000-4000-8000-000000000002");
+        var message = TaskMessage.Of(Id, "mail", "\"a\"", "[1]", DateTimeOffset.UnixEpoch);
+
+        TaskMessage.For(message, Id, other).ShouldBe(TaskMessage.Of(other, "mail", "\"a\"", "[1]", DateTimeOffset.UnixEpoch));
+        foreach (var payload in new[] { "", "{}", $$"""{"id":"{{Id}}"}""", $$"""{"id":"{{other}}","action":1}""", $"[{message}]" })
+            TaskMessage.For(payload, Id, other).ShouldBe(payload);
+    }
+
+    [Theory]
+    [InlineData("{}", true)] // a payload that was no message of the task
+    [InlineData("""{"id":"01a20000-0000-4000-8000-000000000001","action":"a"}""", true)]
+    [InlineData("""{"action":"\u0061","data":[],"id":"01a20000-0000-4000-8000-000000000001"}""", true)]
+    [InlineData("""{"id":"01a20000-0000-4000-8000-000000000002","action":"a"}""", false)]
+    [InlineData("""{"id":"01a20000-0000-4000-8000-000000000001","action":"b"}""", false)]
+    [InlineData("""{"id":"01a20000-0000-4000-8000-000000000001"}""", false)]
+    [InlineData("[]", false)]
+    public void A_changed_message_names_the_same_task_and_action(string changed, bool isSame)
+    {
+        var message = changed == "{}" ? """{"id":1}""" : TaskMessage.Of(Id, "mail", "\"a\"", "1", DateTimeOffset.UnixEpoch);
+        TaskMessage.NamesTheSame(changed, message, Id).ShouldBe(isSame);
+    }
+
     [Theory]
     [InlineData("null")]
     [InlineData("[]")]

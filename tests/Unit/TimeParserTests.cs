@@ -1,3 +1,4 @@
+using System.Globalization;
 using Shouldly;
 using TaskQueue.Api.CommandLine;
 using Xunit;
@@ -32,4 +33,26 @@ public sealed class TimeParserTests
     [InlineData("1w")]
     [InlineData("999999999999d")]
     public void Anything_else_is_no_duration(string text) => TimeParser.Duration(text).ShouldBeNull();
+
+    [Theory]
+    [InlineData("2030-01-31", "2030-01-31T00:00:00Z")]
+    [InlineData("2030-01-31 12:00", "2030-01-31T12:00:00Z")]
+    [InlineData("2030-01-31T12:00:00", "2030-01-31T12:00:00Z")]
+    [InlineData("2030-01-31T12:00:00.5Z", "2030-01-31T12:00:00.5Z")]
+    [InlineData("2030-01-31T12:00:00+02:00", "2030-01-31T10:00:00Z")]
+    [InlineData("1.5m", "2030-01-01T00:01:30Z")]
+    public void A_time_without_a_zone_is_UTC_and_a_duration_counts_from_now(string text, string time) =>
+        TimeParser.Time(text, "--at", Of("2030-01-01T00:00:00Z")).ShouldBe(Of(time));
+
+    [Theory]
+    [InlineData("12:00")]
+    [InlineData("Jan 5")]
+    [InlineData("03/04/2030")]
+    [InlineData("2030-1-5")]
+    [InlineData("2030-01-31T12:00:00 CET")]
+    [InlineData("soon")]
+    public void No_time_is_guessed(string text) =>
+        Should.Throw<CommandException>(() => TimeParser.Time(text, "--at", Of("2030-01-01T00:00:00Z"))).Message.ShouldContain("--at");
+
+    private static DateTimeOffset Of(string time) => DateTimeOffset.Parse(time, CultureInfo.InvariantCulture);
 }

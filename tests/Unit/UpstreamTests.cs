@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using TaskQueue.Consumers.Upstreams;
 using TaskQueue.Engine;
@@ -42,19 +43,89 @@ public sealed class UpstreamTests
         upstream.UrlOf("/v1/chat/completions/../../admin").ShouldBeNull();
     }
 
+    [Fact]
+    public async Task A_model_that_nobody_asks_for_any_more_does_not_count()
+    {
+        var (upstream, time) = Timed();
+        upstream.PaceOf("unknown");
+        var pace = upstream.PaceOf("m");
+        pace.Refused(await pace.EnterAsync(TimeSpan.MaxValue, null, default), TimeSpan.FromMinutes(5), isThrottled: true, "429", 0.5);
+        (upstream.IsPaused, upstream.HasModels).ShouldBe((false, true));
+
+        time.Advance(TimeSpan.FromSeconds(61));
+        upstream.PaceOf("m").ShouldBeSameAs(pace);
+
+        (upstream.IsPaused, upstream.HasModels).ShouldBe((true, false));
+        upstream.IsPausedFor("m").ShouldBeTrue();
+        upstream.IsPausedFor("unknown").ShouldBeFalse();
+        upstream.IsPausedFor(null).ShouldBeFalse();
+    }
+
+    [Fact]
+    public void Models_that_nobody_asks_for_make_room_for_others()
+    {
+        var (upstream, time) = Timed();
+        for (var n = 0; n < 1000; n++)
+            upstream.PaceOf($"m{n}");
+        upstream.PaceOf("a").ShouldBeSameAs(upstream.PaceOf("b"));
+
+        time.Advance(TimeSpan.FromSeconds(61));
+
+        upstream.PaceOf("a").ShouldNotBeSameAs(upstream.PaceOf("b"));
+    }
+
     [Theory]
-    [InlineData("0", 0)]
-    [InlineData("7", 7)]
-    [InlineData("601", 600)]
-    [InlineData("Fri, 01 Jan 2027 00:00:30 GMT", 30)]
-    [InlineData("Thu, 31 Dec 2026 00:00:00 GMT", 0)]
-    [InlineData("Sat, 02 Jan 2027 00:00:00 GMT", 600)]
+    [InlineData("0", 0.0)]
+    [InlineData("7", 7.0)]
+    [InlineData("601", 600.0)]
+    [InlineData("Fri, 01 Jan 2027 00:00:30 GMT", 30.0)]
+    [InlineData("Thu, 31 Dec 2026 00:00:00 GMT", 0.0)]
+    [InlineData("Sat, 02 Jan 2027 00:00:00 GMT", 600.0)]
+    [InlineData("1.5", 1.5)]
+    [InlineData("1e3", null)]
     [InlineData("soon", null)]
     [InlineData("-1", null)]
     [InlineData(null, null)]
-    public void Retry_after_is_read_as_seconds_or_as_a_date_and_is_at_most_ten_minutes(string? header, int? seconds) =>
+    public void Retry_after_is_read_as_seconds_or_as_a_date_and_is_at_most_ten_minutes(string? header, double? seconds) =>
         RetryAfter.Of(header, DateTimeOffset.Parse("2027-01-01T00:00:00Z", CultureInfo.InvariantCulture))
             .ShouldBe(seconds is { } s ? TimeSpan.FromSeconds(s) : null);
+
+    [Theory]
+    [InlineData("2", "250", 0.25)]
+    [InlineData(null, "1500.5", 1.5005)]
+    [InlineData("2", "soon", 2.0)]
+    [InlineData(null, "9000000000", 600.0)]
+    public void Milliseconds_are_preferred(string? header, string milliseconds, double seconds) =>
+        RetryAfter.Of(header, DateTimeOffset.UnixEpoch, milliseconds).ShouldBe(TimeSpan.FromSeconds(seconds));
+
+    [Theory]
+    [InlineData(200, """{"a":1}""", 200, """{"a":1}""")]
+    [InlineData(200, "<html>hello</html>", 502, "without a JSON object: <html>hello</html>")]
+    [InlineData(200, "null", 502, "without a JSON object: null")]
+    [InlineData(200, "[1]", 502, "without a JSON object: [1]")]
+    [InlineData(204, "", 502, "without a JSON object")]
+    [InlineData(400, """{"error":{"message":"no"}}""", 400, """{"error":{"message":"no"}}""")]
+    [InlineData(404, "Not here", 404, "\"message\":\"Not here\"")]
+    [InlineData(500, "", 500, "answered 500 without a body")]
+    public void The_answer_to_a_batch_item_is_a_JSON_object_or_an_error(int status, string body, int shown, string text)
+    {
+        var answer = UpstreamAnswer.OfItem(status, Encoding.UTF8.GetBytes(body));
+
+        answer.Status.ShouldBe(shown);
+        answer.Body.ShouldContain(text);
+        JsonDocument.Parse(answer.Body).RootElement.ValueKind.ShouldBe(JsonValueKind.Object);
+    }
+
+    [Theory]
+    [InlineData("""{"model":"m"}""", "m")]
+    [InlineData("""{"messages":[{"model":"inner"}],"x":{"model":"inner"},"model":"m"}""", "m")]
+    [InlineData("""{"model":1}""", null)]
+    [InlineData("""{"model":""}""", null)]
+    [InlineData("{}", null)]
+    [InlineData("[]", null)]
+    [InlineData("oops", null)]
+    public void The_model_of_a_request_is_found(string payload, string? model) =>
+        new OutgoingRequest(new Uri("http://h"), Encoding.UTF8.GetBytes(payload), "r", null, null).FindModel().ShouldBe(model);
 
     [Theory]
     [InlineData(0, 0.75, 1.25)]
@@ -159,5 +230,12 @@ public sealed class UpstreamTests
         new UpstreamOptions { Endpoint = "/v1/x", BaseUrl = "http://h", Queues = { "a b" } }.Problem.ShouldStartWith("Queues");
         new UpstreamOptions { Endpoint = "/v1/x", BaseUrl = "http://h", Tiers = { -1 } }.Problem.ShouldStartWith("Tiers");
         new UpstreamOptions { Endpoint = "/v1/x", BaseUrl = "http://h", Queues = { "a-b" }, Tiers = { 2, 0 } }.Problem.ShouldBeNull();
+    }
+
+    private static (Upstream Upstream, FakeTimeProvider Time) Timed()
+    {
+        var time = new FakeTimeProvider();
+        var options = new UpstreamOptions { Endpoint = "/v1/x", BaseUrl = "http://h" };
+        return (new Upstream(options, [options], time), time);
     }
 }

@@ -151,11 +151,13 @@ public sealed class WorkerRuntimeTests : IDisposable
         inFlight.Room.ShouldBe(4);
     }
 
-    [Fact]
-    public async Task A_checkpoint_that_is_refused_fails_alone_and_every_lease_is_renewed()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_checkpoint_that_is_refused_fails_alone_and_every_lease_is_renewed(bool oneByOne)
     {
         var goOn = new TaskCompletionSource();
-        var transport = new Transport { Invalid = "[[1]]" };
+        var transport = new Transport { Invalid = "[[1]]", OneByOne = oneByOne };
         var run = Run(transport, new WorkerRuntimeOptions(3, 0), async _ =>
         {
             await goOn.Task;
@@ -174,7 +176,29 @@ public sealed class WorkerRuntimeTests : IDisposable
     }
 
     [Fact]
-    public async Task Leases_are_renewed_while_many_checkpoints_are_refused_slowly()
+    public async Task What_the_server_has_accepted_of_a_heartbeat_is_not_sent_again()
+    {
+        var time = new FakeTimeProvider();
+        var inFlight = new InFlightAttempts(new WorkerRuntimeOptions(4, 0), returnsUnbegun: false);
+        var attempts = inFlight.Take(4, Lease);
+        var transport = new Transport { Invalid = "[[1]]", OneByOne = true };
+        Task[] saves = [.. attempts.Select((attempt, i) => attempt.SaveProgress(i is 1 or 2 ? "[[1]]" : $"{i}"))];
+
+        var beating = new Heartbeats(inFlight, transport, time).RunAsync(_stopping.Token);
+
+        await Task.WhenAll(saves[0], saves[3]).WaitAsync(Patience);
+        foreach (var save in saves[1..3])
+            (await Should.ThrowAsync<TaskQueueException>(() => save.WaitAsync(Patience))).Status.ShouldBe(400);
+        await _stopping.CancelAsync();
+        await beating.WaitAsync(Patience);
+        transport.Heard.Where(h => h.Progress != null).Select(h => h.Attempt).ShouldBe([attempts[0], attempts[3]], ignoreOrder: true);
+        transport.Heard.Where(h => h.Progress == null).Select(h => h.Attempt).ShouldBe([attempts[1], attempts[2]], ignoreOrder: true);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Leases_are_renewed_while_many_checkpoints_are_refused_slowly(bool oneByOne)
     {
         var time = new FakeTimeProvider();
         var inFlight = new InFlightAttempts(new WorkerRuntimeOptions(32, 0), returnsUnbegun: false);
@@ -184,6 +208,7 @@ public sealed class WorkerRuntimeTests : IDisposable
         var transport = new Transport
         {
             Invalid = "[[1]]",
+            OneByOne = oneByOne,
             OnRenewed = attempt => renewed[attempt] = time.GetTimestamp(),
             OnRefused = () =>
             {
@@ -242,6 +267,9 @@ public sealed class WorkerRuntimeTests : IDisposable
         /// <summary>Progress for which a whole request is refused.</summary>
         public string? Invalid { get; init; }
 
+        /// <summary>Whether it is refused alone, unless the whole request is of it.</summary>
+        public bool OneByOne { get; init; }
+
         public Action? OnRefused { get; init; }
 
         public Action<Attempt>? OnRenewed { get; init; }
@@ -250,13 +278,14 @@ public sealed class WorkerRuntimeTests : IDisposable
 
         public Task HeartbeatAsync(IReadOnlyList<Heartbeat> heartbeats, CancellationToken cancellationToken)
         {
-            if (Invalid is { } invalid && heartbeats.Any(h => h.Progress == invalid))
-            {
+            List<Heartbeat> refused = [.. heartbeats.Where(h => Invalid is not null && h.Progress == Invalid)];
+            if (refused.Count > 0)
                 OnRefused?.Invoke();
+            if (refused.Count > 0 && (!OneByOne || refused.Count == heartbeats.Count))
                 throw new TaskQueueException("progress is invalid", 400, "invalid_request");
-            }
-
-            foreach (var heartbeat in heartbeats)
+            foreach (var heartbeat in refused)
+                heartbeat.Refusal = new TaskQueueException("progress is invalid", 400, "invalid_request");
+            foreach (var heartbeat in heartbeats.Except(refused))
             {
                 Heard.Enqueue(heartbeat);
                 OnRenewed?.Invoke(heartbeat.Attempt);

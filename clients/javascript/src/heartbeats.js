@@ -74,16 +74,31 @@ export class Heartbeats {
       for (const { task } of beats) this.#expire(task);
       return false;
     }
-    answers.forEach(({ code }, i) => {
+    /** @type {Beat[]} */
+    const refused = [];
+    answers.forEach(({ code, error }, i) => {
       const { task } = beats[i];
-      if (!GONE.includes(code)) {
+      if (code === "invalid") {
+        refused.push(beats[i]);
+        this.#logger.warn(`the progress or log of task ${task.id} was refused: ${error}`);
+      } else if (!GONE.includes(code)) {
         task.renew(sentAt);
       } else if (task.lose()) {
         this.#logger.info(`task ${task.id} attempt ${task.attempt} is not this worker's any more: ${code}`);
         this.#inFlight.remove(task);
       }
     });
-    return true;
+    return refused.length === 0 || this.#renewRefused(refused, due);
+  }
+
+  /**
+   * Renews the tasks of heartbeats that the server has refused among others, without what they say.
+   * @param {Beat[]} beats @param {number} due
+   */
+  async #renewRefused(beats, due) {
+    const some = beats.filter(hasExtras);
+    for (const { task } of beats.filter((beat) => !hasExtras(beat))) this.#expire(task);
+    return some.length > 0 && (await this.#send(some.map(bareOf), due)) && some.length === beats.length;
   }
 
   /**
@@ -93,7 +108,7 @@ export class Heartbeats {
    * @param {Beat[]} beats @param {TaskQueueError} fault @param {number} due
    */
   async #sendRefused(beats, fault, due) {
-    const renewed = await this.#send(beats.map(({ task, bare }) => ({ task, text: bare, bare, logs: [] })), due);
+    const renewed = await this.#send(beats.map(bareOf), due);
     const some = beats.filter(hasExtras);
     if (!renewed) {
       putBack(some);
@@ -122,6 +137,11 @@ export class Heartbeats {
 /** @param {Beat[]} beats */
 function putBack(beats) {
   for (const beat of beats) beat.task.putBack(beat);
+}
+
+/** @param {Beat} beat @returns {Beat} */
+function bareOf({ task, bare }) {
+  return { task, text: bare, bare, logs: [] };
 }
 
 /** @param {Beat} beat */

@@ -34,11 +34,17 @@ export class Reporter {
         if (this.#inFlight.isComplete) return;
         await this.#inFlight.reports.wait();
       }
+      /** @type {Entry[]} */
       let entries = this.#inFlight.ended.splice(0, MOST_ENTRIES).map((task) => ({ task, text: this.#textOf(task) }));
+      /** Drops what has arrived: a fault that follows does not have it sent again. @param {Entry[]} some */
+      const arrived = (some) => {
+        entries = entries.filter((entry) => !some.includes(entry));
+        for (const { task } of some) this.#inFlight.remove(task);
+      };
       while (entries.length > 0) {
         const some = firstOf(entries);
         try {
-          await this.#send(some);
+          await this.#send(some, arrived);
         } catch (fault) {
           if (!(fault instanceof TaskQueueError)) throw fault;
           this.#server.failed(`reporting ${some.length} tasks failed: ${fault.message}`);
@@ -49,8 +55,6 @@ export class Reporter {
           return;
         }
         backoff.reset();
-        entries = entries.slice(some.length);
-        for (const { task } of some) this.#inFlight.remove(task);
       }
     }
   }
@@ -67,14 +71,26 @@ export class Reporter {
     }
   }
 
-  /** @param {Entry[]} entries @returns {Promise<void>} */
-  async #send(entries) {
+  /** @param {Entry[]} entries @param {(some: Entry[]) => void} arrived @returns {Promise<void>} */
+  async #send(entries, arrived) {
+    /** @type {(TaskQueueError | undefined)[]} */
+    let refusals;
     try {
-      await this.#server.report(entries.map((entry) => entry.text), this.#over.signal);
+      refusals = await this.#server.report(entries.map((entry) => entry.text), this.#over.signal);
     } catch (fault) {
       if (!isRefused(fault)) throw fault;
-      if (entries.length === 1) return this.#sendRefused(entries[0].task, fault);
-      for (const entry of entries) await this.#send([entry]); // one invalid outcome fails the whole request
+      if (entries.length > 1) { // which of them, it does not say
+        for (const entry of entries) await this.#send([entry], arrived);
+        return;
+      }
+      refusals = [fault];
+    }
+    arrived(entries.filter((_, i) => refusals[i] === undefined));
+    for (const [i, entry] of entries.entries()) {
+      const refusal = refusals[i];
+      if (refusal === undefined) continue;
+      await this.#sendRefused(entry.task, refusal);
+      arrived([entry]);
     }
   }
 
@@ -82,14 +98,20 @@ export class Reporter {
   async #sendRefused(task, fault) {
     if (task.hasExtras) { // a log or a stack must not fail the task
       try {
-        return await this.#server.report([task.report(true)], this.#over.signal);
+        return await this.#sendOne(task.report(true));
       } catch (again) {
         if (!isRefused(again)) throw again;
       }
     }
     this.#logger.error(`the outcome of task ${task.id} was refused: ${fault.message}`);
     task.refuse(`the server refused the outcome: ${fault.message}`);
-    await this.#server.report([task.report()], this.#over.signal);
+    await this.#sendOne(task.report());
+  }
+
+  /** @param {string} text */
+  async #sendOne(text) {
+    const [refusal] = await this.#server.report([text], this.#over.signal);
+    if (refusal) throw refusal;
   }
 }
 

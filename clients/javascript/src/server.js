@@ -31,9 +31,14 @@ export class Server {
     return this.#send("/workers/heartbeat", bodyOf(entries), { timeout: HEARTBEAT_TIMEOUT });
   }
 
-  /** @param {string[]} entries @param {AbortSignal} signal */
+  /**
+   * Why each outcome was refused, or undefined: the others have arrived.
+   * @param {string[]} entries @param {AbortSignal} signal @returns {Promise<(TaskQueueError | undefined)[]>}
+   */
   async report(entries, signal) {
-    await this.#send("/workers/report", bodyOf(entries), { signal });
+    const answers = await this.#send("/workers/report", bodyOf(entries), { signal });
+    return answers.map((/** @type {{ code: string, error?: string }} */ { code, error }) => (code !== "invalid" ? undefined
+      : new TaskQueueError(error ?? "an outcome is invalid", { status: 400, code: "invalid_request" })));
   }
 
   /** @param {string} worker */

@@ -4,6 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Client, Snooze, TaskQueueError, Worker } from "taskqueue-client";
 import { Heartbeats } from "../src/heartbeats.js";
 import { InFlight } from "../src/in-flight.js";
+import { Reporter } from "../src/reporter.js";
 import { TaskContext, depthOf } from "../src/task.js";
 import { DROP, fakeServer, until } from "./fake.mjs";
 
@@ -175,6 +176,82 @@ test("a refused progress costs no lease and no log of another task", async (t) =
   await until(() => accepted().length > count + 5, "further heartbeats");
   assert.deepEqual(refused(), before, "it is not sent again");
   goOn();
+});
+
+/** Refuses entries one by one, and the request if none is left. */
+function judge(isBad) {
+  return ({ tasks }) => (tasks.every(isBad) ? [400, { detail: "too bad" }] : [200, {
+    tasks: tasks.map((x) => ({ id: x.id, attempt: x.attempt, code: isBad(x) ? "invalid" : "ok", error: "too bad" })),
+  }]);
+}
+
+test("what is refused alone is not sent again, and its lease is renewed", async (t) => {
+  let goOn;
+  const gate = new Promise((done) => { goOn = done; });
+  const server = await run(t, [0, 1, 2].map(claimed), async (task) => {
+    if (task.data === 1) task.progress("said");
+    else task.log("said");
+    await gate;
+  }, { slots: 3, lease: 3 }, (s) => { s.defaults["/workers/heartbeat"] = judge((x) => x.progress !== undefined); });
+  t.after(goOn);
+  const beats = (what) => server.bodies("/workers/heartbeat").flatMap((b) => b.tasks).filter(what).map((x) => x.id);
+  await until(() => beats((x) => x.progress).includes("t1"), "it is refused");
+  await until(() => beats((x) => !x.progress).includes("t1"), "its lease is renewed");
+  await until(() => beats(() => true).length > 12, "further heartbeats");
+  assert.deepEqual(beats((x) => x.progress), ["t1"], "it is not sent again");
+  assert.deepEqual(beats((x) => x.logs).sort(), ["t0", "t2"], "nor what was accepted");
+});
+
+/** A reporter that has three outcomes, of which the second has a log, and what it sends to a server of the test. */
+async function report(answer) {
+  const inFlight = new InFlight(3, 0, async () => {});
+  for (const number of [1, 2, 3]) {
+    const task = new TaskContext({ ...claimed(number) }, undefined, () => {});
+    if (number === 2) task.log("bad");
+    inFlight.held.set(task.id, task);
+    inFlight.settle(task, { outcome: "completed" });
+  }
+  inFlight.isComplete = true;
+  const sent = [];
+  const server = {
+    async report(texts) {
+      sent.push(texts.map((text) => JSON.parse(text)));
+      return answer(sent.at(-1), sent.length);
+    },
+    failed() {},
+  };
+  await new Reporter(inFlight, server, SILENT).run();
+  assert.equal(inFlight.held.size, 0, "all are reported");
+  return sent.map((entries) => entries.map((x) => (x.logs ? `${x.id} with its log` : x.id)));
+}
+
+test("only what is refused of a report is sent again", async () => {
+  const sent = await report((entries, number) => {
+    if (number === 2) throw new TaskQueueError("slower", { status: 429 });
+    if (entries.every((x) => x.logs)) throw new TaskQueueError("too bad", { status: 400 });
+    return entries.map((x) => (x.logs ? new TaskQueueError("too bad", { status: 400 }) : undefined));
+  });
+  assert.deepEqual(sent, [["t1", "t2 with its log", "t3"], ["t2"], ["t2 with its log"], ["t2"]]);
+});
+
+test("what has arrived of a report that is refused as a whole is not sent again", async () => {
+  const sent = await report((entries, number) => {
+    if (number === 3) throw new TaskQueueError("connection lost");
+    if (entries.some((x) => x.logs)) throw new TaskQueueError("too bad", { status: 413 });
+    return entries.map(() => undefined);
+  });
+  assert.deepEqual(sent, [["t1", "t2 with its log", "t3"], ["t1"], ["t2 with its log"],
+    ["t2 with its log", "t3"], ["t2 with its log"], ["t2"], ["t3"]]);
+});
+
+test("the server's answer names what is refused of a report", async (t) => {
+  const server = await run(t, [claimed(1), claimed(2)], (task) => {
+    if (task.data === 1) task.log("bad");
+    return task.data;
+  }, {}, (s) => { s.defaults["/workers/report"] = judge((x) => x.logs !== undefined); });
+  await until(() => new Set(server.reports().filter((r) => !r.logs).map((r) => r.id)).size === 2, "both are reported");
+  assert.ok(server.reports().every((r) => r.outcome === "completed"));
+  assert.equal(server.reports().filter((r) => r.id === "t2").length, 1, "what was accepted is not sent again");
 });
 
 test("a handler learns that its lease cannot be renewed, and its outcome is reported", async (t) => {

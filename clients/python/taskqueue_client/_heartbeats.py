@@ -62,13 +62,23 @@ class Heartbeats:
             self._server.failed(f"the heartbeat of {len(beats)} tasks failed: {fault}")
             self._in_flight.expire([beat.task for beat in beats])
             return False
+        refused: List[Beat] = []
         for beat, answer in zip(beats, answers):
-            if answer["code"] not in _GONE:
+            if answer["code"] == "invalid":
+                refused.append(beat)
+                LOG.warning("the progress or log of task %s was refused: %s", beat.task.id, answer.get("error"))
+            elif answer["code"] not in _GONE:
                 beat.task._renew(sent_at)
             elif self._in_flight.lose(beat.task):
                 LOG.info("task %s attempt %d is not this worker's any more: %s", beat.task.id, beat.task.attempt, answer["code"])
                 self._removed()
-        return True
+        return not refused or self._renew_refused(refused, due)
+
+    def _renew_refused(self, beats: List[Beat], due: float) -> bool:
+        """Renews the tasks of heartbeats that the server has refused among others, without what they say."""
+        some = [beat.bare() for beat in beats if beat.has_extras]
+        self._in_flight.expire([beat.task for beat in beats if not beat.has_extras])
+        return bool(some) and self._send(some, due) and len(some) == len(beats)
 
     def _send_refused(self, beats: List[Beat], fault: TaskQueueError, due: float) -> bool:
         """

@@ -36,7 +36,7 @@ class Reporter:
             while entries:
                 some = _first(entries)
                 try:
-                    self._send(some)
+                    self._send(some, entries)
                 except TaskQueueError as fault:
                     self._server.failed(f"reporting {len(some)} tasks failed: {fault}")
                     if not self._pause(backoff.pause(fault.retry_after)):
@@ -45,9 +45,6 @@ class Reporter:
                         return
                     continue
                 backoff.reset()
-                entries = entries[len(some):]
-                self._in_flight.remove([task for task, _ in some])
-                self._removed()
 
     def _next(self) -> List[Entry]:
         """Waits for tasks that have ended; none: no further one will end."""
@@ -70,29 +67,47 @@ class Reporter:
                     return True
                 self._in_flight.changed.wait((end if self._give_up_at is None else min(end, self._give_up_at)) - now)
 
-    def _send(self, entries: List[Entry]) -> None:
+    def _send(self, some: List[Entry], entries: List[Entry]) -> None:
+        """Drops what has arrived from ``entries``: a fault that follows does not have it sent again."""
         try:
-            self._server.report(text for _, text in entries)
+            refusals = self._server.report(text for _, text in some)
         except TaskQueueError as fault:
             if fault.status not in REFUSED:
                 raise
-            if len(entries) > 1:  # one invalid outcome fails the whole request
-                for entry in entries:
-                    self._send([entry])
-            else:
-                self._send_refused(entries[0][0], fault)
+            if len(some) > 1:  # which of them, it does not say
+                for entry in some:
+                    self._send([entry], entries)
+                return
+            refusals = [fault]
+        refused = [(entry, refusal) for entry, refusal in zip(some, refusals) if refusal is not None]
+        suspects = {id(entry) for entry, _ in refused}
+        self._arrived([entry for entry in some if id(entry) not in suspects], entries)
+        for entry, refusal in refused:
+            self._send_refused(entry[0], refusal)
+            self._arrived([entry], entries)
+
+    def _arrived(self, some: List[Entry], entries: List[Entry]) -> None:
+        gone = {id(entry) for entry in some}
+        entries[:] = [entry for entry in entries if id(entry) not in gone]
+        self._in_flight.remove([task for task, _ in some])
+        self._removed()
 
     def _send_refused(self, task: TaskContext, fault: TaskQueueError) -> None:
         if task._has_extras():  # a log or a stack must not fail the task
             try:
-                self._server.report([task._report(bare=True)])
+                self._send_one(task._report(bare=True))
                 return
             except TaskQueueError as again:
                 if again.status not in REFUSED:
                     raise
         LOG.error("the outcome of task %s was refused: %s", task.id, fault)
         task._refuse(f"the server refused the outcome: {fault.message}")
-        self._server.report([task._report()])
+        self._send_one(task._report())
+
+    def _send_one(self, text: bytes) -> None:
+        for refusal in self._server.report([text]):
+            if refusal is not None:
+                raise refusal
 
 
 def _text(task: TaskContext) -> bytes:
@@ -112,4 +127,4 @@ def _first(entries: List[Entry]) -> List[Entry]:
         size += len(text)
         if count and size > _MOST_BYTES:
             return entries[:count]
-    return entries
+    return entries[:]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, Dict, Iterable, List
+from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from ._client import Client, dump
 from ._errors import TaskQueueError
@@ -30,8 +30,10 @@ class Server:
     def heartbeat(self, entries: Iterable[bytes]) -> List[Dict[str, Any]]:
         return self._heard(self._http.send("POST", "/workers/heartbeat", _body(entries), ("tasks",), _HEARTBEAT_TIMEOUT))
 
-    def report(self, entries: Iterable[bytes]) -> None:
-        self._heard(self._http.send("POST", "/workers/report", _body(entries), ("tasks",)))
+    def report(self, entries: Iterable[bytes]) -> List[Optional[TaskQueueError]]:
+        """Why each outcome was refused, or None: the others have arrived."""
+        answers = self._heard(self._http.send("POST", "/workers/report", _body(entries), ("tasks",)))
+        return [_refusal(answer) for answer in answers]
 
     def say_goodbye(self, name: str) -> None:
         try:
@@ -59,3 +61,9 @@ class Server:
 
 def _body(entries: Iterable[bytes]) -> bytes:
     return b'{"tasks":[' + b",".join(entries) + b"]}"
+
+
+def _refusal(answer: Dict[str, Any]) -> Optional[TaskQueueError]:
+    if answer.get("code") != "invalid":
+        return None
+    return TaskQueueError(answer.get("error") or "an outcome is invalid", 400, "invalid_request")

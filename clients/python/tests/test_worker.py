@@ -10,6 +10,7 @@ from unittest import mock
 from taskqueue_client import Client, PermanentFailure, Snooze, TaskQueueError, Worker
 from taskqueue_client._heartbeats import Heartbeats
 from taskqueue_client._in_flight import InFlight
+from taskqueue_client._reporter import Reporter
 from taskqueue_client._task import TaskContext
 
 from .fake import DROP, FakeServer, until
@@ -244,6 +245,104 @@ class WorkerTests(unittest.TestCase):
         until(lambda: len(accepted()) > beats + 5, "further heartbeats")
         self.assertEqual(refused(), before, "it is not sent again")
         go_on.set()
+
+    def test_what_is_refused_alone_is_not_sent_again_and_its_lease_is_renewed(self):
+        self.give(*(claimed(number) for number in range(3)))
+
+        def judge(body):
+            codes = ["invalid" if "progress" in t else "ok" for t in body["tasks"]]
+            if "ok" not in codes:
+                return 400, {"detail": "too bad"}
+            return 200, {"tasks": [{"id": t["id"], "attempt": t["attempt"], "code": code, "error": "too bad"}
+                                   for t, code in zip(body["tasks"], codes)]}
+
+        self.server.defaults["/workers/heartbeat"] = judge
+        go_on = threading.Event()
+        self.addCleanup(go_on.set)
+
+        def handler(task):
+            (task.progress if task.data == 1 else task.log)("said")
+            go_on.wait(20)
+
+        self.start(handler, slots=3, lease=3)
+
+        def beats(what):
+            return [t["id"] for b in self.server.bodies("/workers/heartbeat") for t in b["tasks"] if what(t)]
+
+        until(lambda: "t1" in beats(lambda t: "progress" in t), "it is refused")
+        until(lambda: "t1" in beats(lambda t: "progress" not in t), "its lease is renewed")
+        until(lambda: len(beats(lambda t: True)) > 12, "further heartbeats")
+        self.assertEqual(beats(lambda t: "progress" in t), ["t1"], "it is not sent again")
+        self.assertEqual(sorted(beats(lambda t: "logs" in t)), ["t0", "t2"], "nor what was accepted")
+        go_on.set()
+
+    def report(self, answer):
+        """A reporter that has three outcomes, of which the second has a log, and what it sends to a server of the test."""
+        in_flight = InFlight(3, 0)
+        for number in (1, 2, 3):
+            task = TaskContext(claimed(number), None, in_flight.wake)
+            if number == 2:
+                task.log("bad")
+            in_flight.take(task)
+            in_flight.begin()
+            in_flight.end(task, {"outcome": "completed"}, None)
+        in_flight.release_all()
+        sent = []
+
+        class Server:
+            def report(self, texts):
+                sent.append([json.loads(text) for text in texts])
+                return answer(sent[-1], len(sent))
+
+            def failed(self, why):
+                pass
+
+        Reporter(in_flight, Server(), lambda: None).run()
+        self.assertFalse(in_flight.held, "all are reported")
+        return [[f"{t['id']} with its log" if "logs" in t else t["id"] for t in entries] for entries in sent]
+
+    def test_only_what_is_refused_of_a_report_is_sent_again(self):
+        def answer(entries, number):
+            if number == 2:
+                raise TaskQueueError("slower", 429)
+            if all("logs" in t for t in entries):
+                raise TaskQueueError("too bad", 400)
+            return [TaskQueueError("too bad", 400) if "logs" in t else None for t in entries]
+
+        self.assertEqual(self.report(answer), [["t1", "t2 with its log", "t3"], ["t2"], ["t2 with its log"], ["t2"]])
+
+    def test_what_has_arrived_of_a_report_that_is_refused_as_a_whole_is_not_sent_again(self):
+        def answer(entries, number):
+            if number == 3:
+                raise TaskQueueError("connection lost")
+            if any("logs" in t for t in entries):
+                raise TaskQueueError("too bad", 413)
+            return [None for _ in entries]
+
+        self.assertEqual(self.report(answer), [
+            ["t1", "t2 with its log", "t3"], ["t1"], ["t2 with its log"],
+            ["t2 with its log", "t3"], ["t2 with its log"], ["t2"], ["t3"]])
+
+    def test_the_answer_of_the_server_names_what_is_refused_of_a_report(self):
+        self.give(claimed(1), claimed(2))
+
+        def judge(body):
+            codes = ["invalid" if "logs" in t else "ok" for t in body["tasks"]]
+            if "ok" not in codes:
+                return 400, {"detail": "logs are bad"}
+            return 200, {"tasks": [{"id": t["id"], "attempt": t["attempt"], "code": code} for t, code in zip(body["tasks"], codes)]}
+
+        self.server.defaults["/workers/report"] = judge
+
+        def handler(task):
+            if task.data == 1:
+                task.log("bad")
+            return task.data
+
+        self.start(handler)
+        until(lambda: {t["id"] for t in self.reports() if "logs" not in t} == {"t1", "t2"}, "both are reported")
+        self.assertTrue(all(t["outcome"] == "completed" for t in self.reports()))
+        self.assertEqual([t["id"] for t in self.reports()].count("t2"), 1, "what was accepted is not sent again")
 
     def test_a_handler_learns_that_its_lease_cannot_be_renewed_and_its_outcome_is_reported(self):
         self.give(claimed(1))

@@ -1,16 +1,14 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using TaskQueue.Engine.Auth;
+using TaskQueue.Adapters.Moab.Rpc;
 using TaskQueue.Engine.Queues;
-using TaskQueue.Http.Answers;
-using TaskQueue.Http.Audit;
 using TaskQueue.Http.Auth;
 using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Adapters.Moab;
 
 /// <summary>
-/// The API of Moab's clients: an RPC is a POST of JSON to <c>/moab/{Rpc}</c>, or to its gRPC path. Both are equivalent; the OpenAPI
-/// document lists the first.
+/// The API of Moab's clients: an RPC is a call of gRPC, or a POST of JSON to <c>/moab/{Rpc}</c> or to its gRPC path. All are equivalent;
+/// the OpenAPI document lists the second.
 /// </summary>
 internal static class MoabEndpoints
 {
@@ -34,16 +32,19 @@ internal static class MoabEndpoints
     {
         services.AddOptions<MoabOptions>().BindConfiguration("TaskQueue:Moab").ValidateDataAnnotations().ValidateOnStart();
         services.TryAddSingleton<MoabTaskIds>();
-        return services.AddSingleton<MoabTaskPages>();
+        services.AddSingleton<MoabTaskPages>().AddSingleton<MoabQueueRpcs>().AddSingleton<MoabTaskRpcs>().AddSingleton<MoabReports>()
+            .AddSingleton<MoabScheduleRpcs>();
+        return services.AddMoabGrpc();
     }
 
     public static void MapMoab(this WebApplication app)
     {
-        var routes = new MoabRoutes([Group(app, "/moab"), Group(app, "/com.evrblk.moab.preview.MoabPreviewApi")]);
+        var routes = new MoabRoutes([Group(app, "/moab"), Group(app, $"/{MoabGrpc.Preview}").WithMetadata(new JsonRoute())]);
         routes.MapQueues();
         routes.MapTasks();
         routes.MapSchedules();
         routes.MapRest();
+        app.MapMoabGrpc();
     }
 
     /// <summary>Finds a declared queue.</summary>
@@ -73,61 +74,10 @@ internal static class MoabEndpoints
     private static RouteGroupBuilder Group(WebApplication app, string path) =>
         app.MapGroup(path).WithTags("moab").AnswerFaults(Error).ForKeysOnly();
 
+    /// <summary>The API's name of an error.</summary>
+    public static string CodeOf(int status) => Codes.GetValueOrDefault(status, "INTERNAL");
+
     private static IResult Error(ApiError fault) =>
-        Results.Json(
-            new MoabError(
-                Codes.GetValueOrDefault(fault.Status, "INTERNAL"), fault.Message, fault.Details ?? new Dictionary<string, string>()),
+        Results.Json(new MoabError(CodeOf(fault.Status), fault.Message, fault.Details ?? new Dictionary<string, string>()),
             MoabJson.Instance.MoabError, statusCode: fault.Status);
-}
-
-/// <summary>Maps RPCs under each of the API's paths.</summary>
-/// <param name="groups">Route groups, the documented one first.</param>
-internal sealed class MoabRoutes(IReadOnlyList<RouteGroupBuilder> groups)
-{
-    /// <summary>Audited RPCs, with the action names shared by all APIs.</summary>
-    private static readonly Dictionary<string, string> Acts = new()
-    {
-        ["CreateQueue"] = "queue.put",
-        ["UpdateQueue"] = "queue.put",
-        ["DeleteQueue"] = "queue.delete",
-        ["PurgeQueue"] = "queue.purge",
-        ["CreateSchedule"] = "schedule.put",
-        ["UpdateSchedule"] = "schedule.put",
-        ["DeleteSchedule"] = "schedule.delete",
-    };
-
-    /// <summary>Maps an RPC with JSON request and response.</summary>
-    /// <param name="rpc">Name of the RPC.</param>
-    /// <param name="scope">Required scope.</param>
-    /// <param name="handler">The handler.</param>
-    /// <param name="summary">Summary for the OpenAPI document.</param>
-    /// <param name="errors">Error statuses besides 400.</param>
-    public void Add<TBody, TAnswer>(string rpc, Scope scope, Delegate handler, string summary, params IEnumerable<int> errors)
-    {
-        var documented = groups[0].MapPost($"/{rpc}", handler).Needs(scope).TakesJson<TBody>().Produces<TAnswer>().WithSummary(summary);
-        foreach (var status in errors.Prepend(400))
-            documented.Produces<MoabError>(status);
-        List<RouteHandlerBuilder> routes = [documented];
-        foreach (var group in groups.Skip(1))
-            routes.Add(group.Map($"/{rpc}", handler).Needs(scope).AddEndpointFilter(PostOnlyAsync).ExcludeFromDescription());
-        if (Acts.TryGetValue(rpc, out var act))
-            routes.ForEach(route => route.Audited(act));
-    }
-
-    /// <summary>Answers unknown RPCs and other methods with the API's error format.</summary>
-    public void MapRest()
-    {
-        foreach (var group in groups)
-            group.Map("/{rpc}", NoRpc).Needs(Scope.None).AddEndpointFilter(PostOnlyAsync).ExcludeFromDescription();
-    }
-
-    private static IResult NoRpc(string rpc) => throw new ApiException(501, "UNIMPLEMENTED", $"there is no RPC {rpc}");
-
-    private static ValueTask<object?> PostOnlyAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
-    {
-        if (HttpMethods.IsPost(context.HttpContext.Request.Method))
-            return next(context);
-        context.HttpContext.Response.Headers.Allow = HttpMethods.Post;
-        throw new ApiException(405, "UNIMPLEMENTED", "an RPC is a POST");
-    }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using TaskQueue.Contracts;
 using TaskQueue.Engine.Queues;
@@ -15,6 +16,8 @@ internal static class MoabFields
 
     private const int MaxDescription = 1024, MaxKey = 256;
     private const int MinLifeSeconds = 5, MinKeepalive = 5, MaxKeepalive = 60, MaxIntervals = 21, MaxInterval = 900;
+    private const int MaxWait = 30;
+    private const string WaitHeader = "taskqueue-wait-seconds";
     private static readonly TimeSpan Horizon = TimeSpan.FromDays(14);
 
     public static ApiException Wrong(string message, IReadOnlyDictionary<string, string>? details = null) =>
@@ -59,6 +62,12 @@ internal static class MoabFields
         seconds is null or 0 ? null
             : seconds is >= MinLifeSeconds and <= DefaultLifeSeconds ? seconds
             : throw Wrong($"{field} must be {MinLifeSeconds} to {DefaultLifeSeconds} seconds");
+
+    /// <summary>How long a Dequeue waits for tasks; Moab's own never does.</summary>
+    public static TimeSpan Wait(HttpContext context) =>
+        context.Request.Headers[WaitHeader].ToString() is not { Length: > 0 } text ? TimeSpan.Zero
+            : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) && seconds <= MaxWait
+                ? TimeSpan.FromSeconds(seconds) : throw Wrong($"{WaitHeader} must be 0 to {MaxWait} seconds");
 
     /// <summary>Validates a count; 0 if not given.</summary>
     public static int Count(long? number, string field, int max = int.MaxValue) =>

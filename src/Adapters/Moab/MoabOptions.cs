@@ -25,6 +25,17 @@ internal sealed class MoabOptions
     [Range(1, 1_000_000)]
     public int MaxSchedules { get; set; } = 50;
 
+    /// <summary>
+    /// Field numbers of the schedules in responses of the gRPC service <c>com.evrblk.moab.v0.MoabApi</c>. Those of a request are
+    /// recognized; a response to a request that tells has the same ones.
+    /// </summary>
+    /// <value><c>Present</c>; <c>First</c> for clients generated before entries and schedules lost their keepalive timeout.</value>
+    [EnumDataType(typeof(MoabNumbering))]
+    public MoabNumbering V0Numbering { get; set; }
+
     /// <summary>Upper bound of a valid request: payloads may use escapes of six bytes per character.</summary>
     internal long MaxBodyBytes => (MaxEnqueueEntries * 7L * MoabFields.MaxPayloadBytes) + (1024 * 1024);
+
+    /// <summary>Upper bound of a valid message of gRPC, and at least what clients of gRPC expect.</summary>
+    internal int MaxMessageBytes => Math.Max(4 * 1024 * 1024, MaxEnqueueEntries * (MoabFields.MaxPayloadBytes + 4096));
 }

@@ -8,64 +8,66 @@ using TaskQueue.Http.Requests;
 namespace TaskQueue.Adapters.Moab;
 
 /// <summary>RPCs that act on tasks by id. Each reads the tasks first, because the engine numbers attempts differently.</summary>
-internal static class MoabReports
+internal sealed class MoabReports(QueueCatalog queues, ITaskQueries queries, TaskService taskService, Redaction redaction,
+    TimeProvider time)
 {
-    public static async Task<IResult> ReportAsync(HttpContext context, QueueCatalog queues, ITaskQueries queries, TaskService taskService)
+    /// <param name="context">The request.</param>
+    /// <param name="body">What is reported.</param>
+    /// <param name="isFenced">Whether each report must name its attempt; else 0 means the running one (moab.md 5).</param>
+    public async Task<MoabReportAnswer> ReportAsync(HttpContext context, MoabReportBody body, bool isFenced = true)
     {
-        var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabReportBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
-        var reports = MoabFields.Entries(body.Entries, MoabFields.MaxEntries).Select(Read).ToList();
+        var reports = MoabFields.Entries(body.Entries, MoabFields.MaxEntries)
+            .Select((entry, index) => Read(entry, index, isFenced)).ToList();
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
 
-        var tasks = await FindAsync(queries, queue, reports.Select(r => r.Id), context.Access(), context.RequestAborted);
+        var tasks = await FindAsync(queue, reports.Select(r => r.Id), context.Access(), context.RequestAborted);
         var commands = new TaskCommand?[reports.Count];
         for (var i = 0; i < reports.Count; i++)
-            commands[i] = Judge(tasks, reports[i]) == MoabWords.Ok ? Command(taskService, reports[i], tasks[reports[i].Id].Attempt) : null;
+            commands[i] = Judge(tasks, reports[i]) == MoabWords.Ok ? Command(reports[i], tasks[reports[i].Id].Attempt) : null;
         await taskService.ApplyAsync([.. commands.OfType<TaskCommand>()], context.Access());
         if (commands.Any(c => c is not null && c.CommandResult != CommandResult.Applied))
-            tasks = await FindAsync(queries, queue, reports.Select(r => r.Id), context.Access(),
+            tasks = await FindAsync(queue, reports.Select(r => r.Id), context.Access(),
                 context.RequestAborted); // another change came first
         var results = reports.Select((report, i) => new MoabReportResult(report.Text, Result(tasks, report, commands[i])));
-        return Results.Json(new MoabReportAnswer([.. results]), MoabJson.Instance.MoabReportAnswer);
+        return new MoabReportAnswer([.. results]);
     }
 
-    public static async Task<IResult> DeleteAsync(HttpContext context, QueueCatalog queues, ITaskQueries queries, TaskService taskService)
+    public async Task<MoabNothing> DeleteAsync(HttpContext context, MoabDeleteTasksBody body)
     {
-        var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabDeleteTasksBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var ids = MoabFields.TaskIds(body.TaskIds, "task_ids");
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
-        var tasks = await FindAsync(queries, queue, ids, context.Access(), context.RequestAborted);
+        var tasks = await FindAsync(queue, ids, context.Access(), context.RequestAborted);
         await taskService.ApplyAsync([.. tasks.Keys.Select(taskService.Delete)], context.Access());
-        return MoabQueueEndpoints.Nothing();
+        return new MoabNothing();
     }
 
-    public static async Task<IResult> RestartAsync(HttpContext context, QueueCatalog queues, ITaskQueries queries, TaskService taskService,
-        Redaction redaction, TimeProvider time)
+    public async Task<MoabRestartAnswer> RestartAsync(HttpContext context, MoabRestartTasksBody body)
     {
-        var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabRestartTasksBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var restarts = Read(body, Micros.Now(time));
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
 
-        var tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.Access(), context.RequestAborted);
+        var tasks = await FindAsync(queue, restarts.Select(r => r.Id), context.Access(), context.RequestAborted);
         var dead = restarts.Where(r => tasks.TryGetValue(r.Id, out var task) && task.State == TaskStates.Failed
             && MoabTaskMapping.IsVisible(task, queue, Micros.Now(time)));
         var retries = (await taskService.ApplyAsync([.. dead.Select(r => taskService.Retry(r.Id, r.ScheduledAt, r.ExpiresAt))],
             context.Access())).ToDictionary(c => c.CorrelationId, c => c.CommandResult);
-        tasks = await FindAsync(queries, queue, restarts.Select(r => r.Id), context.Access(), context.RequestAborted,
+        tasks = await FindAsync(queue, restarts.Select(r => r.Id), context.Access(), context.RequestAborted,
             context.Memory().ReserveAnswerAsync);
         var (now, redactor) = (Micros.Now(time), redaction.For(context.Caller()));
-        return Results.Json(new MoabRestartAnswer([.. restarts.Select(r => Result(r, tasks, retries, queue, redactor, now))],
-            MoabFields.Nanoseconds(now)), MoabJson.Instance.MoabRestartAnswer);
+        return new MoabRestartAnswer([.. restarts.Select(r => Result(r, tasks, retries, queue, redactor, now))],
+            MoabFields.Nanoseconds(now));
     }
 
-    private static Report Read(MoabReportEntry entry, int index)
+    private static Report Read(MoabReportEntry entry, int index, bool isFenced)
     {
         var at = $"entries[{index}]";
         return new Report(
             MoabFields.TaskId(entry.TaskId, $"{at}.task_id"), entry.TaskId!,
-            entry.Attempt is > 0 ? entry.Attempt.Value
+            entry.Attempt is > 0 ? entry.Attempt
+                : !isFenced && entry.Attempt is null or 0 ? (long?)null
                 : throw MoabFields.Wrong($"{at}.attempt must be the attempts of the task as it was dequeued, from 1"),
             MoabWords.Status(entry.Status, $"{at}.status"),
             MoabFields.Milliseconds(MoabFields.KeepaliveOverride(entry.KeepaliveTimeoutInSeconds, $"{at}.keepalive_timeout_in_seconds")));
@@ -85,9 +87,8 @@ internal static class MoabReports
     }
 
     /// <summary>Reads the tasks that exist for Moab in the queue, reserving memory for their texts.</summary>
-    private static async Task<Dictionary<Guid, TaskState>> FindAsync(
-        ITaskQueries queries, string queue, IEnumerable<Guid> ids, Access access,
-        CancellationToken cancellationToken, ReserveAnswer? reserve = null) =>
+    private async Task<Dictionary<Guid, TaskState>> FindAsync(
+        string queue, IEnumerable<Guid> ids, Access access, CancellationToken cancellationToken, ReserveAnswer? reserve = null) =>
         (await queries.FindManyAsync([.. ids.Distinct()], access, cancellationToken, texts: reserve is not null, reserve))
             .Where(task => MoabTaskMapping.Exists(task, queue)).ToDictionary(task => task.CorrelationId);
 
@@ -98,7 +99,7 @@ internal static class MoabReports
             return MoabWords.NotFound;
         if (task.State != TaskStates.Running)
             return MoabWords.NotInProgress;
-        return MoabTaskMapping.Attempts(task) == report.Attempt ? MoabWords.Ok : MoabWords.StaleAttempt;
+        return report.Attempt is null || MoabTaskMapping.Attempts(task) == report.Attempt ? MoabWords.Ok : MoabWords.StaleAttempt;
     }
 
     private static string Result(Dictionary<Guid, TaskState> tasks, Report report, TaskCommand? command)
@@ -109,7 +110,7 @@ internal static class MoabReports
         return result == MoabWords.Ok ? MoabWords.StaleAttempt : result; // restarted and claimed again in the meantime
     }
 
-    private static AttemptCommand Command(TaskService taskService, Report report, int attempt) =>
+    private AttemptCommand Command(Report report, int attempt) =>
         report.Status switch
         {
             MoabStatus.Succeeded => taskService.Complete(report.Id, attempt, worker: null, result: null),
@@ -132,7 +133,12 @@ internal static class MoabReports
         return new(restart.Text, task is not null && MoabTaskMapping.IsVisible(task, queue, now) ? MoabWords.NotDead : MoabWords.NotFound);
     }
 
-    private sealed record Report(Guid Id, string Text, long Attempt, MoabStatus Status, int? LeaseMs);
+    /// <param name="Id">The task.</param>
+    /// <param name="Text">Its id as sent.</param>
+    /// <param name="Attempt">The attempt; null: the running one.</param>
+    /// <param name="Status">What became of it.</param>
+    /// <param name="LeaseMs">Lease that a heartbeat asks for.</param>
+    private sealed record Report(Guid Id, string Text, long? Attempt, MoabStatus Status, int? LeaseMs);
 
     private sealed record Restart(Guid Id, string Text, DateTime? ScheduledAt, DateTime? ExpiresAt);
 }

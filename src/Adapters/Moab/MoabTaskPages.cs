@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Tasks;
@@ -8,6 +9,9 @@ namespace TaskQueue.Adapters.Moab;
 /// <summary>Pages task lists of any length.</summary>
 internal sealed class MoabTaskPages(ITaskQueries queries)
 {
+    /// <summary>Upper bound of what a response has of a task beside its payload.</summary>
+    private const int Envelope = 2048;
+
     /// <param name="queue">Base name.</param>
     /// <param name="list">Which tasks, and in which order.</param>
     /// <param name="place">Position of the page; null: the start.</param>
@@ -15,22 +19,49 @@ internal sealed class MoabTaskPages(ITaskQueries queries)
     /// <param name="access">Access of the caller.</param>
     /// <param name="reserve">Reserves memory for the page before it is read.</param>
     /// <param name="cancellationToken">Cancels the read.</param>
+    /// <param name="maxBytes">Size from which a page has fewer tasks than its limit.</param>
     public async Task<MoabPage<TaskState>> ReadAsync(string queue, TaskList list, MoabPlace? place, int limit, Access access,
-        ReserveAnswer reserve, CancellationToken cancellationToken)
+        ReserveAnswer reserve, CancellationToken cancellationToken, long maxBytes = long.MaxValue)
     {
-        var page = await queries.ListAsync(queue, list, place?.Cursor, limit, access, cancellationToken, place?.IsBack ?? false, reserve);
+        var isBack = place?.IsBack ?? false;
+        var page = Cut(await queries.ListAsync(queue, list, place?.Cursor, limit, access, cancellationToken, isBack, reserve), list, isBack,
+            maxBytes);
         if (place is { IsBack: true })
         {
             return page is { First: { } first, Last: { } last }
                 ? new(page.Tasks, MoabPlace.Behind(list, last), page.HasMore ? MoabPlace.Before(list, first) : "")
-                : await ReadAsync(queue, list, place: null, limit, access, reserve,
-                    cancellationToken); // all earlier tasks are gone: this is now the first page
+                // All earlier tasks are gone: this is now the first page.
+                : await ReadAsync(queue, list, place: null, limit, access, reserve, cancellationToken, maxBytes);
         }
 
         return new(
             page.Tasks,
             page is { HasMore: true, Last: { } end } ? MoabPlace.Behind(list, end) : "",
             place is null ? "" : page.First is { } begin ? MoabPlace.Before(list, begin) : MoabPlace.End(list));
+    }
+
+    /// <summary>Keeps the tasks next to the start of the read, at least one.</summary>
+    internal static TaskPage Cut(TaskPage page, TaskList list, bool isBack, long maxBytes)
+    {
+        var (kept, bytes) = (0, 0L);
+        foreach (var task in isBack ? page.Tasks.Reverse() : page.Tasks)
+        {
+            bytes += Encoding.UTF8.GetByteCount(task.Payload) + Envelope;
+            if (bytes > maxBytes && kept > 0)
+                break;
+            kept++;
+        }
+
+        if (kept == page.Tasks.Count)
+            return page;
+        return isBack
+            ? page with
+            {
+                Tasks = [.. page.Tasks.Skip(page.Tasks.Count - kept)],
+                First = TaskCursor.Of(list, page.Tasks[page.Tasks.Count - kept]),
+                HasMore = true,
+            }
+            : page with { Tasks = [.. page.Tasks.Take(kept)], Last = TaskCursor.Of(list, page.Tasks[kept - 1]), HasMore = true };
     }
 }
 

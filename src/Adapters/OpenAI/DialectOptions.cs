@@ -4,7 +4,11 @@ namespace TaskQueue.Adapters.OpenAI;
 internal sealed class DialectOptions
 {
     /// <summary>Dialect of requests that do not indicate one.</summary>
-    public Dialect Dialect { get; set; }
+    public Dialect Dialect { get; set; } = Dialect.OpenAI;
+
+    /// <summary>Names of API keys whose holders use Bella's dialect, unless a request indicates another.</summary>
+    /// <value>None.</value>
+    public IList<string> Keys { get; } = [];
 
     /// <summary>
     /// Whether requests for unknown queues, stats and batches return 200 without a body, as the original does, instead of 404.

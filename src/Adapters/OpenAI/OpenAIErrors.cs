@@ -1,12 +1,13 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Microsoft.AspNetCore.WebUtilities;
 using TaskQueue.Http.Answers;
 using TaskQueue.Http.Errors;
 using TaskQueue.Http.Json;
 
 namespace TaskQueue.Adapters.OpenAI;
 
-/// <summary>The members of OpenAI's error object; the last two are always null here, but present.</summary>
+/// <summary>The members of OpenAI's error object.</summary>
 public sealed record OpenAIErrorDetails(string Message, string Type)
 {
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
@@ -45,9 +46,30 @@ internal static class OpenAIErrors
         Results.Json(new FileError(Details(error)), OpenAIErrorJson.Instance.FileError, statusCode: error.Status);
 
     /// <summary>Creates a 400 error.</summary>
-    public static ApiException Invalid(string message) => new(400, "invalid_request", message);
+    /// <param name="message">What is wrong, and what is right.</param>
+    /// <param name="param">The member of the request that is wrong, if it is one.</param>
+    public static ApiException Invalid(string message, string? param = null) =>
+        new(400, "invalid_request", message, param is null ? null : new Dictionary<string, string> { [Param] = param });
 
-    private static OpenAIErrorDetails Details(ApiError error) => new(error.Message, TypeOf(error));
+    /// <summary>Answers a request to <c>/v1</c> that no route takes: a wrong path, or a wrong method.</summary>
+    public static Task AnswerPageAsync(HttpContext context)
+    {
+        var status = context.Response.StatusCode;
+        var message = status switch
+        {
+            StatusCodes.Status404NotFound => $"there is no {context.Request.Method} {context.Request.Path}",
+            StatusCodes.Status405MethodNotAllowed => $"{context.Request.Path} does not take {context.Request.Method}; it takes "
+                + $"{context.Response.Headers.Allow}",
+            _ => ReasonPhrases.GetReasonPhrase(status),
+        };
+        var code = ReasonPhrases.GetReasonPhrase(status).ToLowerInvariant().Replace(' ', '_');
+        return Batch(context.RequestServices.GetRequiredService<TimeProvider>())(new ApiError(status, code, message)).ExecuteAsync(context);
+    }
+
+    private const string Param = "param";
+
+    private static OpenAIErrorDetails Details(ApiError error) =>
+        new(error.Message, TypeOf(error)) { Code = error.Code, Param = error.Details?.GetValueOrDefault(Param) };
 
     private static string TypeOf(ApiError error) =>
         error.Code == ApiErrors.QuotaExceeded ? "insufficient_quota" : error.Status < 500 ? "invalid_request_error"

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using TaskQueue.Api.Queues;
+using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Ids;
@@ -28,6 +29,9 @@ internal static class BatchEndpoints
             .Produces<BatchDetails>(202)
             .ProducesProblem(404).ProducesProblem(409)
             .WithSummary("Cancel a batch; running tasks may finish within a grace period.");
+        batches.MapPost("/{id}/retry-failed", RetryAsync).Needs(Scope.Enqueue).Audited("batch.retry", onlyWhenNoted: true)
+            .Produces<BatchDetails>(201).ProducesProblem(404).ProducesProblem(409)
+            .WithSummary("Create a batch of the failed items of one that has ended; Idempotency-Key creates one however often it is sent.");
     }
 
     private static async Task<IResult> ListAsync(HttpContext context, IBatchQueries queries, Redaction redaction)
@@ -64,6 +68,26 @@ internal static class BatchEndpoints
         return await AnswerAsync(await FindAsync(id, context, queries), context, queries, StatusCodes.Status202Accepted);
     }
 
+    /// <summary>Only the owner's callers, and those who see all tenants, may read the files that it copies.</summary>
+    private static async Task<IResult> RetryAsync(string id, HttpContext context, IBatchQueries queries, BatchRetry retry)
+    {
+        var failed = await FindAsync(id, context, queries);
+        if (!context.Access().CanRead(failed.Owner))
+            throw new ApiException(404, "not_found", $"there is no batch {id}");
+        context.Demand(failed.Queue);
+        if (context.Caller() is { Name: not null } caller && failed.Owner != caller.Tenant)
+            context.AuditTarget($"batch/{id} of {failed.Owner}");
+        try
+        {
+            var batch = await retry.CreateAsync(failed, context.Caller().Name, context.IdempotencyKey(), context.RequestAborted);
+            return await AnswerAsync(batch, context, queries, StatusCodes.Status201Created);
+        }
+        catch (BatchRetryException fault)
+        {
+            throw new ApiException(409, "not_retryable", fault.Message);
+        }
+    }
+
     private static async Task<BatchState> FindAsync(string id, HttpContext context, IBatchQueries queries) =>
         IdOf(id) is { } guid && await queries.FindAsync(guid, context.Access(), context.RequestAborted) is { } batch ? batch
             : throw new ApiException(404, "not_found", $"there is no batch {id}");
@@ -75,16 +99,39 @@ internal static class BatchEndpoints
     private static async Task<IResult> AnswerAsync(BatchState batch, HttpContext context, IBatchQueries queries, int status)
     {
         var progress = await queries.ProgressAsync([batch], context.RequestAborted);
-        return Results.Json(
-            ToDetails(batch, progress[batch.CorrelationId], context.RequestServices.GetRequiredService<Redaction>().For(context.Caller())),
-            BatchJson.Instance.BatchDetails, statusCode: status);
+        var details = ToDetails(
+            batch, progress[batch.CorrelationId], context.RequestServices.GetRequiredService<Redaction>().For(context.Caller()));
+        if (batch.State == BatchStates.InProgress)
+            details = details with { WaitingFor = WaitOf(await queries.WaitingForAsync(batch.CorrelationId, context.RequestAborted)) };
+        return Results.Json(details, BatchJson.Instance.BatchDetails, statusCode: status);
+    }
+
+    /// <summary>What the progress of a task says it waits for; other progress is a worker's own.</summary>
+    private static BatchWait? WaitOf(string? progress)
+    {
+        if (progress is null)
+            return null;
+        try
+        {
+            using var document = JsonDocument.Parse(progress);
+            var said = document.RootElement;
+            if (TextRules.Read(said, "waiting_for") is not { } reason)
+                return null;
+            DateTime? until = said.TryGetProperty("until", out var time) && time.TryGetDateTime(out var at) ? at : null;
+            return new BatchWait(reason, TextRules.Read(said, "upstream"), until);
+        }
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
+        {
+            return null;
+        }
     }
 
     private static BatchDetails ToDetails(BatchState b, BatchProgress progress, Redactor redactor) => new(
         BatchId.Format(b.CorrelationId), b.Queue, b.Tier, b.Endpoint, Word(b.State), b.Owner, b.Submitter, progress.Total,
         progress.Completed, progress.Failed, progress.Completed + progress.Failed, b.CreatedAt, b.DeadlineAt, b.InProgressAt, b.FinishedAt,
         b.InputFileId, b.OutputFileId, b.ErrorFileId, b.Metadata is null ? null
-            : redactor.Texts(JsonSerializer.Deserialize(b.Metadata, BatchJson.Instance.DictionaryStringString)!));
+            : redactor.Texts(JsonSerializer.Deserialize(b.Metadata, BatchJson.Instance.DictionaryStringString)!),
+        b.Model, BatchUsage.Of(b.Usage), b.RetryOf is { } former ? BatchId.Format(former) : null, WaitingFor: null);
 
     private static string Word(int state) => state switch
     {

@@ -12,6 +12,9 @@ internal static class EnqueueCommand
     /// <summary>Longest wait of one request, in seconds.</summary>
     private const int LongestWait = 30;
 
+    /// <summary>The server reads 64 levels, of which the request is one.</summary>
+    private static readonly JsonDocumentOptions Limits = new() { MaxDepth = 62 };
+
     private static readonly Argument<string?> Queue = new("QUEUE")
     {
         Description = "Name of the queue, or name:tier. With --file: the default for lines without one.",
@@ -86,9 +89,12 @@ internal static class EnqueueCommand
     {
         try
         {
-            return JsonNode.Parse(data == "-" ? await Console.In.ReadToEndAsync(cancellationToken) : data);
+            var text = data == "-" ? await Console.In.ReadToEndAsync(cancellationToken) : data;
+            var node = JsonNode.Parse(text, documentOptions: Limits);
+            _ = node?.ToJsonString(); // half of a surrogate pair is found only when it is written
+            return node;
         }
-        catch (JsonException fault)
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
             throw CommandException.Usage($"DATA must be JSON, such as '{{\"to\":\"ann\"}}' or '\"text\"': {fault.Message}");
         }

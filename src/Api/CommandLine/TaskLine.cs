@@ -9,6 +9,11 @@ namespace TaskQueue.Api.CommandLine;
 /// <summary>Converts a line to a POST /tasks body; the command line provides the defaults.</summary>
 internal sealed class TaskLine(JsonObject defaults)
 {
+    /// <summary>What the server reads of a task in a list, whose own two levels count too.</summary>
+    private const int MaxDepth = 62;
+
+    private static readonly JsonDocumentOptions Options = new() { MaxDepth = MaxDepth };
+
     /// <summary>A line ready to be sent.</summary>
     /// <param name="Number">Line number.</param>
     /// <param name="Json">The body.</param>
@@ -25,13 +30,14 @@ internal sealed class TaskLine(JsonObject defaults)
             throw new FormatException("not UTF-8");
         try
         {
-            using var document = JsonDocument.Parse(bytes.AsMemory(line.Number == 1 && bytes.AsSpan().StartsWith("\uFEFF"u8) ? 3 : 0));
+            using var document = JsonDocument.Parse(
+                bytes.AsMemory(line.Number == 1 && bytes.AsSpan().StartsWith("\uFEFF"u8) ? 3 : 0), Options);
             return document.RootElement.ValueKind == JsonValueKind.Object ? Write(line.Number, document.RootElement)
                 : throw new FormatException("not a JSON object");
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
-            throw new FormatException("not JSON", fault);
+            throw new FormatException($"not JSON of at most {MaxDepth} levels", fault);
         }
     }
 

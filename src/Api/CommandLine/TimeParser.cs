@@ -7,6 +7,12 @@ internal static class TimeParser
 {
     public const string DurationRule = "a number of seconds, or such as 90s, 15m, 2h or 7d";
 
+    /// <summary>Anything else, such as 12:00 or 03/04/2030, would have to be guessed.</summary>
+    private static readonly string[] Formats =
+    [
+        "yyyy-MM-dd", "yyyy-MM-dd'T'HH:mmK", "yyyy-MM-dd' 'HH:mmK", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK", "yyyy-MM-dd' 'HH:mm:ss.FFFFFFFK",
+    ];
+
     /// <summary>Returns null if the text is not a duration.</summary>
     public static TimeSpan? Duration(string text)
     {
@@ -35,7 +41,7 @@ internal static class TimeParser
     {
         if (Duration(text) is { } span)
             return now + span;
-        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture,
+        return DateTimeOffset.TryParseExact(text, Formats, CultureInfo.InvariantCulture,
             DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)
             ? time
             : throw CommandException.Usage($"{option} must be a time such as 2030-01-31T12:00:00Z, or {DurationRule}, from now");

@@ -1,4 +1,5 @@
 using System.Collections;
+using System.Globalization;
 using System.Reflection;
 using TaskQueue.Adapters.Bella;
 using TaskQueue.Adapters.Moab;
@@ -28,6 +29,7 @@ using TaskQueue.Engine.Telemetry;
 using TaskQueue.Engine.Workers;
 using TaskQueue.Http.Auth;
 using TaskQueue.Scheduler.Maintenance;
+using TaskQueue.Storage.S3;
 using TaskQueue.WebConsole;
 
 namespace TaskQueue.Api.Hosting;
@@ -53,9 +55,10 @@ internal static class ConfigurationKeys
         ("TaskQueue:Audit", typeof(AuditOptions)), ("TaskQueue:Auth", typeof(AuthOptions)), ("TaskQueue:Batches", typeof(BatchLimits)),
         ("TaskQueue:Bella", typeof(BellaOptions)), ("TaskQueue:Bella", typeof(DialectOptions)),
         ("TaskQueue:BulkOperations", typeof(BulkOperationOptions)), ("TaskQueue:Bus", typeof(BusOptions)),
-        ("TaskQueue:Console", typeof(ConsoleOptions)), ("TaskQueue:Drain", typeof(DrainOptions)),
+        ("TaskQueue:Console", typeof(ConsoleOptions)), ("TaskQueue:Cors", typeof(CorsSettings)), ("TaskQueue:Drain", typeof(DrainOptions)),
         ("TaskQueue:Encryption", typeof(EncryptionOptions)), ("TaskQueue:Failures", typeof(FailureOptions)),
-        ("TaskQueue:Files", typeof(FileStoreOptions)), ("TaskQueue:Health", typeof(HealthOptions)),
+        ("TaskQueue:Files", typeof(FileStoreOptions)), ("TaskQueue:Files:S3", typeof(S3Options)),
+        ("TaskQueue:Health", typeof(HealthOptions)),
         ("TaskQueue:Limits", typeof(LimitOptions)), ("TaskQueue:Limits", typeof(MemoryOptions)),
         ("TaskQueue:Maintenance", typeof(MaintenanceOptions)), ("TaskQueue:Moab", typeof(MoabOptions)),
         ("TaskQueue:Quarantine", typeof(QuarantineOptions)), ("TaskQueue:Quotas", typeof(QuotaOptions)),
@@ -70,7 +73,7 @@ internal static class ConfigurationKeys
     private static readonly string[] Single =
     [
         "TaskQueue:Roles", "TaskQueue:Provider", DataFolder.Key, "TaskQueue:PathBase", "TaskQueue:TrustedProxies", OperationsPort.Key,
-        "TaskQueue:Kubernetes:DeletionCost", "ConnectionStrings:TaskQueue", "ConnectionStrings:RabbitMq",
+        GrpcPort.Key, "TaskQueue:Kubernetes:DeletionCost", "ConnectionStrings:TaskQueue", "ConnectionStrings:RabbitMq",
     ];
 
     private static readonly Node Known = Build();
@@ -84,9 +87,34 @@ internal static class ConfigurationKeys
             .. Strangers(configuration), .. Flat(configuration), .. Unknown(configuration.GetSection(Root), Known.Find(Root)!),
             .. UnknownConnections(configuration), .. LogLevels(configuration),
         ];
+        Refuse(problems);
+    }
+
+    /// <summary>Refuses time spans that would be days, though seconds or hours are meant.</summary>
+    /// <exception cref="StartupException">There are some.</exception>
+    public static void DemandTimeSpans(IConfiguration configuration) =>
+        Refuse([.. Misread(configuration.GetSection(Root), Known.Find(Root)!)]);
+
+    private static void Refuse(string[] problems)
+    {
         if (problems.Length > 0)
             throw new StartupException(string.Join("; ", problems.Take(MaxShown))
                 + (problems.Length > MaxShown ? $"; and {problems.Length - MaxShown} more" : ""));
+    }
+
+    private static IEnumerable<string> Misread(IConfigurationSection section, Node known) =>
+        section.GetChildren().SelectMany(child => known.Find(child.Key) is not { } below ? []
+            : below.IsTimeSpan && IsMisread(child.Value)
+                ? [$"{child.Path} is '{child.Value}', which would be days; write hours below 24, such as 01:30:00, and days with a dot, "
+                    + "such as 7.00:00:00"]
+            : Misread(child, below));
+
+    /// <summary>Whether .NET reads days where others read seconds, as in <c>3600</c>, or hours, as in <c>24:00:00</c>.</summary>
+    private static bool IsMisread(string? text)
+    {
+        var parts = (text ?? "").Trim().TrimStart('-').Split(':');
+        return parts.Length is 1 or 2 or 3 && int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var first)
+            && first >= (parts.Length == 1 ? 1 : 24);
     }
 
     /// <summary>The section of a class of options, by its name.</summary>
@@ -167,6 +195,7 @@ internal static class ConfigurationKeys
 
     private static void Describe(Node node, Type type, Type[] above)
     {
+        node.IsTimeSpan = (Nullable.GetUnderlyingType(type) ?? type) == typeof(TimeSpan);
         if (ItemOf(type) is { } item)
             Describe(node.Item = new Node(), item, above);
         else if (IsOurs(type) && !above.Contains(type))
@@ -195,6 +224,8 @@ internal static class ConfigurationKeys
 
         /// <summary>The keys below any name or index; null if the names are given.</summary>
         public Node? Item { get; set; }
+
+        public bool IsTimeSpan { get; set; }
 
         public IEnumerable<string> Names => _below.Keys;
 

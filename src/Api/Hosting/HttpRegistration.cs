@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Options;
+using TaskQueue.Adapters.OpenAI;
 using TaskQueue.Api.Audit;
 using TaskQueue.Api.OpenApi;
 using TaskQueue.Engine.Auth;
@@ -24,6 +25,8 @@ internal static class HttpRegistration
         services.AddOptions<LimitOptions>().BindConfiguration("TaskQueue:Limits").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<IOptionsMonitor<LimitOptions>, ValidatedOptionsMonitor<LimitOptions>>();
         services.AddOptions<RedactionOptions>().BindConfiguration("TaskQueue:Redaction");
+        services.AddOptions<CorsSettings>().BindConfiguration(CorsSettings.Section).ValidateDataAnnotations().ValidateOnStart();
+        services.AddCors();
         services.AddSingleton<Redaction>().AddSingleton<IApiErrorObserver, RefusalAudit>().AddSingleton<IAuditSnapshots, AuditSnapshots>();
         services.ConfigureHttpJsonOptions(o =>
         {
@@ -59,8 +62,12 @@ internal static class HttpRegistration
         app.UseConfiguredPathBase();
         app.UseMiddleware<SecureHeaders>();
         app.UseExceptionHandler();
-        app.UseStatusCodePages();
+        var usual = new StatusCodePagesOptions().HandleAsync;
+        app.UseStatusCodePages(page => page.HttpContext.Request.Path.StartsWithSegments("/v1", StringComparison.Ordinal)
+            ? OpenAIErrors.AnswerPageAsync(page.HttpContext) : usual(page));
+        app.UseConfiguredCors();
         app.UseOperationsPort();
+        app.UseGrpcPort();
         app.UseMiddleware<OpenRequestLimits>();
         app.UseMiddleware<RequestMemoryMiddleware>();
         app.UseMiddleware<AuthMiddleware>();

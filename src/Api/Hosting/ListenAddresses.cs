@@ -44,7 +44,13 @@ internal sealed record ListenAddresses(IReadOnlyList<ListenAddress> All, IReadOn
     /// <summary>Whether the addresses come from <c>Kestrel:Endpoints</c>, which Kestrel does not combine with urls.</summary>
     public bool AreKestrels => All[0].Endpoint is not null;
 
-    public IEnumerable<ListenAddress> Both => All.Concat(Operations);
+    /// <summary>Addresses that serve gRPC only; <see cref="All"/> serve it too.</summary>
+    public IReadOnlyList<ListenAddress> Grpc { get; init; } = [];
+
+    /// <summary>Addresses of a part of the server.</summary>
+    public IEnumerable<ListenAddress> Special => Operations.Concat(Grpc);
+
+    public IEnumerable<ListenAddress> Each => All.Concat(Special);
 
     /// <param name="urls">Value from the command line.</param>
     /// <param name="configuration">The configuration.</param>
@@ -58,21 +64,30 @@ internal sealed record ListenAddresses(IReadOnlyList<ListenAddress> All, IReadOn
         if (endpoints.Count > 0 && urls is not null)
             throw new StartupException($"{Endpoints} and urls are both set; remove one of them.");
         var all = endpoints.Count > 0 ? endpoints : Split("urls", urls ?? DefaultUrl);
-        var operations = configuration[OperationsPort.Key] is { Length: > 0 } own ? Split(OperationsPort.Key, own) : [];
-        foreach (var address in all.Concat(operations))
+        var addresses = new ListenAddresses(all, Own(configuration, OperationsPort.Key)) { Grpc = Own(configuration, GrpcPort.Key) };
+        foreach (var address in addresses.Each)
             DemandLoopback(address, auth.IsOn);
-        var ports = all.Select(a => a.Binding.Port).ToHashSet();
-        foreach (var (key, url, port) in operations.Select(a => (a.Key, a.Url, a.Binding.Port)))
+        var where = endpoints.Count > 0 ? Endpoints : "urls";
+        DemandOwnPorts(addresses.Operations, all, $"{where} already; operations need a separate port.");
+        DemandOwnPorts(addresses.Grpc, all, $"{where} already, which serve gRPC too.");
+        DemandOwnPorts(addresses.Grpc, addresses.Operations, $"{OperationsPort.Key} already; gRPC needs a separate port.");
+        return addresses;
+    }
+
+    private static List<ListenAddress> Own(ConfigurationManager configuration, string key) =>
+        configuration[key] is { Length: > 0 } urls ? Split(key, urls) : [];
+
+    /// <summary>Requests are distinguished by their local port.</summary>
+    private static void DemandOwnPorts(IReadOnlyList<ListenAddress> own, IReadOnlyList<ListenAddress> others, string problem)
+    {
+        var taken = others.Select(a => a.Binding.Port).ToHashSet();
+        foreach (var (key, url, port) in own.Select(a => (a.Key, a.Url, a.Binding.Port)))
         {
-            // Requests are distinguished by their local port.
             if (port == 0)
                 throw new StartupException($"{key}: '{url}' must name a port; a free port (0) is allowed in urls only.");
-            if (ports.Contains(port))
-                throw new StartupException($"{key}: port {port} of '{url}' is one of {(endpoints.Count > 0 ? Endpoints : "urls")} "
-                    + "already; operations need a separate port.");
+            if (taken.Contains(port))
+                throw new StartupException($"{key}: port {port} of '{url}' is one of {problem}");
         }
-
-        return new ListenAddresses(all, operations);
     }
 
     private static List<ListenAddress> Split(string key, string urls) =>

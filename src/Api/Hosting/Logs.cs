@@ -24,6 +24,8 @@ internal static class Logs
         ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Update"] = "None",
         // Reported by /health/ready; each probe would repeat it here.
         ["Logging:LogLevel:Microsoft.Extensions.Diagnostics.HealthChecks"] = "None",
+        // A client's malformed message is an error there; failures of the server are logged where RPCs are handled.
+        ["Logging:LogLevel:Grpc"] = "None",
         // MassTransit logs every failed command and connection attempt; BusFaultLog and DependencyHealth log bus failures once.
         ["Logging:LogLevel:MassTransit"] = "None",
         // Hangfire's warnings are about runs it retries; MaintenanceRunner and GET /maintenance report failures.

@@ -10,7 +10,7 @@ internal static class PortCheck
     /// <exception cref="StartupException">Another program listens there, or two addresses are the same.</exception>
     public static void Demand(ListenAddresses addresses)
     {
-        var mine = addresses.Both.Where(a => a.Binding.Port != 0).Select(a => (Address: a, Endpoints: EndpointsOf(a.Binding))).ToList();
+        var mine = addresses.Each.Where(a => a.Binding.Port != 0).Select(a => (Address: a, Endpoints: EndpointsOf(a.Binding))).ToList();
         for (var i = 0; i < mine.Count; i++)
         {
             var (address, endpoints) = mine[i];

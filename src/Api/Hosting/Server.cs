@@ -8,6 +8,8 @@ using TaskQueue.Adapters.Bella;
 using TaskQueue.Adapters.Moab;
 using TaskQueue.Adapters.OpenAI.Batches;
 using TaskQueue.Adapters.OpenAI.Files;
+using TaskQueue.Adapters.OpenAI.Models;
+using TaskQueue.Adapters.OpenAI.Online;
 using TaskQueue.Api.Audit;
 using TaskQueue.Api.Batches;
 using TaskQueue.Api.Bulk;
@@ -60,6 +62,7 @@ internal static partial class Server
         var configuration = builder.Configuration;
         KeysFile.AddTo(configuration);
         ConfigurationKeys.Demand(configuration);
+        ConfigurationKeys.DemandTimeSpans(configuration);
         var roles = RoleList.Parse(options.Roles ?? configuration["TaskQueue:Roles"]);
         var folder = DataFolder.Of(configuration);
         var database = DatabaseAddress.Parse(
@@ -83,7 +86,9 @@ internal static partial class Server
             AddConsumers(builder);
         builder.Services.AddHostedService<DrainService>();
         builder.Services.AddSingleton<TaskWaits>();
-        builder.Services.AddHttp().AddOperations().AddTelemetry(configuration, roles, self.Name).AddBella().AddBatches().AddMoab();
+        builder.Services.AddHttp().AddOperations().AddTelemetry(configuration, roles, self.Name).AddBella().AddBatches().AddOnline()
+            .AddMoab();
+        builder.Services.AddGrpcHealth(needsBus: roles != Roles.Api);
 
         if (roles.HasFlag(Roles.Api) && ConsoleRegistration.IsOn(configuration))
             builder.Services.AddWebConsole(configuration).AddSingleton<IOverviewSource, OverviewJobs>();
@@ -95,13 +100,13 @@ internal static partial class Server
 
     private static void Listen(WebApplicationBuilder builder, ListenAddresses addresses)
     {
-        var certificates = new ServerCertificates([.. addresses.Both], builder.Configuration);
+        var certificates = new ServerCertificates([.. addresses.Each], builder.Configuration);
         builder.Services.AddSingleton(certificates).AddHostedService<CertificateWatch>();
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel => ConfigureKestrel(kestrel, addresses, certificates, builder.Configuration))
             .UseSockets(ServerLimits.Apply);
-        builder.WebHost.UseUrls([.. addresses.AreKestrels ? [] : addresses.Both.Select(a => a.Url)]);
-        builder.Services.AddSingleton(OperationsPort.Of(addresses.Operations));
+        builder.WebHost.UseUrls([.. addresses.AreKestrels ? [] : addresses.Each.Select(a => a.Url)]);
+        builder.Services.AddSingleton(OperationsPort.Of(addresses.Operations)).AddSingleton(GrpcPort.Of(addresses.Grpc));
     }
 
     private static void AddConsumers(WebApplicationBuilder builder)
@@ -162,6 +167,7 @@ internal static partial class Server
         app.MapRoot(roles, ConsoleRegistration.IsOn(app.Configuration));
         if (roles.HasFlag(Roles.Api))
             MapApis(app);
+        app.MapGrpcHealth();
         app.DemandScopes();
     }
 
@@ -184,7 +190,10 @@ internal static partial class Server
         app.MapCallbacks();
         app.MapNativeBatches();
         app.MapFiles();
+        app.MapUploads();
         app.MapBatches();
+        app.MapModels();
+        app.MapOnline();
         app.MapMoab();
         app.MapAgent();
         app.MapEvents();
@@ -203,10 +212,18 @@ internal static partial class Server
         kestrel.AddServerHeader = false;
         ServerLimits.Apply(kestrel);
         var drain = kestrel.ApplicationServices.GetRequiredService<Drain>();
-        kestrel.ConfigureEndpointDefaults(endpoint => endpoint.Use(next => connection => ServeAsync(next, connection, drain)));
+        var timeout = kestrel.Limits.KeepAliveTimeout;
+        // TLS negotiates the protocol, and waits for a client less long.
+        var plain = addresses.Each.Where(a => !a.IsHttps).Select(a => a.Binding.Port).ToHashSet();
+        kestrel.ConfigureEndpointDefaults(endpoint =>
+        {
+            endpoint.Use(next => connection => ServeAsync(next, connection, drain));
+            if (endpoint.IPEndPoint is not { } address || plain.Contains(address.Port))
+                endpoint.Use(next => new Http2Preface(next, timeout).ServeAsync);
+        });
         certificates.Configure(kestrel, configuration);
         if (addresses.AreKestrels) // Kestrel ignores urls when endpoints are configured
-            addresses.Operations.ToList().ForEach(address => Listen(kestrel, address));
+            addresses.Special.ToList().ForEach(address => Listen(kestrel, address));
     }
 
     private static void Listen(KestrelServerOptions kestrel, ListenAddress address)

@@ -24,6 +24,9 @@ internal static partial class StartupChecks
     /// <summary>A database that is busy, as during a rollout, may be slow; each try lasts as long as its timeout.</summary>
     private const int MaxTries = 4;
 
+    /// <summary>A file store that does not answer may be away; tasks need none.</summary>
+    private static readonly TimeSpan FilesPatience = TimeSpan.FromSeconds(10);
+
     public static async Task RunAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
         services.GetService<IStartupValidator>()?.Validate(); // before any side effect
@@ -50,7 +53,7 @@ internal static partial class StartupChecks
             return true;
         });
         await PrepareMaintenanceAsync(services, cancellationToken);
-        UseFiles(services);
+        await UseFilesAsync(services, cancellationToken);
         await DeclareQueuesAsync(services, queues.Values);
     }
 
@@ -158,15 +161,50 @@ internal static partial class StartupChecks
     private static string Tls(Exception fault) =>
         Chain(fault).OfType<AuthenticationException>().FirstOrDefault() is { } tls ? $": {OneLine(tls)}" : "";
 
-    private static void UseFiles(IServiceProvider services)
+    private static async Task UseFilesAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
+        IFileContents contents;
         try
         {
-            _ = services.GetRequiredService<IFileContents>();
+            contents = services.GetRequiredService<IFileContents>();
+        }
+        catch (FileNotFoundException fault) when (fault.FileName?.StartsWith("AWSSDK.", StringComparison.Ordinal) == true)
+        {
+            throw new StartupException("TaskQueue:Files:Store is s3: add the packages AWSSDK.S3 and AWSSDK.SecurityToken to this program");
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
             throw new StartupException($"cannot write to the folder of files: {OneLine(fault)} (check TaskQueue:Files:Path)");
+        }
+
+        // Only files need it: tasks are accepted, handed out and completed meanwhile.
+        if (await ProbeAsync(contents, FilesPatience, cancellationToken) is { } problem)
+            LogFilesUnreachable(services.GetRequiredService<ILogger<IFileContents>>(), problem);
+    }
+
+    /// <summary>Tries the file store.</summary>
+    /// <returns>Why it does not work now; null if it does.</returns>
+    /// <exception cref="StartupException">It never will with these settings.</exception>
+    internal static async Task<string?> ProbeAsync(IFileContents contents, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        either.CancelAfter(patience);
+        try
+        {
+            await contents.ProbeAsync(either.Token).WaitAsync(either.Token);
+            return null;
+        }
+        catch (FileStoreRefusedException fault)
+        {
+            throw new StartupException($"cannot use the file store: {OneLine(fault)}");
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            return OneLine(fault);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return $"it does not answer within {patience.TotalSeconds:0.#} s";
         }
     }
 
@@ -220,6 +258,9 @@ internal static partial class StartupChecks
     }
 
     private static string OneLine(Exception fault) => fault.Message.ReplaceLineEndings(" ");
+
+    [LoggerMessage(LogLevel.Warning, "The file store does not work: {Reason}; continuing without it until it does")]
+    private static partial void LogFilesUnreachable(ILogger logger, string reason);
 
     [LoggerMessage(LogLevel.Warning, "{Bus} cannot be reached yet; continuing without it until it can")]
     private static partial void LogUnreachable(ILogger logger, BusAddress bus);

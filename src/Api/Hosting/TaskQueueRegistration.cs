@@ -3,6 +3,7 @@ using TaskQueue.Bus.Connection;
 using TaskQueue.Engine.Hosting;
 using TaskQueue.Storage;
 using TaskQueue.Storage.Hosting;
+using TaskQueue.Storage.S3;
 
 namespace TaskQueue.Api.Hosting;
 
@@ -18,5 +19,5 @@ internal static class TaskQueueRegistration
         params IReadOnlyList<BusRole> roles) =>
         // Hosted services stop in reverse: the outbox dispatcher first, so that another process continues, then the bus, then the group
         // commit, which drains.
-        services.AddTaskQueueEngine().AddTaskQueueStorage(database).AddTaskQueueBus(bus, roles);
+        services.AddTaskQueueEngine().AddTaskQueueStorage(database).AddTaskQueueS3Files().AddTaskQueueBus(bus, roles);
 }

@@ -22,7 +22,8 @@ internal static class OperationsEndpoints
 
     public static IServiceCollection AddOperations(this IServiceCollection services)
     {
-        services.AddHealthChecks().AddCheck<DatabaseHealth>("database", tags: [HealthRegistration.Ready]).AddCheck<DrainHealth>(Draining);
+        services.AddHealthChecks().AddCheck<DatabaseHealth>("database", tags: [HealthRegistration.Ready])
+            .AddCheck<FileStoreHealth>("file-store", tags: [HealthRegistration.Ready]).AddCheck<DrainHealth>(Draining);
         return services;
     }
 
@@ -40,7 +41,7 @@ internal static class OperationsEndpoints
                 .ForOperations(elsewhere: true);
         app.MapHealthChecks("/health/ready", new HealthCheckOptions
         {
-            Predicate = c => drain.HasBegun ? c.Name == Draining : c.Tags.Contains(HealthRegistration.Ready) && (needsBus || c.Name != Bus),
+            Predicate = c => IsOfReadiness(c, drain, needsBus),
             ResponseWriter = WriteAsync,
             // A reconnecting bus does not consume.
             ResultStatusCodes = { [HealthStatus.Degraded] = StatusCodes.Status503ServiceUnavailable },
@@ -53,6 +54,10 @@ internal static class OperationsEndpoints
         else
             metrics.Needs(Scope.Read);
     }
+
+    /// <summary>Whether a check decides on readiness. A process that is stopping has one, so that the response waits for nothing.</summary>
+    internal static bool IsOfReadiness(HealthCheckRegistration check, Drain drain, bool needsBus) =>
+        drain.HasBegun ? check.Name == Draining : check.Tags.Contains(HealthRegistration.Ready) && (needsBus || check.Name != Bus);
 
     private static async Task RefreshAsync(HttpContext context, RequestDelegate next)
     {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using TaskQueue.Contracts;
 using TaskQueue.Engine;
@@ -7,6 +6,7 @@ using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Http.Auth;
 using TaskQueue.Http.Errors;
+using TaskQueue.Http.Json;
 
 namespace TaskQueue.Api.Tasks;
 
@@ -88,6 +88,9 @@ internal static class TaskRequest
         tags.ValueKind != JsonValueKind.Array ? throw Wrong(TaskTags.Rule)
         : [.. tags.EnumerateArray().Select(tag => tag.ValueKind == JsonValueKind.String ? Text(tag, "tags") : throw Wrong(TaskTags.Rule))];
 
+    /// <summary>A smaller number is meant as a delay, not as a time before the year 2002.</summary>
+    private const double LeastUnixSeconds = 1e9;
+
     private const string OverwriteRule = "overwrite must be a list of payload, scheduled_at and expires_at";
 
     private static string? Words(JsonElement task, string name) =>
@@ -110,10 +113,8 @@ internal static class TaskRequest
     {
         if (Member(task, name) is not { } value)
             return null;
-        return value.ValueKind == JsonValueKind.String
-            && DateTimeOffset.TryParse(Text(value, name), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)
-            ? time.UtcDateTime
-            : throw Wrong($"{name} must be a time such as 2030-01-31T12:00:00Z");
+        var isDelay = value.ValueKind == JsonValueKind.Number && value.GetDouble() < LeastUnixSeconds;
+        return (isDelay ? null : PointInTime.Parse(value)) ?? throw Wrong($"{name} must be {PointInTime.Rule}");
     }
 
     private static int? Whole(JsonElement task, string name)

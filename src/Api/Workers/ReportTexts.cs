@@ -1,9 +1,11 @@
 using System.Text;
+using System.Text.Json;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Failures;
 using TaskQueue.Engine.Logs;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Http.Errors;
+using TaskQueue.Http.Json;
 
 namespace TaskQueue.Api.Workers;
 
@@ -46,8 +48,12 @@ internal static class ReportTexts
         if (log?.Message is not { Length: > 0 } message)
             throw Wrong($"logs[{index}] needs a message of 1 or more characters");
         var level = TaskLogRules.ParseLevel(log.Level) ?? throw Wrong($"logs[{index}].level must be debug, info, warning or error");
-        return new TaskLogLine(log.At is { } at ? Micros.Cut(at.UtcDateTime) : Micros.Now(time), level, TextRules.Clean(message)!);
+        return new TaskLogLine(Time(log.At, index) is { } at ? Micros.Cut(at) : Micros.Now(time), level, TextRules.Clean(message)!);
     }
+
+    private static DateTime? Time(JsonElement? at, int index) =>
+        at is not { ValueKind: not (JsonValueKind.Undefined or JsonValueKind.Null) } given ? null
+            : PointInTime.Parse(given) ?? throw Wrong($"logs[{index}].at must be {PointInTime.Rule}");
 
     private static ApiException Wrong(string message) => new(400, "invalid_request", message);
 }

@@ -19,6 +19,10 @@ namespace TaskQueue.Api.Workers;
 internal static class WorkerEndpoints
 {
     private const int MaxEntries = 1000;
+
+    /// <summary>What invalid entries cost is bounded: a small body could hold a thousand.</summary>
+    private const int MaxInvalid = 100;
+
     private const int MaxQueues = 100;
     private const double MaxWaitSeconds = 30;
 
@@ -128,19 +132,25 @@ internal static class WorkerEndpoints
         e.RetryAfterSeconds is { } seconds
             ? TimeSpan.FromSeconds(Within(seconds, 0, TaskService.MaxSnooze.TotalSeconds, "retry_after_seconds")) : null;
 
-    /// <summary>Validates all entries before applying the first.</summary>
-    private static async Task<IResult> ApplyAsync<TEntry, TCommand>(
-        HttpContext context, TaskService taskService, WorkerRegistry workers, EngineOptions options, JsonTypeInfo<TEntry> type,
-        Func<TEntry, TCommand> toCommand)
-        where TEntry : class
-        where TCommand : AttemptCommand
+    /// <summary>Applies the valid entries, once all have arrived; the request is refused if none is valid, or too many are not.</summary>
+    private static async Task<IResult> ApplyAsync<T>(HttpContext context, TaskService taskService, WorkerRegistry workers,
+        EngineOptions options, JsonTypeInfo<T> type, Func<T, AttemptCommand> toCommand)
+        where T : class
     {
         var list = new RequestList("tasks", BodyLimits.Many(options), BodyLimits.One(options), MaxEntries,
             $"tasks must be a list of 1 to {MaxEntries} entries");
-        var commands = await RequestLists.ReadAsync(context, list, type, toCommand);
+        var invalid = 0;
+        var entries = await RequestLists.ReadAsync(context, list, (entry, index) =>
+        {
+            var read = ReadEntry.Of(entry, index, type, toCommand);
+            return read.Problem is { } problem && ++invalid > MaxInvalid
+                ? throw Wrong($"more than {MaxInvalid} entries are invalid, so none was applied; tasks[{index}]: {problem.Message}") : read;
+        });
+        List<AttemptCommand> commands = [.. entries.Select(e => e.Command).OfType<AttemptCommand>()];
+        if (commands.Count == 0)
+            throw entries[0].Problem!;
         await taskService.ApplyAsync(commands, context.Access());
-        return Results.Json(new Answers([.. commands.Select(c =>
-            new Answer(c.CorrelationId, c.Attempt, WorkerMapping.Code(c.CommandResult)))],
+        return Results.Json(new Answers([.. entries.Select(e => e.ToAnswer())],
             WorkerReports.IsAnyDraining(workers, commands, context.Access()) ? true : null), WorkerJson.Instance.Answers);
     }
 

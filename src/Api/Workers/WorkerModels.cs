@@ -51,11 +51,11 @@ internal sealed record HeartbeatBody(IReadOnlyList<HeartbeatEntry?>? Tasks);
 internal sealed record HeartbeatEntry(Guid? Id, int? Attempt, double? LeaseSeconds, JsonElement? Progress, IReadOnlyList<LogBody?>? Logs);
 
 /// <summary>A line that a worker logged.</summary>
-/// <param name="At">When; default now.</param>
+/// <param name="At">When: ISO 8601 with a zone, or Unix seconds; default now.</param>
 /// <param name="Level"><c>debug</c>, <c>info</c> (the default), <c>warning</c> or <c>error</c>.</param>
 /// <param name="Message">The text.</param>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
-internal sealed record LogBody(DateTimeOffset? At, string? Level, string? Message);
+internal sealed record LogBody(JsonElement? At, string? Level, string? Message);
 
 /// <summary>POST /workers/report: 1 to 1,000 outcomes.</summary>
 internal sealed record ReportBody(IReadOnlyList<ReportEntry?>? Tasks);
@@ -85,8 +85,11 @@ internal sealed record Answers(
 /// <param name="Id">The task.</param>
 /// <param name="Attempt">The attempt that was sent.</param>
 /// <param name="Code"><c>ok</c>, <c>duplicate</c> (already applied: no change), <c>stale_attempt</c> (the lease is lost: drop the work),
-/// <c>finished</c> (the task has ended, e.g. cancelled) or <c>not_found</c>.</param>
-internal sealed record Answer(Guid Id, int Attempt, string Code);
+/// <c>finished</c> (the task has ended, e.g. cancelled), <c>not_found</c> or, of one entry among valid ones, <c>invalid</c> (not
+/// applied).</param>
+/// <param name="Error">Why an entry is invalid. Omitted otherwise.</param>
+internal sealed record Answer(
+    Guid? Id, int? Attempt, string Code, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Error = null);
 
 [JsonSerializable(typeof(ClaimBody))]
 [JsonSerializable(typeof(Claimed))]

@@ -35,6 +35,23 @@ public sealed class PushTopology(BusAddress address)
         }
     }
 
+    /// <summary>Drops the messages of a queue that no worker has received.</summary>
+    public async Task EmptyAsync(string name, CancellationToken cancellationToken)
+    {
+        if (address.RabbitMq is null)
+            return;
+        await using var connection = await address.NewFactory().CreateConnectionAsync(cancellationToken);
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
+        try
+        {
+            await channel.QueuePurgeAsync(name, cancellationToken);
+        }
+        catch (OperationInterruptedException fault) when (fault.ShutdownReason?.ReplyCode == Constants.NotFound)
+        {
+            // Somebody deleted the queue at the broker: there is nothing to drop.
+        }
+    }
+
     /// <summary>Declares queues; existing ones are unchanged.</summary>
     public async Task DeclareAsync(params IEnumerable<string> names)
     {

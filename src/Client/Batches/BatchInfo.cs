@@ -64,6 +64,28 @@ public sealed record BatchInfo
 
     /// <summary>Texts that its submitter noted.</summary>
     public IReadOnlyDictionary<string, string>? Metadata { get; init; }
+
+    /// <summary>The model that the first item names.</summary>
+    public string? Model { get; init; }
+
+    /// <summary>The batch whose failed items it repeats.</summary>
+    public string? RetryOf { get; init; }
+
+    /// <summary>What a running item waits for; null if none says so, and in lists.</summary>
+    public BatchWait? WaitingFor { get; init; }
+}
+
+/// <summary>What an item of a batch waits for.</summary>
+public sealed record BatchWait
+{
+    /// <summary>Why its upstream takes no request now, or that it waits for its turn.</summary>
+    public string Reason { get; init; } = "";
+
+    /// <summary>Endpoint of the upstream.</summary>
+    public string? Upstream { get; init; }
+
+    /// <summary>When the next request is due.</summary>
+    public DateTimeOffset? Until { get; init; }
 }
 
 internal sealed record BatchListAnswer(IReadOnlyList<BatchInfo> Batches, string? NextCursor);

@@ -46,4 +46,11 @@ public sealed partial class TaskQueueClient
     public async Task<BatchInfo> CancelBatchAsync(string id, CancellationToken cancellationToken = default) =>
         await _clients.Connect().SendAsync(HttpMethod.Post, $"/batches/{Uri.EscapeDataString(id)}/cancel", null,
             BatchJson.Default.BatchInfo, cancellationToken);
+
+    /// <summary>Creates a batch of the failed items of one that has ended. Sent once.</summary>
+    /// <exception cref="TaskQueueException">There is no such batch (404), it has not ended or has no failed items (409), or the server did
+    /// not answer.</exception>
+    public async Task<BatchInfo> RetryFailedBatchAsync(string id, CancellationToken cancellationToken = default) =>
+        await _clients.Connect().SendAsync(HttpMethod.Post, $"/batches/{Uri.EscapeDataString(id)}/retry-failed", null,
+            BatchJson.Default.BatchInfo, cancellationToken);
 }

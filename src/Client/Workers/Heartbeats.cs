@@ -80,23 +80,44 @@ internal sealed class Heartbeats(InFlightAttempts attempts, IWorkerTransport tra
     private async Task BeatAsync(Beat[] beats, CancellationToken cancellationToken)
     {
         var fault = await SendAsync(beats, cancellationToken);
-        Beat[] says = [.. beats.Where(b => b.HasContent)];
-        if (says.Length == 0 || !IsOfContent(fault))
+        Beat[] refused = fault is null ? [.. beats.Where(b => b.Refusal is not null)] : IsOfContent(fault) ? beats : [];
+        Beat[] says = [.. refused.Where(b => b.HasContent)];
+        if (says.Length == 0)
         {
             Settle(beats, fault, cancellationToken);
             return;
         }
 
-        var renewed = await SendAsync([.. beats.Select(b => new Beat(b.Attempt, null, null))], cancellationToken);
+        if (fault is null)
+            Settle([.. beats.Where(b => b.Refusal is null)], null, cancellationToken);
+        var renewed = await SendAsync([.. refused.Select(b => new Beat(b.Attempt, null, null))], cancellationToken);
         if (renewed is not null)
         {
-            Settle(beats, renewed, cancellationToken);
+            Settle(refused, renewed, cancellationToken);
             return;
         }
 
         _narrowingSince ??= time.GetTimestamp();
-        await NarrowAsync(says, fault, cancellationToken);
+        if (fault is not null)
+            await NarrowAsync(says, fault, cancellationToken);
+        else
+            await GiveUpAsync(says, cancellationToken);
     }
+
+    /// <summary>Gives up what the server has refused of single ones.</summary>
+    private async Task GiveUpAsync(Beat[] refused, CancellationToken cancellationToken)
+    {
+        foreach (var one in refused)
+        {
+            if (IsLate)
+                PutBack([one], withLog: true);
+            else
+                await NarrowAsync([one], one.Refusal!, cancellationToken);
+        }
+    }
+
+    /// <summary>Whether the leases have to be renewed before more is tried.</summary>
+    private bool IsLate => _narrowingSince is { } since && time.GetElapsedTime(since) >= Period();
 
     /// <summary>
     /// Halves what was refused together until what is refused stands alone, and gives that up. It has a third of the shortest lease for it;
@@ -117,7 +138,7 @@ internal sealed class Heartbeats(InFlightAttempts attempts, IWorkerTransport tra
             var middle = refused.Length / 2;
             foreach (var half in new[] { refused[..middle], refused[middle..] })
             {
-                if (_narrowingSince is { } since && time.GetElapsedTime(since) >= Period())
+                if (IsLate)
                     PutBack(half, withLog: true);
                 else
                     await SendOrNarrowAsync(half, cancellationToken);
@@ -129,9 +150,14 @@ internal sealed class Heartbeats(InFlightAttempts attempts, IWorkerTransport tra
     {
         var fault = await SendAsync(part, cancellationToken);
         if (IsOfContent(fault))
+        {
             await NarrowAsync(part, fault, cancellationToken);
-        else
-            Settle(part, fault, cancellationToken);
+            return;
+        }
+
+        var refused = part.ToLookup(b => fault is null && b.Refusal is not null);
+        Settle([.. refused[false]], fault, cancellationToken);
+        await GiveUpAsync([.. refused[true]], cancellationToken);
     }
 
     private static bool IsOfContent([NotNullWhen(true)] Exception? fault) => fault is TaskQueueException { Status: 400 or 413 or 422 };
@@ -143,7 +169,10 @@ internal sealed class Heartbeats(InFlightAttempts attempts, IWorkerTransport tra
         {
             using var patience = new CancellationTokenSource(Patience, time);
             using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
-            await transport.HeartbeatAsync([.. beats.Select(b => new Heartbeat(b.Attempt, b.Progress?.Json, b.Log))], either.Token);
+            Heartbeat[] sent = [.. beats.Select(b => new Heartbeat(b.Attempt, b.Progress?.Json, b.Log))];
+            await transport.HeartbeatAsync(sent, either.Token);
+            for (var i = 0; i < sent.Length; i++)
+                beats[i].Refusal = sent[i].Refusal;
             return null;
         }
 #pragma warning disable CA1031 // the next one follows soon; a lease survives one failed heartbeat
@@ -195,6 +224,9 @@ internal sealed class Heartbeats(InFlightAttempts attempts, IWorkerTransport tra
     /// <summary>A heartbeat of an attempt with what it has to say.</summary>
     private sealed record Beat(Attempt Attempt, PendingProgress? Progress, IReadOnlyList<LogEntry>? Log)
     {
+        /// <summary>Why the server has refused this one alone.</summary>
+        public TaskQueueException? Refusal { get; set; }
+
         public bool HasContent => Progress is not null || Log is not null;
     }
 

@@ -91,33 +91,10 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
         Obey(answers.Drain);
         foreach (var (heartbeat, answer) in heartbeats.Zip(answers.Tasks))
         {
+            heartbeat.Refusal = answer.ToRefusal();
             if (answer.IsGone && _attempts?.Lose(heartbeat.Attempt) == true)
-                LogLost(answer.Id, answer.Attempt, answer.Code);
+                LogLost(heartbeat.Attempt.Item.Id, heartbeat.Attempt.Item.Attempt, answer.Code);
         }
-    }
-
-    public async Task<IReadOnlyList<Attempt>> ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await SendAsync([.. attempts.Select(Line)], cancellationToken);
-        }
-        catch (TaskQueueException fault) when (IsOfContent(fault))
-        {
-            if (attempts.Count == 1)
-            {
-                if (await TrySendBareAsync(attempts[0], cancellationToken))
-                    return [];
-                LogRefused(attempts[0].Item.Id, fault.Message);
-                await SendAsync([Refusal(attempts[0], fault.Message)], cancellationToken);
-                return [];
-            }
-
-            foreach (var attempt in attempts) // one invalid outcome fails the whole request
-                await ReportAsync([attempt], cancellationToken);
-        }
-
-        return [];
     }
 
     /// <summary>Says goodbye, so that the server does not take the worker for lost.</summary>
@@ -133,26 +110,6 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
         catch (Exception fault) when (fault is TaskQueueException or OperationCanceledException)
         {
             LogNoGoodbye(fault.Message);
-        }
-    }
-
-    /// <summary>
-    /// Reports an outcome that was refused without its log and stack, and without a delay that an older server does not know: they must
-    /// not fail the task.
-    /// </summary>
-    /// <returns>False if it has none, or is refused again.</returns>
-    private async Task<bool> TrySendBareAsync(Attempt attempt, CancellationToken cancellationToken)
-    {
-        if (attempt.LastLog() is null && attempt.Outcome is not { Stack: not null } and not { RetryAfter: not null })
-            return false;
-        try
-        {
-            await SendAsync([OutcomeOf(attempt) with { Stack = null, RetryAfterSeconds = null }], cancellationToken);
-            return true;
-        }
-        catch (TaskQueueException fault) when (IsOfContent(fault))
-        {
-            return false;
         }
     }
 
@@ -210,18 +167,6 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
             TraceState = task.Tracestate,
         };
 
-    private static bool IsOfContent(TaskQueueException fault) => fault.Status is 400 or 413 or 422;
-
-    private async Task SendAsync(IReadOnlyList<ReportLine> lines, CancellationToken cancellationToken)
-    {
-        var answers = await clients.Connect().SendAsync(
-            HttpMethod.Post, "/workers/report", new ReportRequest(lines), WorkerJson.Default.ReportRequest, WorkerJson.Default.LineAnswers,
-            cancellationToken);
-        foreach (var answer in answers.Tasks.Where(a => a.IsGone))
-            LogLost(answer.Id, answer.Attempt, answer.Code);
-        Obey(answers.Drain);
-    }
-
     private void Obey(bool drain)
     {
         if (!drain || _attempts is not { DrainRequested.IsCancellationRequested: false } attempts)
@@ -232,25 +177,6 @@ internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHtt
 
     private static List<LogLine>? Lines(IReadOnlyList<LogEntry>? log) =>
         log?.Select(l => new LogLine(l.At, l.Word, l.Message)).ToList();
-
-    private static ReportLine Line(Attempt attempt) => OutcomeOf(attempt) with { Logs = Lines(attempt.LastLog()) };
-
-    private static ReportLine OutcomeOf(Attempt attempt) =>
-        attempt switch
-        {
-            { Outcome.Delay: { } delay } => new(attempt.Item.Id, attempt.Item.Attempt, "snoozed", null, null, null, delay.TotalSeconds),
-            { Outcome: { Error: { } error } outcome } =>
-                new(attempt.Item.Id, attempt.Item.Attempt, "failed", null, error, outcome.Retryable, null)
-                {
-                    ErrorType = outcome.ErrorType,
-                    Stack = outcome.Stack,
-                    RetryAfterSeconds = outcome.RetryAfter?.TotalSeconds,
-                },
-            _ => new(attempt.Item.Id, attempt.Item.Attempt, "completed", attempt.Outcome?.Result, null, null, null),
-        };
-
-    private static ReportLine Refusal(Attempt attempt, string why) =>
-        new(attempt.Item.Id, attempt.Item.Attempt, "failed", null, $"the server refused the outcome: {why}", Retryable: false, null);
 
     [LoggerMessage(LogLevel.Information,
         "Worker {Worker} was asked to drain: it finishes its tasks and claims no more until it is restarted")]

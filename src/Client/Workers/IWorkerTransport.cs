@@ -36,4 +36,8 @@ internal interface IRemoteTransport : IWorkerTransport
 /// <param name="Attempt">The running attempt.</param>
 /// <param name="Progress">JSON text; null if there is no new progress.</param>
 /// <param name="Log">Lines logged since the last heartbeat; null if there are none.</param>
-internal sealed record Heartbeat(Attempt Attempt, string? Progress, IReadOnlyList<LogEntry>? Log = null);
+internal sealed record Heartbeat(Attempt Attempt, string? Progress, IReadOnlyList<LogEntry>? Log = null)
+{
+    /// <summary>Why the server refused this one of a request, whose others it has applied; null if it did not.</summary>
+    public TaskQueueException? Refusal { get; set; }
+}

@@ -58,6 +58,12 @@ internal sealed record LineAnswers(IReadOnlyList<LineAnswer> Tasks, bool Drain);
 
 internal sealed record LineAnswer(Guid Id, int Attempt, string Code)
 {
+    /// <summary>Why an entry is invalid.</summary>
+    public string? Error { get; init; }
+
+    /// <summary>Why the entry was not applied, as if it had been sent alone; null if it is valid.</summary>
+    public TaskQueueException? ToRefusal() => Code == "invalid" ? new(Error ?? "an entry is invalid", 400, "invalid_request") : null;
+
     /// <summary>The lease is lost: further work on the attempt is wasted.</summary>
     public bool IsGone => Code is "finished" or "stale_attempt" or "not_found";
 }

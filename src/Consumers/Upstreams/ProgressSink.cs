@@ -12,13 +12,9 @@ internal sealed class ProgressSink(IReplySender replies, string replyTo, Guid ta
     /// <summary>Whether the caller has received an event: then the request can no longer be retried.</summary>
     public bool IsBegun => _next > 0;
 
-    /// <summary>Forwards one event; completes when the caller, or the broker, has it.</summary>
-    /// <param name="data">JSON text.</param>
-    /// <param name="cancellationToken">Cancels sending.</param>
-    /// <param name="name">Event type.</param>
-    public Task TellAsync(string data, CancellationToken cancellationToken, string name = SseParser.EventTypeDefault) =>
-        replies.ProgressAsync(replyTo, taskId, new TaskProgress((_next++).ToString(CultureInfo.InvariantCulture), name, data),
-            cancellationToken);
+    /// <summary>Sends an answer that is no stream, as one event.</summary>
+    public Task TellAsync(UpstreamAnswer answer, CancellationToken cancellationToken) =>
+        SendAsync(answer.Body, SseParser.EventTypeDefault, isRefusal: answer.Status is < 200 or > 299, cancellationToken);
 
     /// <summary>Forwards a stream of events.</summary>
     /// <param name="events">The stream.</param>
@@ -30,8 +26,13 @@ internal sealed class ProgressSink(IReplySender replies, string replyTo, Guid ta
         await foreach (var item in SseParser.Create(events, (_, data) => UpstreamAnswer.ToJson(data)).EnumerateAsync(limit.Token))
         {
             limit.CancelAfter(Timeout.InfiniteTimeSpan);
-            await TellAsync(item.Data, cancellationToken, item.EventType);
+            await SendAsync(item.Data, item.EventType, isRefusal: false, cancellationToken);
             limit.CancelAfter(timeout);
         }
     }
+
+    /// <summary>Completes when the caller, or the broker, has the event.</summary>
+    private Task SendAsync(string data, string name, bool isRefusal, CancellationToken cancellationToken) =>
+        replies.ProgressAsync(replyTo, taskId,
+            new TaskProgress((_next++).ToString(CultureInfo.InvariantCulture), name, data) { IsRefusal = isRefusal }, cancellationToken);
 }

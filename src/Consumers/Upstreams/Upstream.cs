@@ -1,11 +1,22 @@
+using System.Collections.Concurrent;
+
 namespace TaskQueue.Consumers.Upstreams;
 
-/// <summary>A configured upstream and its Retry-After pause.</summary>
+/// <summary>A configured upstream and the paces of its requests.</summary>
 internal sealed class Upstream
 {
+    /// <summary>Models with a pace of their own; further ones share one.</summary>
+    private const int MaxModels = 1000;
+
+    /// <summary>Longest wait before the claim of a paused upstream is reconsidered.</summary>
+    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
+
+    /// <summary>A model that nobody asked for during this time says nothing about the upstream.</summary>
+    private static readonly TimeSpan Idle = TimeSpan.FromSeconds(60);
+
     private readonly TimeProvider _time;
     private readonly Dictionary<string, Uri> _urls;
-    private long _pausedUntil = long.MinValue / 2; // a timestamp
+    private readonly ConcurrentDictionary<string, Model> _models = new(StringComparer.Ordinal);
 
     /// <param name="options">The upstream.</param>
     /// <param name="all">All configured upstreams: those on the same server that share a queue serve each other's endpoints.</param>
@@ -14,33 +25,82 @@ internal sealed class Upstream
     {
         _time = time;
         Options = options;
+        Server = new RequestPace(time);
         _urls = all.Where(u => u.BaseUrl == options.BaseUrl).Select(u => u.Endpoint).Distinct(StringComparer.Ordinal)
             .ToDictionary(e => e, e => Join(new Uri(options.BaseUrl), e), StringComparer.Ordinal);
     }
 
     public UpstreamOptions Options { get; }
 
+    /// <summary>The pace of all requests: the server is away, or refused a request that names no model.</summary>
+    public RequestPace Server { get; }
+
+    /// <summary>Upstreams that serve the same endpoint, this one excluded; set once all are created.</summary>
+    public IReadOnlyList<Upstream> Others { get; set; } = [];
+
+    /// <summary>Whether several models are asked for, so that one must not hold up the others.</summary>
+    public bool HasModels => _models.Count > 1 && _models.Where(m => !m.Value.IsIdle).Skip(1).Any();
+
+    /// <summary>Whether no request would be sent now: the server pauses, or all of its models that are asked for do.</summary>
+    public bool IsPaused => PauseLeft > TimeSpan.Zero;
+
     /// <summary>URL for a task's requests; null if this server is not configured for the endpoint.</summary>
     /// <param name="endpoint">Endpoint named by the submitter, or null.</param>
     public Uri? UrlOf(string? endpoint) => _urls.GetValueOrDefault(endpoint ?? Options.Endpoint);
 
-    /// <summary>Waits until the pause is over.</summary>
-    public async Task ReadyAsync(CancellationToken cancellationToken)
+    /// <summary>The pace of the requests to a model: servers limit each of their models.</summary>
+    /// <param name="model">The model; null: the request names none.</param>
+    public RequestPace PaceOf(string? model)
     {
-        while (_time.GetElapsedTime(_time.GetTimestamp(), Interlocked.Read(ref _pausedUntil)) is var wait && wait > TimeSpan.Zero)
-            await Task.Delay(wait, _time, cancellationToken);
+        if (model is null)
+            return Server;
+        if (!_models.TryGetValue(model, out var known))
+        {
+            if (_models.Count >= MaxModels)
+                Forget();
+            known = _models.GetOrAdd(_models.Count < MaxModels ? model : "", _ => new Model(_time));
+        }
+
+        known.Ask();
+        return known.Pace;
     }
 
-    /// <summary>Pauses requests to the upstream.</summary>
-    public void Pause(TimeSpan wait)
+    /// <summary>Whether no request to a model would be sent now.</summary>
+    /// <param name="model">The model; null: the request names none.</param>
+    public bool IsPausedFor(string? model) =>
+        Server.Pause > TimeSpan.Zero
+        || (model is not null && _models.TryGetValue(model, out var known) && known.Pace.Pause > TimeSpan.Zero);
+
+    /// <summary>Waits until a claim is useful: a request could be sent, and a fallback is needed.</summary>
+    public async Task ReadyAsync(CancellationToken cancellationToken)
     {
-        var until = _time.GetTimestamp() + (long)(wait.TotalSeconds * _time.TimestampFrequency);
-        for (var known = Interlocked.Read(ref _pausedUntil); known < until;)
+        while (true)
         {
-            var found = Interlocked.CompareExchange(ref _pausedUntil, until, known);
-            if (found == known)
+            var wait = PauseLeft;
+            if (wait <= TimeSpan.Zero && Options.IsFallback && Others.Any(o => !o.Options.IsFallback && !o.IsPaused))
+                wait = TimeSpan.FromSeconds(1);
+            if (wait <= TimeSpan.Zero)
                 return;
-            known = found;
+            await Task.Delay(wait < LookAgain ? wait : LookAgain, _time, cancellationToken);
+        }
+    }
+
+    /// <summary>The server's pause; or that of the model that continues first, if all that are asked for pause.</summary>
+    private TimeSpan PauseLeft
+    {
+        get
+        {
+            var pause = Server.Pause;
+            if (pause > TimeSpan.Zero)
+                return pause;
+            TimeSpan? least = null;
+            foreach (var (_, model) in _models)
+            {
+                if (!model.IsIdle && model.Pace.Pause is var left && (least is null || left < least))
+                    least = left;
+            }
+
+            return least ?? TimeSpan.Zero;
         }
     }
 
@@ -61,5 +121,27 @@ internal sealed class Upstream
         }
 
         return new UriBuilder(baseUrl) { Path = path + endpoint }.Uri;
+    }
+
+    /// <summary>Removes the models that nobody asks for.</summary>
+    private void Forget()
+    {
+        foreach (var known in _models)
+        {
+            if (known.Value.IsIdle)
+                _models.TryRemove(known);
+        }
+    }
+
+    /// <summary>A model of the upstream.</summary>
+    private sealed class Model(TimeProvider time)
+    {
+        private long _asked = time.GetTimestamp();
+
+        public RequestPace Pace { get; } = new(time);
+
+        public bool IsIdle => time.GetElapsedTime(Volatile.Read(ref _asked)) > Idle;
+
+        public void Ask() => Volatile.Write(ref _asked, time.GetTimestamp());
     }
 }

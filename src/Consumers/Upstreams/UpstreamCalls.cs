@@ -1,154 +1,211 @@
 using System.Net;
-using System.Net.Http.Headers;
-using System.Net.Mime;
-using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
+using TaskQueue.Client;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Replies;
 using TaskQueue.Engine.Tasks;
-using TaskQueue.Engine.Telemetry;
 
 namespace TaskQueue.Consumers.Upstreams;
 
-/// <summary>Sends tasks to their upstreams, retries where useful, and turns responses into results.</summary>
+/// <summary>Sends tasks to their upstreams at the pace of these, retries where useful, and turns responses into results.</summary>
 internal sealed partial class UpstreamCalls(
-    IReplySender replies, IOptions<EngineOptions> engine, TimeProvider time, ILogger<UpstreamCalls> logger) : IDisposable
+    IReplySender replies, UpstreamHttp http, OwnerBudget budget, TimeProvider time, ILogger<UpstreamCalls> logger)
 {
-    private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler
-    {
-        AllowAutoRedirect = false,
-        UseProxy = false,
-        UseCookies = false,
-        ActivityHeadersPropagator = null, // the task's own trace context is sent instead
-        ConnectTimeout = TimeSpan.FromSeconds(10),
-        PooledConnectionLifetime = TimeSpan.FromMinutes(5), // picks up DNS changes
-    });
+    /// <summary>
+    /// Longest wait in the process, where the slot is needed for other owners and models; who waits longer waits in the queue.
+    /// </summary>
+    private static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(2);
 
-    public void Dispose() => _http.Dispose();
+    private readonly UsedRetries _used = new();
 
-    /// <summary>Runs a task to its result.</summary>
+    /// <summary>Runs a task to its outcome.</summary>
     /// <param name="upstream">The upstream.</param>
+    /// <param name="attempt">The attempt; cancelling it aborts the request in flight.</param>
     /// <param name="task">The task.</param>
     /// <param name="cancellationToken">Stops starting new requests.</param>
-    /// <param name="abort">Aborts the request in flight.</param>
-    /// <exception cref="OperationCanceledException">There is no result: another worker must run the task.</exception>
-    public async Task<string> RunAsync(Upstream upstream, TaskState task, CancellationToken cancellationToken, CancellationToken abort)
+    /// <exception cref="OperationCanceledException">There is no outcome: another worker must run the task.</exception>
+    public async Task<TaskOutcome> RunAsync(Upstream upstream, Attempt attempt, TaskState task, CancellationToken cancellationToken)
     {
         var ending = CompletionActionsJson.Of(task);
         var headers = TaskHeaders.Of(task);
         var sink = headers.IsStreaming && task.Tier == 0 && ending?.ReplyTo is { } replyTo
             ? new ProgressSink(replies, replyTo, task.CorrelationId) : null;
         var requestId = UpstreamAnswer.RequestId(task, ending?.LeaseExpiryResult);
-        var answer = upstream.UrlOf(task.Name) is { } url
-            ? await AskAsync(upstream,
-                new Request(url, Encoding.UTF8.GetBytes(task.Payload), requestId, upstream.Options.ApiKey, TaskTrace.Onward(task.Headers)),
-                sink, cancellationToken, abort)
-            : UpstreamAnswer.Error((int)HttpStatusCode.NotFound, $"no upstream of this queue serves {task.Name}");
-        if (sink is not null && !answer.IsTold)
-            await sink.TellAsync(answer.Body, abort);
-        return answer.ToResult(requestId);
+        if (upstream.UrlOf(task.Name) is not { } url)
+        {
+            var unknown = UpstreamAnswer.Error((int)HttpStatusCode.NotFound, $"no upstream of this queue serves {task.Name}");
+            return await EndAsync(unknown, sink, requestId, attempt);
+        }
+
+        var request = OutgoingRequest.Of(task, url, requestId, upstream.Options.ApiKey);
+        using var noMore = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, attempt.Cancelled);
+        var call = new Call(upstream, request, new WaitNote(attempt, time, upstream.Options.Endpoint))
+        {
+            Retries = _used.Take(task.CorrelationId),
+        };
+        var (answer, deferred) = await AskAsync(call, sink, noMore.Token, attempt.Cancelled);
+        if (answer is not null)
+            return await EndAsync(answer, sink, requestId, attempt);
+        _used.Keep(task.CorrelationId, call.Retries);
+        return TaskOutcome.Snooze(deferred * (1 + (0.1 * Chance()))); // nothing was told to the caller yet
     }
 
-    private async Task<UpstreamAnswer> AskAsync(Upstream upstream, Request request, ProgressSink? sink,
-        CancellationToken cancellationToken, CancellationToken abort)
+    private static async Task<TaskOutcome> EndAsync(UpstreamAnswer answer, ProgressSink? sink, string requestId, Attempt attempt)
     {
-        using var noMore = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, abort);
-        for (var retries = 0; ; retries++)
+        if (sink is not null && !answer.IsTold)
+            await sink.TellAsync(answer, attempt.Cancelled);
+        return TaskOutcome.CompletedUnchecked(answer.ToResult(requestId));
+    }
+
+    /// <returns>The answer; or null and for how long the task is deferred.</returns>
+    private async Task<(UpstreamAnswer? Answer, TimeSpan Deferred)> AskAsync(Call call, ProgressSink? sink, CancellationToken noMore,
+        CancellationToken abort)
+    {
+        var options = call.Upstream.Options;
+        while (true)
         {
-            noMore.Token.ThrowIfCancellationRequested();
-            await upstream.ReadyAsync(noMore.Token);
-            var answer = await TryAsync(upstream.Options, request, sink, abort);
-            if (answer.RetryAfter is { } pause)
-                upstream.Pause(pause);
-            if (!answer.MayRetry || retries == upstream.Options.MaxRetries)
-                return answer;
-            LogRetry(request.RequestId, upstream.Options.Endpoint, answer.Status, retries + 1, upstream.Options.MaxRetries);
-            // Adds jitter after a pause too.
-#pragma warning disable CA5394 // jitter is not a secret
-            var wait = answer.RetryAfter is null ? RetryWaits.Backoff(retries, Random.Shared.NextDouble())
-                : Random.Shared.NextDouble() * TimeSpan.FromMilliseconds(250);
-#pragma warning restore CA5394
-            await Task.Delay(wait + (answer.RetryAfter ?? TimeSpan.Zero), time, noMore.Token);
+            var (charge, wait) = await budget.ChargeAsync(options, call.Request, LongestHold, noMore);
+            if (charge is null)
+            {
+                if (wait > LongestHold)
+                    return (null, wait); // others' tasks have their turn
+                call.Note.Waits(wait, "the budget of its owner");
+                await Task.Delay(wait, time, noMore);
+                continue;
+            }
+
+            if (await TurnAsync(call, charge, noMore) is { } deferral)
+                return (null, deferral);
+            var answer = await http.SendAsync(options, call.Request, sink, abort);
+            call.Note.Over();
+            await budget.SettleAsync(options, charge, answer);
+            Learn(call, answer);
+            var isPatient = call.Request.IsItem && answer.IsNotNow && !(call.Request.BatchEndsAt <= time.GetUtcNow().UtcDateTime);
+            if (!isPatient && (!answer.MayRetry || call.Retries >= options.MaxRetries))
+                return (answer, default);
+            call.Retries += isPatient ? 0 : 1;
+            var told = Told(answer);
+            LogRetry(call.Request.RequestId, options.Endpoint, options.BaseUrl, told, call.Retries);
+            if (isPatient && call.Upstream.Others.Any(o => !o.IsPausedFor(call.Model)))
+                return (null, TimeSpan.Zero); // another upstream takes it
+            if (!answer.IsNotNow && !answer.IsSilent && answer.RetryAfter is null)
+                await Task.Delay(RetryWaits.Backoff(call.Retries - 1, Chance()), time, noMore);
         }
     }
 
-    private async Task<UpstreamAnswer> TryAsync(UpstreamOptions options, Request request, ProgressSink? sink, CancellationToken abort)
+    /// <summary>
+    /// Silence concerns the whole server, unless it broke off a stream; a refusal concerns its model, and shows that the server is there.
+    /// </summary>
+    private static void Learn(Call call, UpstreamAnswer answer)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(options.TimeoutSeconds), time);
-        using var end = abort.UnsafeRegister(l => ((CancellationTokenSource)l!).Cancel(), limit);
+        var (server, pace) = (call.Upstream.Server, call.Pace);
+        if (answer.IsSilent && (answer.MayRetry || answer.IsLate))
+        {
+            server.Refused(call.ServerTurn, null, isThrottled: answer.IsLate, Why(answer), Chance());
+            return;
+        }
+
+        var isRefused = answer.IsNotNow || answer.RetryAfter is not null;
+        if (!isRefused || pace != server)
+            server.Answered();
+        if (isRefused)
+            pace.Refused(call.Turn, answer.RetryAfter, isThrottled: true, Why(answer), Chance());
+        else if (pace != server)
+            pace.Answered();
+    }
+
+    /// <summary>Waits for the turn of a request; what it was charged is given back if it is not sent.</summary>
+    /// <returns>Null once it may be sent; otherwise for how long the task is to wait in the queue.</returns>
+    private async Task<TimeSpan?> TurnAsync(Call call, Charge charge, CancellationToken noMore)
+    {
+        var isSent = false;
         try
         {
-            using var message = request.ToMessage();
-            using var response = await _http.SendAsync(message, limit.Token);
-            if (sink is null || !response.IsSuccessStatusCode
-                || response.Content.Headers.ContentType?.MediaType != MediaTypeNames.Text.EventStream)
-                return await ReadAsync(response, limit.Token);
-            await using var events = await response.Content.ReadAsStreamAsync(limit.Token);
-            await sink.PassAsync(events, TimeSpan.FromSeconds(options.TimeoutSeconds), limit, abort);
-            return new UpstreamAnswer((int)HttpStatusCode.OK, "{}") { IsTold = true };
+            var deferral = await DeferralAsync(call, noMore);
+            isSent = deferral is null;
+            return deferral;
         }
-        catch (OperationCanceledException) when (abort.IsCancellationRequested && sink is { IsBegun: true })
+        finally
         {
-            return UpstreamAnswer.Error((int)HttpStatusCode.ServiceUnavailable, "the stream was broken off") with { IsTold = true };
-        }
-        catch (OperationCanceledException) when (limit.IsCancellationRequested && !abort.IsCancellationRequested)
-        {
-            return UpstreamAnswer.Error((int)HttpStatusCode.GatewayTimeout,
-                $"the upstream did not answer within {options.TimeoutSeconds} s");
-        }
-        catch (HttpRequestException fault) when (fault.HttpRequestError == HttpRequestError.ConfigurationLimitExceeded)
-        {
-            return UpstreamAnswer.Error((int)HttpStatusCode.BadGateway,
-                $"the answer of the upstream is larger than {engine.Value.MaxPayloadBytes} bytes");
-        }
-        catch (Exception fault) when (IsConnection(fault) && !abort.IsCancellationRequested)
-        {
-            LogNoAnswer(fault, options.Endpoint, options.BaseUrl);
-            return UpstreamAnswer.Error((int)HttpStatusCode.BadGateway,
-                "the upstream could not be reached, or the connection broke") with { MayRetry = sink is not { IsBegun: true } };
+            if (!isSent)
+                await budget.RefundAsync(call.Upstream.Options, charge);
         }
     }
 
-    private async Task<UpstreamAnswer> ReadAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    /// <summary>Waits for the turn of a request, with the server and with its model.</summary>
+    /// <returns>Null once it may be sent; otherwise for how long the task is to wait in the queue.</returns>
+    private static async Task<TimeSpan?> DeferralAsync(Call call, CancellationToken noMore)
     {
-        await response.Content.LoadIntoBufferAsync(engine.Value.MaxPayloadBytes, cancellationToken);
-        var mayRetry = response.StatusCode == HttpStatusCode.TooManyRequests || (int)response.StatusCode >= 500;
-        return new UpstreamAnswer((int)response.StatusCode,
-            UpstreamAnswer.ToJson(await response.Content.ReadAsByteArrayAsync(cancellationToken)))
-        {
-            MayRetry = mayRetry,
-            RetryAfter = mayRetry ? RetryAfter.Of(response.Headers.RetryAfter?.ToString(), time.GetUtcNow()) : null,
-        };
+        call.ServerTurn = await call.Upstream.Server.EnterAsync(TimeSpan.MaxValue, wait =>
+            call.Note.Waits(wait, call.Upstream.Server.Reason), noMore);
+        call.Turn = call.ServerTurn;
+        if (call.Pace == call.Upstream.Server)
+            return null;
+        var patience = call.Upstream.HasModels ? LongestHold : TimeSpan.MaxValue;
+        call.Turn = await call.Pace.EnterAsync(
+            patience, call.Request.IsOnline, wait => call.Note.Waits(wait, call.Pace.Reason), noMore);
+        return call.Turn.Wait > TimeSpan.Zero ? call.Turn.Wait : null;
     }
 
-    /// <summary>Also covers a connect timeout, which the HTTP handler reports as a cancellation.</summary>
-    private static bool IsConnection(Exception fault) =>
-        fault is HttpRequestException or IOException or OperationCanceledException { InnerException: TimeoutException };
+    /// <summary>What those who wait are told: they may be other owners than the one whose request was refused.</summary>
+    private static string Why(UpstreamAnswer answer) =>
+        !answer.IsSilent ? $"the upstream answered {answer.Status}"
+        : answer.IsLate ? "the upstream did not answer in time"
+        : answer.IsNotNow ? "the upstream could not be reached" : "the connection to the upstream broke";
 
-    [LoggerMessage(LogLevel.Information, "Task {RequestId}: {Endpoint} answered {Status}; retry {Retry} of {MaxRetries} follows")]
-    private partial void LogRetry(string requestId, string endpoint, int status, int retry, int maxRetries);
-
-    [LoggerMessage(LogLevel.Warning, "No answer from the upstream of {Endpoint} at {BaseUrl}")]
-    private partial void LogNoAnswer(Exception fault, string endpoint, string baseUrl);
-
-    private sealed record Request(Uri Url, byte[] Payload, string RequestId, string? Key, TraceHeaders? Trace)
+    /// <summary>What the log is told.</summary>
+    private static string Told(UpstreamAnswer answer)
     {
-        public HttpRequestMessage ToMessage()
+        try
         {
-            var message = new HttpRequestMessage(HttpMethod.Post, Url) { Content = new ByteArrayContent(Payload) };
-            message.Content.Headers.ContentType = new MediaTypeHeaderValue(MediaTypeNames.Application.Json);
-            message.Headers.Add("X-Request-Id", RequestId);
-            message.Headers.Add("Idempotency-Key", RequestId);
-            if (Trace is not null)
-                message.Headers.Add("traceparent", Trace.Parent);
-            if (Trace?.State is { Length: > 0 } state && TraceHeaders.IsState(state))
-                message.Headers.Add("tracestate", state);
-            if (Key is not null)
-                message.Headers.Authorization = new AuthenticationHeaderValue("Bearer", Key);
-            return message;
+            using var body = JsonDocument.Parse(answer.Body);
+            var error = body.RootElement.ValueKind == JsonValueKind.Object && body.RootElement.TryGetProperty("error", out var inner)
+                ? inner : body.RootElement;
+            return TextRules.Read(error, "message") is { Length: > 0 } message ? $"{answer.Status}: {TextRules.Cut(message, 200)}"
+                : $"status {answer.Status}";
         }
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
+        {
+            return $"status {answer.Status}";
+        }
+    }
+
+#pragma warning disable CA5394 // jitter is not a secret
+    private static double Chance() => Random.Shared.NextDouble();
+#pragma warning restore CA5394
+
+    [LoggerMessage(LogLevel.Information,
+        "Task {RequestId}: {Endpoint} at {BaseUrl} answered {Answer}; it is sent again, with {Retries} retries used")]
+    private partial void LogRetry(string requestId, string endpoint, string baseUrl, string answer, int retries);
+
+    /// <summary>The tries of one request.</summary>
+    private sealed class Call
+    {
+        public Call(Upstream upstream, OutgoingRequest request, WaitNote note)
+        {
+            (Upstream, Request, Note, Model) = (upstream, request, note, request.FindModel());
+            Pace = upstream.PaceOf(Model);
+        }
+
+        public Upstream Upstream { get; }
+
+        public OutgoingRequest Request { get; }
+
+        public WaitNote Note { get; }
+
+        /// <summary>The model that it names, or null.</summary>
+        public string? Model { get; }
+
+        /// <summary>The pace of its model.</summary>
+        public RequestPace Pace { get; }
+
+        public PaceTurn ServerTurn { get; set; }
+
+        public PaceTurn Turn { get; set; }
+
+        /// <summary>Retries that count.</summary>
+        public int Retries { get; set; }
     }
 }
 

@@ -11,8 +11,7 @@ internal sealed class UpstreamHandler(Upstream upstream, UpstreamCalls calls, Dr
     {
         try
         {
-            var task = ((EngineItem)attempt.Item).Claimed!;
-            return TaskOutcome.CompletedUnchecked(await calls.RunAsync(upstream, task, drain.Begun, attempt.Cancelled));
+            return await calls.RunAsync(upstream, attempt, ((EngineItem)attempt.Item).Claimed!, drain.Begun);
         }
         catch (OperationCanceledException) when (drain.HasBegun)
         {

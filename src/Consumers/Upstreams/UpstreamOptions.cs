@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Quotas;
 
 namespace TaskQueue.Consumers.Upstreams;
 
@@ -62,17 +63,47 @@ public sealed class UpstreamOptions
     /// <value>600; 1 to 86,400.</value>
     public int TimeoutSeconds { get; set; } = 600;
 
-    /// <summary>Maximum number of retries after 429, 5xx or a broken connection, before the failure becomes the outcome.</summary>
+    /// <summary>
+    /// Maximum number of retries after 429, 5xx or a broken connection, and for items of batches after no answer in time, before the
+    /// failure becomes the outcome. While the upstream refuses requests or cannot be reached, items of batches are retried until their
+    /// batch's window ends.
+    /// </summary>
     /// <value>5; 0 to 1,000.</value>
     public int MaxRetries { get; set; } = 5;
+
+    /// <summary>Maximum size of an answer in bytes, after decompression.</summary>
+    /// <value>16 MiB; 1 KiB to 64 MiB.</value>
+    public int MaxAnswerBytes { get; set; } = 16 * 1024 * 1024;
+
+    /// <summary>Requests a minute that each owner may send to it, over all processes.</summary>
+    /// <value>Null: no limit.</value>
+    public long? OwnerRequestsPerMinute { get; set; }
+
+    /// <summary>
+    /// Tokens a minute that each owner may use, over all processes: estimated before a request is sent, and corrected by the
+    /// <c>usage</c> of its answer.
+    /// </summary>
+    /// <value>Null: no limit.</value>
+    public long? OwnerTokensPerMinute { get; set; }
+
+    /// <summary>Whether it serves only while all other upstreams of its endpoint pause.</summary>
+    public bool IsFallback { get; set; }
 
     /// <summary>Queues to serve exclusively.</summary>
     /// <value>None: a queue of its own, and every registered queue of the endpoint that no other upstream lists here.</value>
     public IList<string> Queues { get; } = [];
 
+    /// <summary>Names of the models it has, shown by <c>GET /v1/models</c>.</summary>
+    /// <value>None: they are not listed.</value>
+    public IList<string> Models { get; } = [];
+
     /// <summary>Tiers to serve, highest precedence first.</summary>
     /// <value>None: 0, then 1.</value>
     public IList<int> Tiers { get; } = [];
+
+    /// <summary>Whether it serves what another one serves.</summary>
+    internal bool HasTasksOf(UpstreamOptions other) =>
+        Endpoint == other.Endpoint && Queues.Order(StringComparer.Ordinal).SequenceEqual(other.Queues.Order(StringComparer.Ordinal));
 
     /// <summary>The problem: the key below the upstream's index, and the fix. Never contains the API key.</summary>
     internal string? Problem =>
@@ -88,6 +119,9 @@ public sealed class UpstreamOptions
         : MaxConcurrency is < 1 or > 1000 ? "MaxConcurrency must be 1 to 1000"
         : TimeoutSeconds is < 1 or > 86_400 ? "TimeoutSeconds must be 1 to 86400"
         : MaxRetries is < 0 or > 1000 ? "MaxRetries must be 0 to 1000"
+        : MaxAnswerBytes is < 1024 or > 64 * 1024 * 1024 ? "MaxAnswerBytes must be 1024 to 67108864"
+        : OwnerRequestsPerMinute is < 1 or > SharedBudget.MaxPerMinute ? "OwnerRequestsPerMinute must be at least 1"
+        : OwnerTokensPerMinute is < 1 or > SharedBudget.MaxPerMinute ? "OwnerTokensPerMinute must be at least 1"
         : Queues.Any(q => !QueueNames.IsValid(q)) ? $"Queues must be names of {QueueNames.Rule}"
         : Tiers.Any(l => l is < 0 or > QueueNames.MaxTier) ? $"Tiers must be 0 to {QueueNames.MaxTier}"
         : null;

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine.Administration;
+using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Consumers.Upstreams;
@@ -17,16 +18,26 @@ internal sealed class UpstreamQueues(QueueCatalog catalog, QueueService queues, 
             await queues.CreateAsync(QueueRouter.UpstreamQueue(endpoint), Delivery.Pull, QueueSettings.Default, endpoint);
     }
 
-    /// <summary>Claim order: tier by tier; within a tier the first queue rotates.</summary>
-    /// <param name="upstream">The upstream.</param>
-    /// <param name="turn">Increases with each claim.</param>
-    public async Task<IReadOnlyList<QueueTier>> TargetsAsync(UpstreamOptions upstream, int turn)
+    /// <summary>
+    /// Claim order: tier by tier; within a tier in random order, so that each queue has its turn however many are empty. The first offline
+    /// tier of the upstream's own queue stands for all of its lanes, each of which has its turn like a queue.
+    /// </summary>
+    public async Task<IReadOnlyList<QueueTier>> TargetsAsync(UpstreamOptions upstream)
     {
         var names = upstream.Queues.Count > 0 ? upstream.Queues : await FindAsync(upstream.Endpoint);
-        var first = names.Count == 0 ? 0 : (int)((uint)turn % names.Count);
-        return [.. from tier in upstream.Tiers.Count > 0 ? upstream.Tiers : UsualTiers
-                   from name in names.Skip(first).Concat(names.Take(first))
-                   select new QueueTier(name, tier)];
+        var own = upstream.Queues.Count > 0 ? null : QueueRouter.UpstreamQueue(upstream.Endpoint);
+        var targets = new List<QueueTier>();
+        foreach (var tier in upstream.Tiers.Count > 0 ? upstream.Tiers : UsualTiers)
+        {
+            QueueTier[] equal = [.. names.SelectMany(name =>
+                tier == BatchLanes.First && name == own ? BatchLanes.Of(name) : [new QueueTier(name, tier)])];
+#pragma warning disable CA5394 // fairness is not a secret
+            Random.Shared.Shuffle(equal);
+#pragma warning restore CA5394
+            targets.AddRange(equal);
+        }
+
+        return targets;
     }
 
     private async Task<IList<string>> FindAsync(string endpoint)

@@ -28,7 +28,7 @@ internal sealed partial class UpstreamService : EngineWorker
     {
         (_services, _queues, _drain, _time, _logger) = (services, queues, drain, time, logger);
         var upstreams = list.Value.Upstreams;
-        Runtimes = [.. upstreams.Select(u => Create(new Upstream(u, upstreams, time)))];
+        Runtimes = [.. Link([.. upstreams.Select(u => new Upstream(u, upstreams, time))]).Select(Create)];
         foreach (var upstream in upstreams)
             LogServes(upstream.Endpoint, upstream.BaseUrl, upstream.MaxConcurrency);
     }
@@ -41,15 +41,22 @@ internal sealed partial class UpstreamService : EngineWorker
         await base.StartAsync(cancellationToken);
     }
 
+    /// <summary>Upstreams with the same tasks know each other: one takes what another cannot run now.</summary>
+    private static List<Upstream> Link(List<Upstream> all)
+    {
+        foreach (var one in all)
+            one.Others = [.. all.Where(other => other != one && other.Options.HasTasksOf(one.Options))];
+        return all;
+    }
+
     /// <summary>Creates the worker of an upstream, which claims as many tasks as its concurrency allows.</summary>
     private WorkerRuntime Create(Upstream upstream)
     {
-        var turn = 0;
         var reports = ActivatorUtilities.CreateInstance<EngineReports>(_services, "upstream", typeof(UpstreamService));
         var plan = new ClaimPlan(LookAgain, async max =>
-            new ClaimRequest(await _queues.TargetsAsync(upstream.Options, turn++), max, reports.Worker, EngineClaims.LeaseMs))
+            new ClaimRequest(await _queues.TargetsAsync(upstream.Options), max, reports.Worker, EngineClaims.LeaseMs))
         {
-            ReadyAsync = upstream.ReadyAsync,
+            ReadyAsync = upstream.ReadyAsync, AbortsSoon = true,
         };
         var heartbeat = _services.GetRequiredService<LoopHeartbeats>().Of(typeof(UpstreamService));
         var transport = ActivatorUtilities.CreateInstance<EngineClaims>(_services, reports, plan, heartbeat);

@@ -14,18 +14,22 @@ internal sealed record ClaimPlan(TimeSpan Wait, Func<int, ValueTask<ClaimRequest
 {
     /// <summary>Waits until claiming is allowed.</summary>
     public Func<CancellationToken, Task> ReadyAsync { get; init; } = _ => Task.CompletedTask;
+
+    /// <summary>Whether attempts whose task was cancelled are aborted within a second or two, and not with the next heartbeat.</summary>
+    public bool AbortsSoon { get; init; }
 }
 
 /// <summary>Claims tasks of pull queues from the engine in the same process.</summary>
 internal sealed partial class EngineClaims(
-    EngineReports reports, ClaimPlan plan, LoopHeartbeat heartbeat, TaskClaimer claims, DependencyHealth dependencies, TimeProvider time,
-    ILogger<EngineClaims> logger) : IWorkerTransport
+    EngineReports reports, ClaimPlan plan, LoopHeartbeat heartbeat, TaskClaimer claims, ITaskQueries queries, DependencyHealth dependencies,
+    TimeProvider time, ILogger<EngineClaims> logger) : IWorkerTransport
 {
     /// <summary>Lease of each claim, renewed three times as often.</summary>
     public const int LeaseMs = 30_000;
 
     private static readonly TimeSpan Lease = TimeSpan.FromMilliseconds(LeaseMs);
     private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan LookForEnded = TimeSpan.FromSeconds(1);
     private InFlightAttempts? _attempts;
 
     public bool ReturnsUnbegun => false;
@@ -33,6 +37,7 @@ internal sealed partial class EngineClaims(
     public async Task FetchAsync(InFlightAttempts attempts, CancellationToken cancellationToken)
     {
         _attempts = attempts;
+        var watching = plan.AbortsSoon ? AbortEndedAsync(attempts, cancellationToken) : Task.CompletedTask;
         while (!cancellationToken.IsCancellationRequested)
         {
             try
@@ -59,6 +64,7 @@ internal sealed partial class EngineClaims(
         }
 
         heartbeat.Rest();
+        await watching;
     }
 
     public bool HasLease(Attempt attempt) => true;
@@ -70,6 +76,31 @@ internal sealed partial class EngineClaims(
         reports.ReportAsync(attempts, needStart: false);
 
     public Task CloseAsync() => Task.CompletedTask;
+
+    /// <summary>Asks each second which of the tasks that run for longer have ended elsewhere, for example by a cancel.</summary>
+    private async Task AbortEndedAsync(InFlightAttempts attempts, CancellationToken cancellationToken)
+    {
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            await Task.Delay(LookForEnded, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            var running = attempts.All.Where(a => a.BeganAt is { } began && !a.IsOver && time.GetElapsedTime(began) >= LookForEnded)
+                .ToDictionary(a => a.Item.Id);
+            if (running.Count == 0 || cancellationToken.IsCancellationRequested)
+                continue;
+            try
+            {
+                foreach (var id in await queries.EndedAsync([.. running.Keys], cancellationToken))
+                    reports.Abandon(attempts, running[id]);
+            }
+#pragma warning disable CA1031 // the next heartbeat finds it too
+            catch (Exception fault)
+#pragma warning restore CA1031
+            {
+                if (!cancellationToken.IsCancellationRequested && !dependencies.TryHandle(fault))
+                    LogFailed(fault, reports.Worker);
+            }
+        }
+    }
 
     private async Task ClaimAsync(InFlightAttempts attempts, CancellationToken cancellationToken)
     {

@@ -79,6 +79,9 @@ internal sealed partial class EngineReports(
         }
     }
 
+    /// <summary>Aborts an attempt whose task has ended without it.</summary>
+    public void Abandon(InFlightAttempts inFlight, Attempt attempt) => Lose(inFlight, attempt, CommandResult.Finished);
+
     private void Note() => workers.Seen(new WorkerKey(null, null, Worker), InProcess);
 
     private static LoopHeartbeat Resting(LoopHeartbeat heartbeat)
@@ -126,7 +129,7 @@ internal sealed partial class EngineReports(
     private static string Unique(string name) => $"{name[..Math.Min(name.Length, 60)]}:{Environment.ProcessId}:{Guid.NewGuid():N}";
 
     private RenewLease Renew(Heartbeat beat) =>
-        taskService.Renew(beat.Attempt.Item.Id, beat.Attempt.Item.Attempt, Worker);
+        taskService.Renew(beat.Attempt.Item.Id, beat.Attempt.Item.Attempt, Worker, progress: beat.Progress);
 
     private StartTask Start(Attempt attempt) => taskService.Start(attempt.Item.Id, attempt.Item.Attempt, Worker, leaseMs: null);
 

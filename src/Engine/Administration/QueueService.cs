@@ -138,8 +138,29 @@ public sealed partial class QueueService(
         // Until every process knows of the deletion, some still accept tasks for the queue. These are deleted too, but not those of a new
         // queue of the same name.
         await Task.Delay(QueueCatalog.MaxAge, time);
-        await PurgeAsync(queue, await catalog.LookUpAsync(name) is null ? Micros.Now(time) : deleted);
+        var isFree = await catalog.LookUpAsync(name) is null;
+        await PurgeAsync(queue, isFree ? Micros.Now(time) : deleted);
+        if (queue.Delivery == Delivery.Push && isFree)
+            await EmptyLateAsync(name);
         return true;
+    }
+
+    /// <summary>
+    /// Drops what was dispatched for a deleted queue until every process knew of it. The purge before may have taken long: a new queue of
+    /// the same name keeps its messages. What stays at the broker is no task any more, and its report changes nothing.
+    /// </summary>
+    private async Task EmptyLateAsync(string name)
+    {
+        if (await catalog.LookUpAsync(name) is not null)
+            return;
+        try
+        {
+            await announcer.EmptyAsync(name);
+        }
+        catch (BrokerSilentException fault)
+        {
+            LogNotEmptied(fault, name);
+        }
     }
 
     /// <summary>Deletes the waiting, running and dead tasks of a queue, resets its counters and refills its token bucket.</summary>
@@ -162,6 +183,9 @@ public sealed partial class QueueService(
 
     private async Task PurgeAllAsync(QueueRecord queue)
     {
+        // First, so that no task that stays loses its dispatch.
+        if (queue.Delivery == Delivery.Push)
+            await announcer.EmptyAsync(queue.Name);
         await PurgeAsync(queue, acceptedBefore: Micros.Now(time).AddMicroseconds(1));
         await store.ResetAsync(queue.Name);
     }
@@ -246,6 +270,9 @@ public sealed partial class QueueService(
 
     [LoggerMessage(LogLevel.Warning, "Cannot publish the change of queue {Queue}; other processes see it up to a second later")]
     private partial void LogNotTold(Exception fault, string queue);
+
+    [LoggerMessage(LogLevel.Warning, "Queue {Queue} is deleted, but the broker may hold some of its last tasks")]
+    private partial void LogNotEmptied(Exception fault, string queue);
 
     [LoggerMessage(LogLevel.Information, "Purging queue {Queue}: {Count} tasks deleted so far")]
     private partial void LogPurging(string queue, long count);

@@ -43,6 +43,8 @@ public sealed class AuthOptions : IValidatableObject
         foreach (var problem in Problems(ApiKeys, "TaskQueue:Auth:ApiKeys:")
             .Concat(Problems(FileKeys, $"TaskQueue:Auth:KeysFile {KeysFile}: ApiKeys:")))
             yield return problem;
+        foreach (var id in Keys.Select(k => k.SigningId).OfType<string>().GroupBy(id => id).Where(g => g.Skip(1).Any()))
+            yield return new($"TaskQueue:Auth: the SigningId '{id.Key}' belongs to several keys; give each its own");
         if (KeysFile is not null && (FileProblem is not null || FileKeys.Count == 0))
             yield return new($"TaskQueue:Auth:KeysFile {KeysFile} {FileProblem ?? "is missing or has no ApiKeys"}");
         if (Jwt.Problem is { } wrong)
@@ -79,6 +81,18 @@ public sealed class ApiKeyOptions
     public string? KeyHash { get; set; }
 
     /// <summary>
+    /// Id that a caller names when it signs requests instead of presenting the key, as clients of Moab do; then <see cref="Key"/> may be
+    /// absent.
+    /// </summary>
+    public string? SigningId { get; set; }
+
+    /// <summary>Secret of a caller that signs with HMAC, in base64: at least 16 bytes.</summary>
+    public string? SigningSecret { get; set; }
+
+    /// <summary>Public key, in PEM, of a caller that signs with ECDSA on P-256.</summary>
+    public string? SigningPublicKey { get; set; }
+
+    /// <summary>
     /// Scopes of the key: enqueue, work, read, admin (which includes the others), each optionally restricted to queues, as in
     /// <c>admin:shop-*</c>.
     /// </summary>
@@ -100,7 +114,9 @@ public sealed class ApiKeyOptions
     internal string? Problem =>
         !CallerNames.IsValid(Name) ? $"needs a Name of {CallerNames.Rule}"
         : Tenant is not null && !CallerNames.IsValid(Tenant) ? $"has a Tenant that is not {CallerNames.Rule}"
-        : Key is null == KeyHash is null ? "needs either Key or KeyHash"
+        : Key is not null && KeyHash is not null ? "has both Key and KeyHash; remove one of them"
+        : Key is null && KeyHash is null && SigningId is null ? "needs either Key or KeyHash, or a SigningId"
+        : SigningKeys.ProblemOf(SigningId, SigningSecret, SigningPublicKey) is { } signing ? signing
         : Key is not null && !KeyStrength.IsEnough(Key) ? $"has a Key that can be guessed: {KeyStrength.Rule}"
         : KeyHash is not null && !(KeyHash.Length == 64 && KeyHash.All(char.IsAsciiHexDigit))
             ? "has a KeyHash that is not 64 hexadecimal digits"

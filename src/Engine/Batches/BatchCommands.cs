@@ -29,8 +29,11 @@ public sealed class CreateBatch(BatchState batch) : BatchCommand(batch.Correlati
 }
 
 /// <summary>The input was read to its end and is valid.</summary>
-public sealed class BeginBatch(Guid batchId, DateTime at, int total, int badLines) : BatchCommand(batchId, at)
+public sealed class BeginBatch(Guid batchId, DateTime at, int total, int badLines, string? model = null) : BatchCommand(batchId, at)
 {
+    /// <summary>The model that the first item names, or null.</summary>
+    public string? Model { get; } = model;
+
     /// <summary>Number of batch items; blank lines do not count.</summary>
     public int Total { get; } = total;
 
@@ -66,4 +69,11 @@ public sealed class FinishBatch(Guid batchId, DateTime at, BatchFiles files) : B
 /// <param name="Completed">Number of items in the results file.</param>
 /// <param name="ErrorFileId">Error file, or null if there is none.</param>
 /// <param name="Failed">Number of items in the error file.</param>
-public sealed record BatchFiles(string? OutputFileId, int Completed, string? ErrorFileId, int Failed);
+public sealed record BatchFiles(string? OutputFileId, int Completed, string? ErrorFileId, int Failed)
+{
+    /// <summary>Number of items in the error file that the batch did not wait for; they do not count as failed.</summary>
+    public int Unfinished { get; init; }
+
+    /// <summary>JSON of <see cref="BatchUsage"/>, or null.</summary>
+    public string? Usage { get; init; }
+}

@@ -28,9 +28,9 @@ public static class BatchInput
             return null;
         try
         {
-            return files.OpenRead(file);
+            return await files.OpenReadAsync(file, cancellationToken);
         }
-        catch (Exception gone) when (gone is FileNotFoundException or DirectoryNotFoundException)
+        catch (FileNotFoundException)
         {
             return null;
         }

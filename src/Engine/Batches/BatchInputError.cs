@@ -14,6 +14,7 @@ public sealed record BatchInputError(string Code, string Message, string? Param,
 /// <summary>Types that batches store as JSON.</summary>
 [JsonSerializable(typeof(Dictionary<string, string>))]
 [JsonSerializable(typeof(IReadOnlyList<BatchInputError>))]
+[JsonSerializable(typeof(BatchUsage))]
 public sealed partial class BatchJson : JsonSerializerContext
 {
     /// <summary>The context with snake_case names and unescaped letters.</summary>

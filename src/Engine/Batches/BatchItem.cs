@@ -14,6 +14,9 @@ public sealed record BatchItem(string? CustomId, string? Body, string? Model, Ba
     private const int MaxCustomId = 128;
     private const string InvalidJson = "invalid_json_line";
 
+    /// <summary>Code of a line whose request is larger than allowed.</summary>
+    public const string TooLarge = "line_too_large";
+
     /// <summary>
     /// Parses a line. Under OpenAI's rules it must be complete and match the endpoint of its batch; under Bella's it only has to be JSON
     /// (bella.md 10.6, 12).
@@ -25,7 +28,7 @@ public sealed record BatchItem(string? CustomId, string? Body, string? Model, Ba
     {
         ArgumentNullException.ThrowIfNull(batch);
         if (text is null)
-            return Bad(null, InvalidJson, $"the line is too long: its request may have {maxPayload} bytes", null);
+            return Bad(null, TooLarge, $"the line is too long: its request may have {maxPayload} bytes", null);
         if (!Utf8.IsValid(text))
             return Bad(null, InvalidJson, "the line is not valid UTF-8", null);
         try
@@ -51,8 +54,8 @@ public sealed record BatchItem(string? CustomId, string? Body, string? Model, Ba
             return Bad(customId, "invalid_body", "body must be an object", "body");
         var text = hasBody ? body.GetRawText() : "{}";
         if (Encoding.UTF8.GetByteCount(text) > maxPayload)
-            return Bad(customId, "invalid_body", $"body must have at most {maxPayload} bytes", "body");
-        if (batch.Strict && Demand(line, batch, customId, hasBody) is { } problem)
+            return Bad(customId, TooLarge, $"body must have at most {maxPayload} bytes", "body");
+        if (batch.Strict && Demand(line, batch, customId, hasBody ? body : null) is { } problem)
             return new BatchItem(customId, null, null, problem);
         return new BatchItem(customId, text, hasBody ? Text(body, "model") : null, null);
     }
@@ -68,11 +71,13 @@ public sealed record BatchItem(string? CustomId, string? Body, string? Model, Ba
             : $"custom_id must have at most {MaxCustomId} characters, and none of them U+0000";
     }
 
-    private static BatchProblem? Demand(JsonElement line, BatchState batch, string? customId, bool hasBody) =>
+    private static BatchProblem? Demand(JsonElement line, BatchState batch, string? customId, JsonElement? body) =>
         string.IsNullOrEmpty(customId) ? new("missing_custom_id", "custom_id is missing", "custom_id")
         : Text(line, "method") != "POST" ? new("invalid_method", "method must be POST", "method")
         : Text(line, "url") != batch.Endpoint ? new("url_mismatch", $"url must be the endpoint of the batch, {batch.Endpoint}", "url")
-        : !hasBody ? new("missing_body", "body is missing", "body")
+        : body is not { } request ? new("missing_body", "body is missing", "body")
+        : request.TryGetProperty("stream", out var stream) && stream.ValueKind == JsonValueKind.True
+            ? new("stream_not_supported", "a batch has no streams: leave stream out, or set it to false", "body.stream")
         : null;
 
     private static string? Text(JsonElement value, string name) =>

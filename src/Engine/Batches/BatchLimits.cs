@@ -10,8 +10,9 @@ public sealed class BatchLimits : IValidatableObject
     public int MaxLines { get; set; } = 50_000;
 
     /// <summary>Maximum size of a batch input in bytes.</summary>
+    /// <value>200 MiB, OpenAI's limit.</value>
     [Range(1, 100L * 1024 * 1024 * 1024)]
-    public long MaxBytes { get; set; } = 100L * 1024 * 1024;
+    public long MaxBytes { get; set; } = 200L * 1024 * 1024;
 
     /// <summary>Seconds after a cancellation in which results of running items still count.</summary>
     [Range(0, 3600)]

@@ -27,17 +27,33 @@ public sealed record NewBatch(QueueRecord Queue, int Tier, string Endpoint, stri
 
     /// <summary>URL that receives the callback when the batch ends, or null.</summary>
     public string? CallbackUrl { get; init; }
+
+    /// <summary>See <see cref="BatchState.OutputExpiresAfter"/>.</summary>
+    public int? OutputExpiresAfter { get; init; }
+
+    /// <summary>See <see cref="BatchState.Deduplicate"/>.</summary>
+    public bool Deduplicate { get; init; }
+
+    /// <summary>See <see cref="BatchState.RetryOf"/>.</summary>
+    public Guid? RetryOf { get; init; }
+
+    /// <summary>See <see cref="BatchState.RequestKey"/>.</summary>
+    public string? RequestKey { get; init; }
 }
 
 /// <summary>Submits, cancels and advances batches. When a method returns, its effect is committed.</summary>
-public sealed class BatchService(IMediator mediator, NumberedTaskIds ids, PostCommitNotifier postCommit, TimeProvider time)
+public sealed class BatchService(
+    IMediator mediator, IBatchQueries queries, NumberedTaskIds ids, PostCommitNotifier postCommit, TimeProvider time)
 {
     /// <summary>Accepts a batch; a scheduler then reads its input.</summary>
+    /// <returns>The batch; the one that the same request created before, if its key is known.</returns>
     public async Task<BatchState> CreateAsync(NewBatch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
         while (true)
         {
+            if (batch.RequestKey is { } key && await queries.FindByRequestAsync(key, CancellationToken.None) is { } known)
+                return known;
             var row = ToRow(batch);
             if (await ApplyAsync(new CreateBatch(row)) == CommandResult.Applied)
                 return row;
@@ -74,6 +90,10 @@ public sealed class BatchService(IMediator mediator, NumberedTaskIds ids, PostCo
             Submitter = batch.Submitter,
             Metadata = batch.Metadata,
             CallbackUrl = batch.CallbackUrl,
+            OutputExpiresAfter = batch.OutputExpiresAfter,
+            Deduplicate = batch.Deduplicate,
+            RetryOf = batch.RetryOf,
+            RequestKey = batch.RequestKey,
             CreatedAt = now,
             DeadlineAt = now + batch.Window,
         };

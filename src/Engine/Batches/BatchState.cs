@@ -58,6 +58,24 @@ public sealed class BatchState : SagaStateMachineInstance, IOwnedInQueue
     /// <summary>JSON list of input errors of a failed batch.</summary>
     public string? Errors { get; set; }
 
+    /// <summary>The model that the first item names; null until the input is read, or if it names none.</summary>
+    public string? Model { get; set; }
+
+    /// <summary>JSON of <see cref="BatchUsage"/>; null until the batch ends, or if no answer tells any.</summary>
+    public string? Usage { get; set; }
+
+    /// <summary>Seconds after which the files of the batch expire, from their creation; null is never.</summary>
+    public int? OutputExpiresAfter { get; set; }
+
+    /// <summary>Whether identical requests run once, and their result is copied.</summary>
+    public bool Deduplicate { get; set; }
+
+    /// <summary>The batch whose failed items it repeats, or null.</summary>
+    public Guid? RetryOf { get; set; }
+
+    /// <summary>Identifies the request that created it, so that the same request repeated creates nothing; null: it has no key.</summary>
+    public string? RequestKey { get; set; }
+
     /// <summary>Number of items, without blank lines; 0 until the input is read.</summary>
     public int Total { get; set; }
 

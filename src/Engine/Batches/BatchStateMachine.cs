@@ -140,6 +140,7 @@ public sealed class BatchStateMachine : MassTransitStateMachine<BatchState>
     {
         c.Saga.Total = c.Message.Total;
         c.Saga.BadLines = c.Message.BadLines;
+        c.Saga.Model = c.Message.Model;
         c.Saga.InProgressAt = Apply(c);
     }
 
@@ -156,7 +157,9 @@ public sealed class BatchStateMachine : MassTransitStateMachine<BatchState>
         batch.ErrorFileId = files.ErrorFileId;
         batch.Completed = files.Completed;
         batch.FailedLines = files.Failed;
-        batch.Total = Math.Max(batch.Total, files.Completed + files.Failed); // the batch may have ended before its items were counted
+        batch.Usage = files.Usage;
+        // The batch may have ended before its items were counted.
+        batch.Total = Math.Max(batch.Total, files.Completed + files.Failed + files.Unfinished);
         batch.FinishedAt = Apply(c);
     }
 }

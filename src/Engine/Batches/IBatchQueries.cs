@@ -9,6 +9,19 @@ public interface IBatchQueries
     /// <exception cref="UnreadableDataException">It cannot be decrypted.</exception>
     Task<BatchState?> FindAsync(Guid id, Access access, CancellationToken cancellationToken);
 
+    /// <summary>The batch that a request created, by <see cref="BatchState.RequestKey"/>; null if there is none.</summary>
+    Task<BatchState?> FindByRequestAsync(string requestKey, CancellationToken cancellationToken);
+
+    /// <summary>The newest batch with the same input and endpoint that the caller may read; null if there is none since a time.</summary>
+    Task<BatchState?> FindTwinAsync(string inputFileId, string endpoint, DateTime since, Access access,
+        CancellationToken cancellationToken);
+
+    /// <summary>What a running item of a batch says it waits for: JSON text; null if none says so.</summary>
+    Task<string?> WaitingForAsync(Guid id, CancellationToken cancellationToken);
+
+    /// <summary>The owners of batches of a queue that have not ended, with the tiers that they use.</summary>
+    Task<List<BatchLane>> LanesAsync(string queue, CancellationToken cancellationToken);
+
     /// <summary>A page of the batches that the caller may read, newest first.</summary>
     /// <param name="access">The caller's access.</param>
     /// <param name="after">The last batch of the page before; null reads the first page.</param>

@@ -1,3 +1,5 @@
+using TaskQueue.Engine.Tasks;
+
 namespace TaskQueue.Engine.Batches;
 
 /// <summary>What schedulers need to process batches: which are due, the lease on one, its tasks and its invalid items.</summary>
@@ -38,11 +40,17 @@ public interface IBatchStore
     /// <summary>Up to <paramref name="max"/> tasks of a batch that wait or, with <paramref name="alsoRunning"/>, wait or run.</summary>
     Task<List<Guid>> LiveAsync(Guid id, bool alsoRunning, int max, CancellationToken cancellationToken);
 
-    /// <summary>The tasks of a batch in the order of its items, streamed: results may be large.</summary>
+    /// <summary>
+    /// The tasks of a batch in the order of its items. They are read in pages of about 1 MiB, and no connection is held while the caller
+    /// handles one.
+    /// </summary>
+    /// <param name="id">The batch.</param>
+    /// <param name="reserve">Reserves memory for a page that is larger than those before; null: nobody does.</param>
+    /// <param name="cancellationToken">Cancels the reads.</param>
     /// <exception cref="UnreadableDataException">One cannot be decrypted.</exception>
-    IAsyncEnumerable<EndedBatchItem> EndedAsync(Guid id, CancellationToken cancellationToken);
+    IAsyncEnumerable<EndedBatchItem> EndedAsync(Guid id, ReserveAnswer? reserve, CancellationToken cancellationToken);
 
-    /// <summary>The invalid items of a batch in their order.</summary>
+    /// <summary>The invalid items of a batch in their order, read in pages too.</summary>
     /// <exception cref="UnreadableDataException">One cannot be decrypted.</exception>
     IAsyncEnumerable<InvalidBatchItem> BadAsync(Guid id, CancellationToken cancellationToken);
 

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using TaskQueue.Engine.Search;
 using TaskQueue.Engine.Tasks;
 
@@ -98,7 +99,7 @@ internal static class BulkRules
     {
         try
         {
-            return now.Payload == Patched(patch, task.FormerPayload!, maxBytes)
+            return now.Payload == Patched(task, patch, maxBytes)
                 && (task.FormerState != TaskStates.Failed || HasRunAgain(task, now));
         }
         catch (InvalidTaskChangeException)
@@ -109,15 +110,17 @@ internal static class BulkRules
 
     /// <summary>The payload as it was selected, patched; null for one that this operation has patched before.</summary>
     private static string? Patched(BulkOperationTask task, JsonPatch patch, string payload, int maxBytes) =>
-        payload == task.FormerPayload ? Patched(patch, payload, maxBytes)
-        : payload == Patched(patch, task.FormerPayload!, maxBytes) ? null
+        payload == task.FormerPayload ? Patched(task, patch, maxBytes)
+        : payload == Patched(task, patch, maxBytes) ? null
         : throw new InvalidTaskChangeException("its payload was changed since it was selected");
 
-    private static string Patched(JsonPatch patch, string payload, int maxBytes)
+    private static string Patched(BulkOperationTask task, JsonPatch patch, int maxBytes)
     {
         try
         {
-            var patched = patch.Apply(payload, maxBytes);
+            var patched = patch.Apply(task.FormerPayload!, maxBytes);
+            if (!TaskMessage.NamesTheSame(patched, task.FormerPayload!, task.TaskId))
+                throw new InvalidTaskChangeException("id and action of its message are those of the task: patch what is below /data");
             return Encoding.UTF8.GetByteCount(patched) <= maxBytes ? patched
                 : throw new InvalidTaskChangeException($"the patched payload would have more than {maxBytes} bytes");
         }
@@ -125,11 +128,15 @@ internal static class BulkRules
         {
             throw new InvalidTaskChangeException(refused.Message);
         }
+        catch (JsonException)
+        {
+            throw new InvalidTaskChangeException("the patched payload would have too many levels");
+        }
     }
 
     /// <summary>The payload as it was; null for one that was put back before.</summary>
     private static string? Restored(BulkOperationTask task, JsonPatch patch, string payload, int maxBytes) =>
-        Patched(patch, task.FormerPayload!, maxBytes) == payload ? task.FormerPayload
+        Patched(task, patch, maxBytes) == payload ? task.FormerPayload
             : payload == task.FormerPayload ? null
             : throw new InvalidTaskChangeException("its payload was changed since");
 }

@@ -101,7 +101,11 @@ internal sealed class EncryptedTaskStore(ITaskStore inner, DataCipher cipher, Un
             if (sealedTasks is null && ReferenceEquals(stored, task))
                 continue;
             sealedTasks ??= [.. tasks.Take(i)];
-            sealedTasks.Add(tasks[i] with { Task = stored, PayloadFor = id => _tasks.SealPayload(id, task.Payload) });
+            var open = tasks[i].PayloadFor;
+            sealedTasks.Add(tasks[i] with
+            {
+                Task = stored, PayloadFor = id => _tasks.SealPayload(id, open is null ? task.Payload : open(id)),
+            });
         }
 
         return sealedTasks ?? tasks;

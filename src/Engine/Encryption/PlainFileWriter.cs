@@ -7,7 +7,7 @@ internal sealed class PlainFileWriter(Stream inner) : AsyncStream
 {
     private readonly byte[] _begin = new byte[FileHeader.Magic.Length];
     private int _filled;
-    private bool _begun, _disposed;
+    private bool _begun, _abandoned, _disposed;
 
     public override bool CanWrite => !_disposed;
 
@@ -28,6 +28,12 @@ internal sealed class PlainFileWriter(Stream inner) : AsyncStream
             await inner.WriteAsync(buffer, cancellationToken);
     }
 
+    public override void Abandon()
+    {
+        _abandoned = true;
+        (inner as AsyncStream)?.Abandon();
+    }
+
     public override async ValueTask DisposeAsync()
     {
         if (_disposed)
@@ -35,7 +41,7 @@ internal sealed class PlainFileWriter(Stream inner) : AsyncStream
         _disposed = true;
         try
         {
-            if (!_begun && _filled > 0)
+            if (!_begun && _filled > 0 && !_abandoned)
                 await BeginAsync(CancellationToken.None);
         }
         finally

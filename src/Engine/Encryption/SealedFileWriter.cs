@@ -11,7 +11,7 @@ internal sealed class SealedFileWriter(Stream inner, string fileId, DataKey key)
     private readonly byte[] _sealed = new byte[FileHeader.SealedFrameBytes];
     private int _filled;
     private long _number;
-    private bool _begun, _disposed;
+    private bool _begun, _abandoned, _disposed;
 
     public override bool CanWrite => !_disposed;
 
@@ -28,6 +28,12 @@ internal sealed class SealedFileWriter(Stream inner, string fileId, DataKey key)
         }
     }
 
+    public override void Abandon()
+    {
+        _abandoned = true;
+        (inner as AsyncStream)?.Abandon();
+    }
+
     public override async ValueTask DisposeAsync()
     {
         if (_disposed)
@@ -35,7 +41,7 @@ internal sealed class SealedFileWriter(Stream inner, string fileId, DataKey key)
         _disposed = true;
         try
         {
-            if (_filled > 0)
+            if (_filled > 0 && !_abandoned)
                 await StoreAsync(isLast: true, CancellationToken.None);
         }
         finally

@@ -13,6 +13,11 @@ internal abstract class AsyncStream : Stream
 
     public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
+    /// <summary>The content is not wanted any more: disposing the stream need not store it, only release what it holds.</summary>
+    public virtual void Abandon()
+    {
+    }
+
     public override void Flush()
     {
     }

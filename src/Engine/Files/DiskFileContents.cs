@@ -3,7 +3,7 @@ namespace TaskQueue.Engine.Files;
 /// <summary>File contents in a folder, named by their generated ids: letters, digits and dashes.</summary>
 internal sealed class DiskFileContents : IFileContents
 {
-    private const int Buffer = 64 * 1024;
+    private const int Buffer = 64 * 1024, ProbeBytes = 4096;
 
     private readonly string _folder;
 
@@ -21,8 +21,8 @@ internal sealed class DiskFileContents : IFileContents
 
     public Stream OpenWrite(string id) => new FlushedFile(PathOf(id));
 
-    public Stream OpenRead(FileRecord file) =>
-        new FileStream(PathOf(file.Id), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, Buffer, useAsync: true);
+    public Task<Stream> OpenReadAsync(FileRecord file, CancellationToken cancellationToken) => Task.FromResult<Stream>(
+        new FileStream(PathOf(file.Id), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, Buffer, useAsync: true));
 
     public Task DeleteAsync(string id)
     {
@@ -30,8 +30,21 @@ internal sealed class DiskFileContents : IFileContents
         return Task.CompletedTask;
     }
 
-    public IEnumerable<string> Before(DateTime time) =>
-        new DirectoryInfo(_folder).EnumerateFiles("file-*").Where(f => f.LastWriteTimeUtc < time).Select(f => f.Name);
+    public IAsyncEnumerable<string> BeforeAsync(DateTime time) =>
+        new DirectoryInfo(_folder).EnumerateFiles("file-*").Where(f => f.LastWriteTimeUtc < time).Select(f => f.Name).ToAsyncEnumerable();
+
+    /// <summary>A full disk takes an empty file, but no byte.</summary>
+    public async Task ProbeAsync(CancellationToken cancellationToken)
+    {
+        await using var probe = new FileStream(PathOf($".{Guid.NewGuid():N}"), new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.Write,
+            Options = FileOptions.DeleteOnClose | FileOptions.Asynchronous,
+        });
+        await probe.WriteAsync(new byte[ProbeBytes], cancellationToken);
+        probe.Flush(flushToDisk: true);
+    }
 
     private string PathOf(string id) => Path.Combine(_folder, id);
 

@@ -21,6 +21,12 @@ public sealed class FileRecord
     /// <summary>When the upload began, UTC.</summary>
     public DateTime CreatedAt { get; set; }
 
+    /// <summary>When it is deleted, UTC; null: not by itself.</summary>
+    public DateTime? ExpiresAt { get; set; }
+
+    /// <summary>Identifies the request that created it, so that the same request repeated creates nothing; null: it has no key.</summary>
+    public string? RequestKey { get; set; }
+
     /// <summary>Whether the content is complete; until then the file is invisible.</summary>
     public bool Ready { get; set; }
 }

@@ -13,6 +13,9 @@ public enum FileStoreKind
 
     /// <summary>In the database.</summary>
     Database,
+
+    /// <summary>In a bucket of Amazon S3 or of a server with the same API, which all processes share.</summary>
+    S3,
 }
 
 /// <summary>Section <c>TaskQueue:Files</c>.</summary>
@@ -21,7 +24,7 @@ public sealed class FileStoreOptions
     private const string DefaultName = "taskqueue-files";
 
     /// <summary>Where file contents are stored.</summary>
-    [EnumDataType(typeof(FileStoreKind), ErrorMessage = "TaskQueue:Files:Store must be auto, disk or database")]
+    [EnumDataType(typeof(FileStoreKind), ErrorMessage = "TaskQueue:Files:Store must be auto, disk, database or s3")]
     public FileStoreKind Store { get; set; }
 
     /// <summary>Folder of contents on disk. Each database needs its own: contents unknown to the database are removed.</summary>
@@ -33,8 +36,8 @@ public sealed class FileStoreOptions
     [Range(1, 100L * 1024 * 1024 * 1024, ErrorMessage = "TaskQueue:Files:MaxBytes must be 1 to 107374182400")]
     public long MaxBytes { get; set; } = 512L * 1024 * 1024;
 
-    internal bool IsOnDisk(LocalDatabaseFolder local) =>
-        Store == FileStoreKind.Disk || (Store == FileStoreKind.Auto && local.Path is not null);
+    internal FileStoreKind KindFor(LocalDatabaseFolder local) =>
+        Store != FileStoreKind.Auto ? Store : local.Path is null ? FileStoreKind.Database : FileStoreKind.Disk;
 
     internal string FolderOf(LocalDatabaseFolder local) => !string.IsNullOrEmpty(Path) ? Path : local.Path ?? DefaultName;
 }

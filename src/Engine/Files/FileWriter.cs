@@ -29,13 +29,17 @@ public sealed class FileWriter : IAsyncDisposable
 
     /// <summary>Stores the last bytes and makes the file visible.</summary>
     /// <param name="purpose">The purpose, if it was not known at the start.</param>
-    public async Task<FileRecord> CommitAsync(string? purpose = null)
+    /// <param name="keep">How long the file is kept, from its creation; null: until it is deleted.</param>
+    /// <param name="requestKey">See <see cref="FileRecord.RequestKey"/>.</param>
+    /// <returns>The file; if the same request made another meanwhile, that one, and this is not stored.</returns>
+    public async Task<FileRecord> CommitAsync(string? purpose = null, TimeSpan? keep = null, string? requestKey = null)
     {
         await Stream.DisposeAsync();
         (File.Bytes, File.Purpose) = (_content.Bytes, purpose ?? File.Purpose);
-        await _fileService.ShowAsync(File);
-        _committed = true;
-        return File;
+        (File.ExpiresAt, File.RequestKey) = (File.CreatedAt + keep, requestKey);
+        var shown = await _fileService.ShowAsync(File);
+        _committed = shown == File;
+        return shown;
     }
 
     /// <inheritdoc />
@@ -43,13 +47,18 @@ public sealed class FileWriter : IAsyncDisposable
     {
         if (_committed)
             return;
+        _content.Abandon();
         try
         {
             await Stream.DisposeAsync();
         }
+        catch (FileStoreException)
+        {
+            // The outage is reported. Why the file is given up is what the caller must learn.
+        }
         finally
         {
-            await _fileService.DropAsync(File.Id);
+            await _fileService.TryDropAsync(File.Id);
         }
     }
 
@@ -67,29 +76,15 @@ public sealed class FileWriter : IAsyncDisposable
                 throw new FileTooLargeException(maxBytes);
             if (reserve is not null && Bytes + buffer.Length > _reserved)
                 _reserved = await reserve(_reserved, Bytes + buffer.Length);
-            try
-            {
-                await inner.WriteAsync(buffer, cancellationToken);
-            }
-            catch (Exception fault) when (FileStoreException.IsOfDisk(fault))
-            {
-                throw new FileStoreException(fault);
-            }
-
+            await inner.WriteAsync(buffer, cancellationToken);
             Bytes += buffer.Length;
         }
 
+        public override void Abandon() => (inner as AsyncStream)?.Abandon();
+
         public override async ValueTask DisposeAsync()
         {
-            try
-            {
-                await inner.DisposeAsync();
-            }
-            catch (Exception fault) when (FileStoreException.IsOfDisk(fault))
-            {
-                throw new FileStoreException(fault);
-            }
-
+            await inner.DisposeAsync();
             await base.DisposeAsync();
         }
     }

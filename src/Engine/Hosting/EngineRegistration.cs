@@ -66,7 +66,7 @@ public static class EngineRegistration
         services.AddSingleton<CompletionRouter>().AddSingleton<QueueRouter>();
         services.AddOptions<FileStoreOptions>().BindConfiguration("TaskQueue:Files").ValidateDataAnnotations().ValidateOnStart();
         services.AddOptions<WebhookOptions>().BindConfiguration("TaskQueue:Webhooks").ValidateDataAnnotations().ValidateOnStart();
-        services.AddSingleton<FileService>();
+        services.AddSingleton<FileService>().AddSingleton<IDependencyProbe, FileStoreProbe>();
         services.AddTaskQueueQuotas();
         services.AddTaskQueueWorkers();
         services.AddTaskQueueStatistics();
@@ -78,7 +78,7 @@ public static class EngineRegistration
         services.AddSingleton<TaskLogs>().AddSingleton<AdmissionLimiter>().AddSingleton<TaskService>().AddSingleton<TaskClaimer>();
         services.AddTaskQueueEncryption();
         services.AddSingleton(sp => new TaskStateMachine(sp.GetRequiredService<IOptions<EngineOptions>>().Value.KeepFinished));
-        services.AddSingleton<BatchStateMachine>().AddSingleton<BatchService>();
+        services.AddSingleton<BatchStateMachine>().AddSingleton<BatchService>().AddSingleton<BatchRetry>().AddSingleton<BatchLanes>();
         services.AddOptions<BatchLimits>().BindConfiguration("TaskQueue:Batches").ValidateDataAnnotations().ValidateOnStart();
         services.TryAddSingleton<NumberedTaskIds>();
         services.AddMediator(x => x.ConfigureMediator((context, cfg) =>

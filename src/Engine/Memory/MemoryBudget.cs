@@ -30,7 +30,7 @@ public sealed class MemoryBudget
         Answers = new MemoryPool("answers", Bytes / 4, patience, time);
         Commands = new MemoryPool("commands", engine.Value.MaxWaitingBytes ?? Bytes / 8, patience, time);
         Claims = new MemoryPool("claims", Bytes / 8, patience, time);
-        Bodies = new MemoryPool("bodies", Bytes - Small.Size - Answers.Size - Claims.Size - Commands.Size, patience, time);
+        Bodies = new MemoryPool("bodies", BodiesOf(Bytes, engine.Value.MaxWaitingBytes), patience, time);
         MemoryPool[] parts = [Small, Bodies, Answers, Claims, Commands];
         var meter = meters.Create(TaskQueueMeter.Name);
         meter.CreateObservableGauge("taskqueue.memory.used", () =>
@@ -70,6 +70,11 @@ public sealed class MemoryBudget
     /// <param name="bytes">Bytes of payloads, results and headers.</param>
     /// <param name="rows">Number of tasks.</param>
     public static long AnswerCost(long bytes, int rows) => (3 * bytes) + ((long)PerRow * rows);
+
+    /// <summary>What the other pools leave to large bodies.</summary>
+    /// <param name="total">Total of all pools in bytes.</param>
+    /// <param name="commands">Size of the commands' pool, if it is configured.</param>
+    internal static long BodiesOf(long total, long? commands) => total - (total / 8) - (total / 4) - (total / 8) - (commands ?? total / 8);
 
     private static IEnumerable<Measurement<long>> Of(MemoryPool[] parts, Func<MemoryPool, long> value) =>
         parts.Select(p => new Measurement<long>(value(p), new KeyValuePair<string, object?>("part", p.Name)));

@@ -10,6 +10,12 @@ public interface IQueueAnnouncer
     Task DeclareAsync(string name);
 
     /// <summary>
+    /// Drops what the broker holds for the workers of a push queue. What a worker has received already stays.
+    /// </summary>
+    /// <exception cref="BrokerSilentException">The broker is unreachable, or does not do it in time.</exception>
+    Task EmptyAsync(string name);
+
+    /// <summary>
     /// Publishes that a queue was created, changed or deleted, so that other processes need not wait for their caches to expire. Throws if
     /// the broker is unreachable.
     /// </summary>

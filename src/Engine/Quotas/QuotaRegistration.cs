@@ -15,7 +15,7 @@ internal static class QuotaRegistration
         services.AddOptions<QuotaOptions>().BindConfiguration("TaskQueue:Quotas").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<IOptionsMonitor<QuotaOptions>, ValidatedOptionsMonitor<QuotaOptions>>();
         services.AddSingleton<TenantQuotas>().AddSingleton<QuotaMetrics>().AddSingleton<WaitingTaskQuota>().AddSingleton<FileQuota>()
-            .AddSingleton<ProcessPresence>();
+            .AddSingleton<ProcessPresence>().AddSingleton<SharedBudget>();
         services.AddSingleton(sp => new StreamQuota(sp.GetRequiredService<TenantQuotas>(), sp.GetRequiredService<QuotaMetrics>()));
         services.AddSingleton(sp => new RequestQuota(
             sp.GetRequiredService<TenantQuotas>(), sp.GetRequiredService<ITenantUsageStore>(), sp.GetRequiredService<ProcessPresence>(),

@@ -6,7 +6,11 @@ namespace TaskQueue.Engine.Replies;
 /// <param name="EventId">The worker's id of the event, or null.</param>
 /// <param name="EventName">The worker's name of the event, or null.</param>
 /// <param name="Data">JSON text.</param>
-public sealed record TaskProgress(string? EventId, string? EventName, string Data);
+public sealed record TaskProgress(string? EventId, string? EventName, string Data)
+{
+    /// <summary>Whether it is the body of an answer whose status is none of a success, in place of a stream.</summary>
+    public bool IsRefusal { get; init; }
+}
 
 /// <summary>Completion of a task.</summary>
 /// <param name="State">The terminal state, one of <see cref="Tasks.TaskStates"/>.</param>

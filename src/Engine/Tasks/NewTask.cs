@@ -7,7 +7,7 @@ namespace TaskQueue.Engine.Tasks;
 /// <param name="Overwrite">What it overwrites on the holder of its dedupe key, if there is one.</param>
 public sealed record NewTask(TaskState Task, OverwriteFields Overwrite = OverwriteFields.None)
 {
-    /// <summary>The payload as stored with the holder of its dedupe key; null if it is the same.</summary>
+    /// <summary>The payload as stored with the holder of its dedupe key, whose id it may name; null if it is the same.</summary>
     internal Func<Guid, string>? PayloadFor { get; init; }
 }
 

@@ -97,7 +97,7 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
         ClaimRequest request, ClaimRules rules, DateTime now, Action<MemoryLease>? keep, CancellationToken cancellationToken)
     {
         var first = Math.Max(FirstBytes, budget.MaxRowBytes);
-        var most = Math.Max(first, budget.MaxAnswerBytes);
+        var most = Math.Max(first, Math.Min(budget.MaxAnswerBytes, request.MaxBytes));
         var memory = await budget.Claims.ReserveAsync(MemoryBudget.AnswerCost(first, request.Max), cancellationToken);
         try
         {

@@ -24,6 +24,33 @@ public static class TaskMessage
             $$"""{"id":"{{id}}","action":{{action}},"data":{{given}},"created_at":{{createdAt.ToUnixTimeSeconds()}}}""");
     }
 
+    /// <summary>The message of a task as that of another one; a payload that is not its message stays as it is.</summary>
+    public static string For(string payload, Guid id, Guid other)
+    {
+        ArgumentNullException.ThrowIfNull(payload);
+        var start = StartOf(id);
+        return payload.StartsWith(start, StringComparison.Ordinal) ? string.Concat(StartOf(other), payload.AsSpan(start.Length)) : payload;
+    }
+
+    /// <summary>
+    /// Whether a payload that was changed still names its task and action, if it did so before: the task has both beside its payload too.
+    /// </summary>
+    public static bool NamesTheSame(string changed, string payload, Guid id)
+    {
+        ArgumentNullException.ThrowIfNull(payload);
+        if (!payload.StartsWith(StartOf(id), StringComparison.Ordinal))
+            return true;
+        using var before = JsonDocument.Parse(payload);
+        using var after = JsonDocument.Parse(changed);
+        return after.RootElement.ValueKind == JsonValueKind.Object && Array.TrueForAll(Fixed, name =>
+            after.RootElement.TryGetProperty(name, out var now)
+            && JsonElement.DeepEquals(now, before.RootElement.GetProperty(name)));
+    }
+
+    private static readonly string[] Fixed = ["id", "action"];
+
+    private static string StartOf(Guid id) => $$"""{"id":"{{id}}","action":""";
+
     /// <summary>A name as the JSON of an action.</summary>
     public static string ActionOf(string? name) =>
         name is null ? "null" : $"\"{JsonEncodedText.Encode(name, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\"";

@@ -96,7 +96,7 @@ public sealed class TaskService(
 
     /// <summary>The validation error of a submission and its remedy, or null.</summary>
     public string? ProblemOf(TaskSubmission submission) =>
-        SubmissionRules.Check(submission, options.Value.MaxPayloadBytes)
+        SubmissionRules.Check(submission, submission.BatchId is null ? options.Value.MaxPayloadBytes : options.Value.LargestBatchItem())
             ?? (submission.CompletionActions?.CallbackUrl is { } url ? CallbackRules.Check(url, webhooks.Value) : null);
 
     /// <summary>Applies reports of workers on many attempts; commands for one task are applied in the given order.</summary>
@@ -242,14 +242,20 @@ public sealed class TaskService(
             var queue = known.GetValueOrDefault(submission.Queue);
             if (submission.OrderingKey is not null && queue?.Delivery == Delivery.Push)
                 throw new InvalidSubmissionException($"ordering_key needs a pull queue, and {submission.Queue} is a push queue", i);
-            tasks.Add(new NewTask(ToTask(submission, queue, now, trace), submission.Overwrite));
+            tasks.Add(new NewTask(ToTask(submission, queue, now, trace), submission.Overwrite) { PayloadFor = PayloadFor(submission) });
         }
 
+        ListOrder.Keep(tasks, now);
+        foreach (var (task, _) in tasks)
+            task.DispatchAt = TaskStateMachine.FirstDispatch(task, atOnce: !inFlight.IsFull);
         return tasks;
     }
 
+    private static Func<Guid, string>? PayloadFor(TaskSubmission submission) =>
+        submission.Overwrite.HasFlag(OverwriteFields.Payload) ? holder => TaskMessage.For(submission.Payload, submission.Id, holder) : null;
+
     /// <summary>Builds the row of a submission: unset values are taken from its tier, then its queue, and frozen.</summary>
-    private TaskState ToTask(TaskSubmission submission, QueueRecord? queue, DateTime now, TraceHeaders? trace)
+    private static TaskState ToTask(TaskSubmission submission, QueueRecord? queue, DateTime now, TraceHeaders? trace)
     {
         var settings = queue?.Settings ?? QueueSettings.Default;
         var tier = settings.At(submission.Tier);
@@ -257,7 +263,7 @@ public sealed class TaskService(
         var attempts = submission.MaxAttempts ?? (submission.Retry?.Intervals?.Count + 1) ?? tier?.MaxAttempts ?? settings.MaxAttempts
             ?? (retry?.Intervals?.Count + 1) ?? SubmissionRules.DefaultMaxAttempts;
         var due = Cut(submission.ScheduledAt) is { } at && at > now ? at : now;
-        var task = new TaskState
+        return new TaskState
         {
             CorrelationId = submission.Id,
             Queue = submission.Queue,
@@ -285,8 +291,6 @@ public sealed class TaskService(
             ScheduleId = submission.ScheduleId,
             Settings = settings,
         };
-        task.DispatchAt = TaskStateMachine.FirstDispatch(task, atOnce: !inFlight.IsFull);
-        return task;
     }
 
     private static DateTime? Cut(DateTime? time) => time is { } t ? Micros.Cut(t) : null;

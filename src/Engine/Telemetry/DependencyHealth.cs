@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace TaskQueue.Engine.Telemetry;
 
 /// <summary>
-/// Outages of the database and the broker. Every component reports their failures here instead of logging them: an outage is logged once
-/// when it begins and once when it ends.
+/// Outages of the database, the broker and the storage of file contents. Every component reports their failures here instead of logging
+/// them: an outage is logged once when it begins and once when it ends.
 /// </summary>
 public sealed class DependencyHealth(TimeProvider time, ILogger<DependencyHealth> logger)
 {
@@ -14,12 +14,15 @@ public sealed class DependencyHealth(TimeProvider time, ILogger<DependencyHealth
     /// <summary>The broker: unreachable, or not confirming.</summary>
     public Outage Broker { get; } = new("broker", time, logger);
 
+    /// <summary>The storage of file contents, such as a full disk or a server that does not answer.</summary>
+    public Outage Files { get; } = new("file store", time, logger);
+
     /// <summary>Reports an exception that is part of a database outage.</summary>
     /// <returns>False if it is something else, which the caller should log.</returns>
     public bool TryHandle(Exception fault)
     {
         if (fault is FileStoreException)
-            return false;
+            return Files.IsOn; // already reported
         var covered = StorageFaults.IsTransient(fault);
         var answers = fault is OverloadedException || StorageFaults.IsRace(fault);
         if (covered && !answers && StorageFaults.IsOfDatabase(fault))

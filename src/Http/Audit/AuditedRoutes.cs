@@ -33,25 +33,32 @@ internal static class AuditedRoutes
     public static T Audited<T>(this T route, string action, bool onlyWhenNoted = false)
         where T : IEndpointConventionBuilder =>
         route.WithMetadata(new AuditedRoute(action, onlyWhenNoted)).AddEndpointFilter(async (context, next) =>
-        {
-            var http = context.HttpContext;
-            object? result;
-            try
-            {
-                result = await next(context);
-            }
-            catch (Exception fault)
-            {
-                // Refusals are recorded by RefusalAudit.
-                if (ApiErrors.ToFault(fault) is { Status: not 401 and not 403 and not 429 } failure && IsWanted(http, onlyWhenNoted))
-                    Log(http).RecordRefusal(EntryOf(http, action, $"failed: {failure.Code.ToLowerInvariant()}"), action);
-                throw;
-            }
+            await AuditAsync(context.HttpContext, action, async () => await next(context), onlyWhenNoted));
 
-            if (IsWanted(http, onlyWhenNoted))
-                await Log(http).RecordAsync(EntryOf(http, action, AuditEntry.Done));
-            return result;
-        });
+    /// <summary>Handles a request and records it, where a route has no filters.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="action">Audited action.</param>
+    /// <param name="handle">Handles the request.</param>
+    /// <param name="onlyWhenNoted">Whether to record only requests for which the handler adds a note.</param>
+    public static async Task<T> AuditAsync<T>(this HttpContext context, string action, Func<Task<T>> handle, bool onlyWhenNoted = false)
+    {
+        T result;
+        try
+        {
+            result = await handle();
+        }
+        catch (Exception fault)
+        {
+            // Refusals are recorded by RefusalAudit.
+            if (ApiErrors.ToFault(fault) is { Status: not 401 and not 403 and not 429 } failure && IsWanted(context, onlyWhenNoted))
+                Log(context).RecordRefusal(EntryOf(context, action, $"failed: {failure.Code.ToLowerInvariant()}"), action);
+            throw;
+        }
+
+        if (IsWanted(context, onlyWhenNoted))
+            await Log(context).RecordAsync(EntryOf(context, action, AuditEntry.Done));
+        return result;
+    }
 
     /// <summary>Sets the target of the action.</summary>
     public static void AuditTarget(this HttpContext context, string target) => Note(context).Target = target;

@@ -10,6 +10,7 @@ internal sealed class ApiKeyStore : IDisposable
     private readonly IssuedKeys _issued;
     private readonly IDisposable? _watch;
     private volatile Dictionary<KeyDigest, Entry> _entries = [];
+    private volatile Dictionary<string, SigningKey> _signing = [];
     private volatile bool _isOn;
 
     public ApiKeyStore(IOptionsMonitor<AuthOptions> options, IssuedKeys issued, TimeProvider time)
@@ -46,14 +47,25 @@ internal sealed class ApiKeyStore : IDisposable
     public ValueTask<Caller?> FindNewAsync(string token, CancellationToken cancellationToken) =>
         KeyDigest.IsIssuedKey(token) ? _issued.FindNewAsync(KeyDigest.Of(token), cancellationToken) : new((Caller?)null);
 
+    /// <summary>Finds a key with which a caller signs requests; null if it is unknown or expired.</summary>
+    public SigningKey? FindSigningKey(string id) =>
+        _signing.TryGetValue(id, out var key) && !(key.ExpiresAt <= _time.GetUtcNow()) ? key : null;
+
     public void Dispose() => _watch?.Dispose();
 
     private void Read(AuthOptions options)
     {
-        var entries = new Dictionary<KeyDigest, Entry>();
+        var (entries, signing) = (new Dictionary<KeyDigest, Entry>(), new Dictionary<string, SigningKey>());
         foreach (var key in options.Keys)
-            entries[key.KeyHash is { } hash ? KeyDigest.FromHex(hash) : KeyDigest.Of(key.Key!)] = Entry.Of(key);
-        _entries = entries;
+        {
+            var entry = Entry.Of(key);
+            if (key.KeyHash is not null || key.Key is not null)
+                entries[key.KeyHash is { } hash ? KeyDigest.FromHex(hash) : KeyDigest.Of(key.Key!)] = entry;
+            if (key.SigningId is { } id)
+                signing[id] = new SigningKey(entry.Caller, entry.ExpiresAt, SigningKeys.Secret(key.SigningSecret), key.SigningPublicKey);
+        }
+
+        (_entries, _signing) = (entries, signing);
         _isOn |= options.IsOn;
     }
 
@@ -74,3 +86,10 @@ internal sealed class ApiKeyStore : IDisposable
             key.ExpiresAt);
     }
 }
+
+/// <summary>A key with which a caller signs requests.</summary>
+/// <param name="Caller">The caller.</param>
+/// <param name="ExpiresAt">When the key expires; null: never.</param>
+/// <param name="Secret">Secret for HMAC; null: it signs with a private key.</param>
+/// <param name="PublicKey">PEM of the public key; null: it signs with a secret.</param>
+internal sealed record SigningKey(Caller Caller, DateTimeOffset? ExpiresAt, byte[]? Secret, string? PublicKey);

@@ -14,9 +14,9 @@ namespace TaskQueue.Http.Auth;
 /// </summary>
 internal sealed class AuthMiddleware(
     RequestDelegate next, ApiKeyStore keys, Tokens tokens, SubmitterTokens submitters, RequestLimits limits, AuthFailures failures,
-    RequestQuota quota, ICallerSessions? sessions = null)
+    RequestQuota quota, ICallerSessions? sessions = null, ISignedCallers? signatures = null)
 {
-    private const string Bearer = "Bearer ";
+    private const string Bearer = "Bearer ", AzureKey = "api-key";
 
     internal static readonly ApiError Unauthorized =
         new(401, "unauthorized", "send a valid API key or token as 'Authorization: Bearer …'");
@@ -79,10 +79,13 @@ internal sealed class AuthMiddleware(
     {
         var request = context.Request;
         var header = request.Headers.Authorization.FirstOrDefault();
+        var isV1 = request.Path.StartsWithSegments("/v1", StringComparison.Ordinal);
         // For bella's clients a query parameter replaces a missing header (bella.md 1.1).
-        if (header is null && request.Path.StartsWithSegments("/v1", StringComparison.Ordinal))
+        if (header is null && isV1)
             header = request.Query["Authorization"].FirstOrDefault();
-        var token = header is not null && header.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase) ? header[Bearer.Length..] : null;
+        // Azure's clients of OpenAI's API send the key alone.
+        var token = header is null ? isV1 ? request.Headers[AzureKey].FirstOrDefault() : null
+            : header.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase) ? header[Bearer.Length..] : null;
         if (!keys.IsOn)
         {
             sessions?.Check(context);
@@ -90,7 +93,10 @@ internal sealed class AuthMiddleware(
         }
 
         if (string.IsNullOrEmpty(token))
-            return header is null && sessions?.Has(context) == true ? OfSessionAsync(context) : new(Missing());
+            return header is not null ? new(Missing())
+                : signatures?.Has(context) == true ? OfSignatureAsync(context)
+                : sessions?.Has(context) == true ? OfSessionAsync(context)
+                : new(Missing());
 
         // Keys and tokens known in memory are accepted regardless of failures from the same address.
         var digest = KeyDigest.Of(token);
@@ -101,6 +107,21 @@ internal sealed class AuthMiddleware(
 
     private async ValueTask<Found> OfSessionAsync(HttpContext context) =>
         await sessions!.FindAsync(context) is { } caller ? new Found(caller) : Missing();
+
+    /// <summary>A signature is always checked, so that a caller is not refused because of others at its address.</summary>
+    private async ValueTask<Found> OfSignatureAsync(HttpContext context)
+    {
+        if (await signatures!.FindAsync(context) is { } caller)
+            return new Found(caller);
+        if (failures.Take(context.Connection.RemoteIpAddress) is { } wait)
+        {
+            failures.Count("throttled");
+            return new(null, Throttled with { RetryAfter = wait });
+        }
+
+        failures.Count("invalid");
+        return default;
+    }
 
     private Found Missing()
     {

@@ -54,15 +54,21 @@ internal static partial class ApiErrors
             catch (Exception exception)
 #pragma warning restore CA1031
             {
-                var fault = ToFault(exception);
-                if (fault.Status >= 500 && exception is not ApiException // an ApiException is deliberate
-                    && !context.HttpContext.RequestServices.GetRequiredService<DependencyHealth>().TryHandle(exception))
-                    LogFailed(context.HttpContext.RequestServices.GetRequiredService<ILoggerFactory>()
-                        .CreateLogger<ApiError>(), exception, context.HttpContext.Request.Method, context.HttpContext.Request.Path);
-                Announce(context.HttpContext, fault);
-                return shape(fault);
+                return shape(Report(context.HttpContext, exception));
             }
         });
+
+    /// <summary>Maps an exception to an error response, and logs it if it is the server's own.</summary>
+    public static ApiError Report(HttpContext context, Exception exception)
+    {
+        var fault = ToFault(exception);
+        if (fault.Status >= 500 && exception is not ApiException // an ApiException is deliberate
+            && !context.RequestServices.GetRequiredService<DependencyHealth>().TryHandle(exception))
+            LogFailed(context.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger<ApiError>(), exception,
+                context.Request.Method, context.Request.Path);
+        Announce(context, fault);
+        return fault;
+    }
 
     /// <summary>Answers a request that does not reach its route, in the format of its API.</summary>
     public static Task AnswerAsync(HttpContext context, ApiError fault)
@@ -124,9 +130,9 @@ internal static partial class ApiErrors
     public static ApiError Unavailable { get; } = new(503, "database_unavailable",
         "the database is unavailable; try again, with the same id or dedupe_key if the request may have taken effect");
 
-    /// <summary>The folder of files is unavailable.</summary>
+    /// <summary>The storage of file contents is unavailable.</summary>
     private static ApiError FilesUnavailable { get; } = new(503, "files_unavailable",
-        "the file store is unavailable, for example because its disk is full; try again");
+        "the file store is unavailable, for example because its disk is full or its server does not answer; try again");
 
     [LoggerMessage(LogLevel.Error, "{Method} {Path} failed")]
     private static partial void LogFailed(ILogger logger, Exception exception, string method, PathString path);

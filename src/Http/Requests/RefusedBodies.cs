@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Http.Features;
-using TaskQueue.Http.Errors;
 
 namespace TaskQueue.Http.Requests;
 

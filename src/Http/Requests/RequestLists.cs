@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Text.Json;
-using System.Text.Json.Serialization.Metadata;
 using TaskQueue.Engine.Memory;
 using TaskQueue.Http.Errors;
 
@@ -75,21 +74,6 @@ internal static class RequestLists
             body.End();
         }
     }
-
-    /// <summary>Reads a list whose entries are objects of a given type.</summary>
-    public static Task<List<T>> ReadAsync<TEntry, T>(HttpContext context, RequestList list, JsonTypeInfo<TEntry> type, Func<TEntry, T> make)
-        where TEntry : class =>
-        ReadAsync(context, list, (element, index) =>
-        {
-            try
-            {
-                return make(element.Deserialize(type) ?? throw new ApiException(400, "invalid_request", "an entry must be an object"));
-            }
-            catch (JsonException fault)
-            {
-                throw WrongShape.Of(fault, $"$.{list.Member}[{index}]{fault.Path?[1..]}", type);
-            }
-        });
 
     /// <summary>Memory cost: strings of the entries so far at two bytes per character, plus several copies of the current entry.</summary>
     private static long CostOf(long bytes, long entry) => ((((9 * bytes / 4) + (6 * entry)) / Step) + 1) * Step;

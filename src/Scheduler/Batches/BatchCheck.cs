@@ -5,11 +5,14 @@ namespace TaskQueue.Scheduler.Batches;
 /// <summary>Validates an input line by line: strictly by OpenAI's rules; by Bella's rules only the number of lines (bella.md 12).</summary>
 internal sealed class BatchCheck(bool strict, int maxLines)
 {
-    private const int MaxErrors = 100;
+    private const int MaxErrors = 100, MaxModel = 256;
 
     private readonly HashSet<string> _customIds = new(StringComparer.Ordinal);
     private readonly List<BatchInputError> _errors = [];
     private string? _model;
+
+    /// <summary>The model that the first line names, if any.</summary>
+    public string? Model { get; private set; }
 
     /// <summary>Number of lines so far.</summary>
     public int Total { get; private set; }
@@ -30,7 +33,8 @@ internal sealed class BatchCheck(bool strict, int maxLines)
             return false;
         }
 
-        Total++;
+        if (Total++ == 0)
+            Model = read.Model is { Length: <= MaxModel } model ? model : null;
         Bad += read.Problem is null ? 0 : 1;
         if (strict && _errors.Count < MaxErrors && (read.Problem ?? Compare(read)) is { } wrong)
             _errors.Add(new BatchInputError(wrong.Code, wrong.Message, wrong.Param, line.Number));

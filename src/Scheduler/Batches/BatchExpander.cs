@@ -1,9 +1,11 @@
 using System.Text.Json;
 using Microsoft.Extensions.Options;
+using TaskQueue.Contracts;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Files;
 using TaskQueue.Engine.Ids;
+using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Tasks;
 
@@ -20,7 +22,13 @@ internal sealed class BatchExpander(
     /// <summary>Maximum lines and bytes per transaction.</summary>
     private const int ChunkLines = 1000, ChunkBytes = 4 * 1024 * 1024;
 
-    private int MaxPayload => engine.Value.MaxPayloadBytes;
+    /// <summary>Attempts of an item that an upstream runs.</summary>
+    private const int UpstreamAttempts = 5;
+
+    /// <summary>Windows up to this are urgent.</summary>
+    private static readonly TimeSpan Urgent = TimeSpan.FromHours(1);
+
+    private int MaxPayload => engine.Value.LargestBatchItem();
 
     /// <summary>Validates the input.</summary>
     public async Task<bool> ValidateAsync(BatchState batch, CancellationToken cancellationToken)
@@ -38,7 +46,7 @@ internal sealed class BatchExpander(
         return await batchService.ApplyAsync(check.Errors.Count > 0
             ? new RefuseBatch(batch.CorrelationId, now,
                 JsonSerializer.Serialize(check.Errors, BatchJson.Instance.IReadOnlyListBatchInputError))
-            : new BeginBatch(batch.CorrelationId, now, check.Total, check.Bad)) == CommandResult.Applied;
+            : new BeginBatch(batch.CorrelationId, now, check.Total, check.Bad, check.Model)) == CommandResult.Applied;
     }
 
     /// <summary>
@@ -66,9 +74,11 @@ internal sealed class BatchExpander(
         if (content is null)
             return await LoseRestAsync(batch);
         var chunk = new BatchChunk(batch.LinesDone, batch.BytesDone);
+        var twins = batch.Deduplicate ? await BatchTwins.ReadAsync(batch, content, MaxPayload, cancellationToken) : null;
         await foreach (var line in BatchInput.ReadAsync(content, batch.BytesDone, MaxPayload, cancellationToken))
         {
-            chunk.Add(line, BatchItem.Parse(line.Text, batch, MaxPayload));
+            var item = BatchItem.Parse(line.Text, batch, MaxPayload);
+            chunk.Add(line, twins?.Mark(item) ?? item);
             if (chunk.To < batch.Total && chunk.Lines < chunkLines && chunk.Bytes < ChunkBytes)
                 continue;
             if (!await InsertAsync(batch, chunk))
@@ -122,6 +132,15 @@ internal sealed class BatchExpander(
         }
     }
 
+    /// <summary>A batch with little time goes ahead of those of its queue that have a day; null: the default of the tier.</summary>
+    internal static Priority? PriorityOf(BatchState batch) => batch.DeadlineAt - batch.CreatedAt <= Urgent ? Priority.High : null;
+
+    /// <summary>
+    /// An upstream answers for its requests itself: an attempt without outcome was lost with its process, and the request is sent again.
+    /// Workers say with each take how often an item may be lost (bella.md 6).
+    /// </summary>
+    internal static int AttemptsOf(BatchState batch) => batch.Queue == QueueRouter.UpstreamQueue(batch.Endpoint) ? UpstreamAttempts : 1;
+
     private TaskSubmission ToTask(BatchState batch, BatchItem line)
     {
         var id = ids.New(NumberedTaskId.FromGuid(batch.CorrelationId)!.Queue, batch.Tier, NumberedTaskMode.Batch);
@@ -129,9 +148,13 @@ internal sealed class BatchExpander(
         {
             Tier = batch.Tier,
             Name = batch.Endpoint,
+            Priority = PriorityOf(batch),
             ExpiresAt = batch.DeadlineAt,
-            MaxAttempts = 1,
-            Headers = new BatchHeaders(BatchId.Format(batch.CorrelationId), "batch", line.CustomId, batch.Submitter).ToText(),
+            MaxAttempts = AttemptsOf(batch),
+            Headers = new BatchHeaders(BatchId.Format(batch.CorrelationId), "batch", line.CustomId, batch.Submitter)
+            {
+                Twins = batch.Deduplicate ? BatchTwins.KeyOf(line.Body!) : null,
+            }.ToText(),
             CompletionActions = new CompletionActions { LeaseExpiryResult = id.LeaseExpiryResult },
             BatchId = batch.CorrelationId,
             Owner = batch.Owner,

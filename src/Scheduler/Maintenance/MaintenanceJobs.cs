@@ -31,7 +31,7 @@ internal static class MaintenanceJobs
             typeof(RefusedMessageRetention), "Removes old refused bus messages, and the oldest of owners with too many.",
             o => o.RefusedMessageRetentionInterval),
         new(
-            typeof(AbandonedFiles), "Removes unfinished uploads, and file contents without a row.",
+            typeof(AbandonedFiles), "Removes files that have expired, unfinished uploads, and file contents without a row.",
             o => o.AbandonedFilesInterval),
         new(
             typeof(FailureRetention), "Removes groups of failures that were resolved, or not seen, long ago.",

@@ -249,6 +249,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("deadline_at");
 
+                    b.Property<bool>("Deduplicate")
+                        .HasColumnType("boolean")
+                        .HasColumnName("deduplicate");
+
                     b.Property<string>("Endpoint")
                         .IsRequired()
                         .HasMaxLength(256)
@@ -294,6 +298,15 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("text")
                         .HasColumnName("metadata");
 
+                    b.Property<string>("Model")
+                        .HasMaxLength(256)
+                        .HasColumnType("character varying(256)")
+                        .HasColumnName("model");
+
+                    b.Property<int?>("OutputExpiresAfter")
+                        .HasColumnType("integer")
+                        .HasColumnName("output_expires_after");
+
                     b.Property<string>("OutputFileId")
                         .HasMaxLength(64)
                         .HasColumnType("character varying(64)")
@@ -309,6 +322,15 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasMaxLength(128)
                         .HasColumnType("character varying(128)")
                         .HasColumnName("queue");
+
+                    b.Property<string>("RequestKey")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("request_key");
+
+                    b.Property<Guid?>("RetryOf")
+                        .HasColumnType("uuid")
+                        .HasColumnName("retry_of");
 
                     b.Property<int>("State")
                         .HasColumnType("integer")
@@ -330,6 +352,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("integer")
                         .HasColumnName("total");
 
+                    b.Property<string>("Usage")
+                        .HasColumnType("text")
+                        .HasColumnName("usage");
+
                     b.Property<int>("Version")
                         .IsConcurrencyToken()
                         .HasColumnType("integer")
@@ -345,6 +371,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
 
                     b.HasIndex(new[] { "State" }, "ix_batches_live")
                         .HasFilter("state < 8");
+
+                    b.HasIndex(new[] { "RequestKey" }, "ux_batches_request_key")
+                        .IsUnique()
+                        .HasFilter("request_key is not null");
 
                     b.ToTable("batches", (string)null);
                 });
@@ -822,6 +852,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("created_at");
 
+                    b.Property<DateTime?>("ExpiresAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("expires_at");
+
                     b.Property<string>("FileName")
                         .IsRequired()
                         .HasMaxLength(1024)
@@ -843,9 +877,21 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("boolean")
                         .HasColumnName("ready");
 
+                    b.Property<string>("RequestKey")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("request_key");
+
                     b.HasKey("Id");
 
                     b.HasIndex(new[] { "CreatedAt", "Id" }, "ix_files_created");
+
+                    b.HasIndex(new[] { "ExpiresAt" }, "ix_files_expires")
+                        .HasFilter("expires_at is not null");
+
+                    b.HasIndex(new[] { "RequestKey" }, "ux_files_request_key")
+                        .IsUnique()
+                        .HasFilter("request_key is not null");
 
                     b.ToTable("files", (string)null);
                 });

@@ -129,6 +129,12 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     metadata = table.Column<string>(type: "text", nullable: true),
                     callback_url = table.Column<string>(type: "text", nullable: true),
                     errors = table.Column<string>(type: "text", nullable: true),
+                    model = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
+                    usage = table.Column<string>(type: "text", nullable: true),
+                    output_expires_after = table.Column<int>(type: "integer", nullable: true),
+                    deduplicate = table.Column<bool>(type: "boolean", nullable: false),
+                    retry_of = table.Column<Guid>(type: "uuid", nullable: true),
+                    request_key = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
                     total = table.Column<int>(type: "integer", nullable: false),
                     bad_lines = table.Column<int>(type: "integer", nullable: false),
                     completed = table.Column<int>(type: "integer", nullable: false),
@@ -252,6 +258,8 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     file_name = table.Column<string>(type: "character varying(1024)", maxLength: 1024, nullable: false),
                     bytes = table.Column<long>(type: "bigint", nullable: false),
                     created_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
+                    expires_at = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
+                    request_key = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
                     ready = table.Column<bool>(type: "boolean", nullable: false)
                 },
                 constraints: table =>
@@ -890,6 +898,13 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 filter: "state < 8");
 
             migrationBuilder.CreateIndex(
+                name: "ux_batches_request_key",
+                table: "batches",
+                column: "request_key",
+                unique: true,
+                filter: "request_key is not null");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_callbacks_due",
                 table: "callbacks",
                 column: "due_at",
@@ -925,6 +940,19 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 name: "ix_files_created",
                 table: "files",
                 columns: new[] { "created_at", "id" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_files_expires",
+                table: "files",
+                column: "expires_at",
+                filter: "expires_at is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ux_files_request_key",
+                table: "files",
+                column: "request_key",
+                unique: true,
+                filter: "request_key is not null");
 
             migrationBuilder.CreateIndex(
                 name: "ix_operations_finished",

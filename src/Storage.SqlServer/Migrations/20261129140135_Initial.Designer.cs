@@ -269,6 +269,10 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnType("datetime2(6)")
                         .HasColumnName("deadline_at");
 
+                    b.Property<bool>("Deduplicate")
+                        .HasColumnType("bit")
+                        .HasColumnName("deduplicate");
+
                     b.Property<string>("Endpoint")
                         .IsRequired()
                         .HasMaxLength(256)
@@ -319,6 +323,16 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnName("metadata")
                         .UseCollation("Latin1_General_100_BIN2");
 
+                    b.Property<string>("Model")
+                        .HasMaxLength(256)
+                        .HasColumnType("nvarchar(256)")
+                        .HasColumnName("model")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<int?>("OutputExpiresAfter")
+                        .HasColumnType("int")
+                        .HasColumnName("output_expires_after");
+
                     b.Property<string>("OutputFileId")
                         .HasMaxLength(64)
                         .HasColumnType("nvarchar(64)")
@@ -335,6 +349,16 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnType("nvarchar(128)")
                         .HasColumnName("queue")
                         .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("RequestKey")
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("request_key")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<byte[]>("RetryOf")
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("retry_of");
 
                     b.Property<int>("State")
                         .HasColumnType("int")
@@ -357,6 +381,11 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnType("int")
                         .HasColumnName("total");
 
+                    b.Property<string>("Usage")
+                        .HasColumnType("nvarchar(max)")
+                        .HasColumnName("usage")
+                        .UseCollation("Latin1_General_100_BIN2");
+
                     b.Property<int>("Version")
                         .IsConcurrencyToken()
                         .HasColumnType("int")
@@ -372,6 +401,10 @@ namespace TaskQueue.Storage.SqlServer.Migrations
 
                     b.HasIndex(new[] { "State" }, "ix_batches_live")
                         .HasFilter("state < 8");
+
+                    b.HasIndex(new[] { "RequestKey" }, "ux_batches_request_key")
+                        .IsUnique()
+                        .HasFilter("request_key is not null");
 
                     b.ToTable("batches", (string)null);
                 });
@@ -876,6 +909,10 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnType("datetime2(6)")
                         .HasColumnName("created_at");
 
+                    b.Property<DateTime?>("ExpiresAt")
+                        .HasColumnType("datetime2(6)")
+                        .HasColumnName("expires_at");
+
                     b.Property<string>("FileName")
                         .IsRequired()
                         .HasMaxLength(1024)
@@ -898,9 +935,22 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnType("bit")
                         .HasColumnName("ready");
 
+                    b.Property<string>("RequestKey")
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .HasColumnName("request_key")
+                        .UseCollation("Latin1_General_100_BIN2");
+
                     b.HasKey("Id");
 
                     b.HasIndex(new[] { "CreatedAt", "Id" }, "ix_files_created");
+
+                    b.HasIndex(new[] { "ExpiresAt" }, "ix_files_expires")
+                        .HasFilter("expires_at is not null");
+
+                    b.HasIndex(new[] { "RequestKey" }, "ux_files_request_key")
+                        .IsUnique()
+                        .HasFilter("request_key is not null");
 
                     b.ToTable("files", (string)null);
                 });

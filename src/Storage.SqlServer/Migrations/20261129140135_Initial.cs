@@ -128,6 +128,12 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     metadata = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
                     callback_url = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
                     errors = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    model = table.Column<string>(type: "nvarchar(256)", maxLength: 256, nullable: true, collation: "Latin1_General_100_BIN2"),
+                    usage = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
+                    output_expires_after = table.Column<int>(type: "int", nullable: true),
+                    deduplicate = table.Column<bool>(type: "bit", nullable: false),
+                    retry_of = table.Column<byte[]>(type: "binary(16)", nullable: true),
+                    request_key = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: true, collation: "Latin1_General_100_BIN2"),
                     total = table.Column<int>(type: "int", nullable: false),
                     bad_lines = table.Column<int>(type: "int", nullable: false),
                     completed = table.Column<int>(type: "int", nullable: false),
@@ -252,6 +258,8 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     file_name = table.Column<string>(type: "nvarchar(1024)", maxLength: 1024, nullable: false, collation: "Latin1_General_100_BIN2"),
                     bytes = table.Column<long>(type: "bigint", nullable: false),
                     created_at = table.Column<DateTime>(type: "datetime2(6)", nullable: false),
+                    expires_at = table.Column<DateTime>(type: "datetime2(6)", nullable: true),
+                    request_key = table.Column<string>(type: "nvarchar(64)", maxLength: 64, nullable: true, collation: "Latin1_General_100_BIN2"),
                     ready = table.Column<bool>(type: "bit", nullable: false)
                 },
                 constraints: table =>
@@ -856,6 +864,13 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 filter: "state < 8");
 
             migrationBuilder.CreateIndex(
+                name: "ux_batches_request_key",
+                table: "batches",
+                column: "request_key",
+                unique: true,
+                filter: "request_key is not null");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_callbacks_due",
                 table: "callbacks",
                 column: "due_at",
@@ -891,6 +906,19 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 name: "ix_files_created",
                 table: "files",
                 columns: new[] { "created_at", "id" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_files_expires",
+                table: "files",
+                column: "expires_at",
+                filter: "expires_at is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ux_files_request_key",
+                table: "files",
+                column: "request_key",
+                unique: true,
+                filter: "request_key is not null");
 
             migrationBuilder.CreateIndex(
                 name: "ix_operations_finished",

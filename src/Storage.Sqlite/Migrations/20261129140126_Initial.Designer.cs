@@ -242,6 +242,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("deadline_at");
 
+                    b.Property<bool>("Deduplicate")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("deduplicate");
+
                     b.Property<string>("Endpoint")
                         .IsRequired()
                         .HasMaxLength(256)
@@ -287,6 +291,15 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("metadata");
 
+                    b.Property<string>("Model")
+                        .HasMaxLength(256)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("model");
+
+                    b.Property<int?>("OutputExpiresAfter")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("output_expires_after");
+
                     b.Property<string>("OutputFileId")
                         .HasMaxLength(64)
                         .HasColumnType("TEXT")
@@ -302,6 +315,15 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasMaxLength(128)
                         .HasColumnType("TEXT")
                         .HasColumnName("queue");
+
+                    b.Property<string>("RequestKey")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("request_key");
+
+                    b.Property<Guid?>("RetryOf")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("retry_of");
 
                     b.Property<int>("State")
                         .HasColumnType("INTEGER")
@@ -323,6 +345,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("total");
 
+                    b.Property<string>("Usage")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("usage");
+
                     b.Property<int>("Version")
                         .IsConcurrencyToken()
                         .HasColumnType("INTEGER")
@@ -338,6 +364,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
 
                     b.HasIndex(new[] { "State" }, "ix_batches_live")
                         .HasFilter("state < 8");
+
+                    b.HasIndex(new[] { "RequestKey" }, "ux_batches_request_key")
+                        .IsUnique()
+                        .HasFilter("request_key is not null");
 
                     b.ToTable("batches", (string)null);
                 });
@@ -811,6 +841,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("created_at");
 
+                    b.Property<long?>("ExpiresAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("expires_at");
+
                     b.Property<string>("FileName")
                         .IsRequired()
                         .HasMaxLength(1024)
@@ -832,9 +866,21 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("ready");
 
+                    b.Property<string>("RequestKey")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT")
+                        .HasColumnName("request_key");
+
                     b.HasKey("Id");
 
                     b.HasIndex(new[] { "CreatedAt", "Id" }, "ix_files_created");
+
+                    b.HasIndex(new[] { "ExpiresAt" }, "ix_files_expires")
+                        .HasFilter("expires_at is not null");
+
+                    b.HasIndex(new[] { "RequestKey" }, "ux_files_request_key")
+                        .IsUnique()
+                        .HasFilter("request_key is not null");
 
                     b.ToTable("files", (string)null);
                 });

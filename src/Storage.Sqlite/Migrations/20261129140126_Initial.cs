@@ -128,6 +128,12 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     metadata = table.Column<string>(type: "TEXT", nullable: true),
                     callback_url = table.Column<string>(type: "TEXT", nullable: true),
                     errors = table.Column<string>(type: "TEXT", nullable: true),
+                    model = table.Column<string>(type: "TEXT", maxLength: 256, nullable: true),
+                    usage = table.Column<string>(type: "TEXT", nullable: true),
+                    output_expires_after = table.Column<int>(type: "INTEGER", nullable: true),
+                    deduplicate = table.Column<bool>(type: "INTEGER", nullable: false),
+                    retry_of = table.Column<Guid>(type: "TEXT", nullable: true),
+                    request_key = table.Column<string>(type: "TEXT", maxLength: 64, nullable: true),
                     total = table.Column<int>(type: "INTEGER", nullable: false),
                     bad_lines = table.Column<int>(type: "INTEGER", nullable: false),
                     completed = table.Column<int>(type: "INTEGER", nullable: false),
@@ -251,6 +257,8 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     file_name = table.Column<string>(type: "TEXT", maxLength: 1024, nullable: false),
                     bytes = table.Column<long>(type: "INTEGER", nullable: false),
                     created_at = table.Column<long>(type: "INTEGER", nullable: false),
+                    expires_at = table.Column<long>(type: "INTEGER", nullable: true),
+                    request_key = table.Column<string>(type: "TEXT", maxLength: 64, nullable: true),
                     ready = table.Column<bool>(type: "INTEGER", nullable: false)
                 },
                 constraints: table =>
@@ -854,6 +862,13 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 filter: "state < 8");
 
             migrationBuilder.CreateIndex(
+                name: "ux_batches_request_key",
+                table: "batches",
+                column: "request_key",
+                unique: true,
+                filter: "request_key is not null");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_callbacks_due",
                 table: "callbacks",
                 column: "due_at",
@@ -889,6 +904,19 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                 name: "ix_files_created",
                 table: "files",
                 columns: new[] { "created_at", "id" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_files_expires",
+                table: "files",
+                column: "expires_at",
+                filter: "expires_at is not null");
+
+            migrationBuilder.CreateIndex(
+                name: "ux_files_request_key",
+                table: "files",
+                column: "request_key",
+                unique: true,
+                filter: "request_key is not null");
 
             migrationBuilder.CreateIndex(
                 name: "ix_operations_finished",

@@ -9,10 +9,43 @@ namespace TaskQueue.Storage.Batches;
 /// <summary>Reads of batches.</summary>
 internal sealed class BatchQueries(IDbContextFactory<TaskDbContext> databases) : IBatchQueries
 {
+    /// <summary>Running items that are asked what they wait for.</summary>
+    private const int MaxLooks = 20;
+
     public async Task<BatchState?> FindAsync(Guid id, Access access, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         return db.Open(await Visible(db, access).SingleOrDefaultAsync(b => b.CorrelationId == id, cancellationToken));
+    }
+
+    public async Task<BatchState?> FindByRequestAsync(string requestKey, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return db.Open(await db.Batches.AsNoTracking().SingleOrDefaultAsync(b => b.RequestKey == requestKey, cancellationToken));
+    }
+
+    public async Task<BatchState?> FindTwinAsync(string inputFileId, string endpoint, DateTime since, Access access,
+        CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return db.Open(await Visible(db, access).Where(b => b.CreatedAt >= since && b.InputFileId == inputFileId && b.Endpoint == endpoint)
+            .OrderByDescending(b => b.CreatedAt).FirstOrDefaultAsync(cancellationToken));
+    }
+
+    public async Task<string?> WaitingForAsync(Guid id, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var some = await db.Running.AsNoTracking().Where(t => t.BatchId == id && t.Progress != null).Take(MaxLooks)
+            .ToListAsync(cancellationToken);
+        return db.Open(some).Select(t => t.Progress).FirstOrDefault(p => p != "null");
+    }
+
+    public async Task<List<BatchLane>> LanesAsync(string queue, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var lanes = await db.Batches.AsNoTracking().Where(b => b.State < BatchStates.Completed && b.Queue == queue)
+            .Select(b => new { b.Owner, b.Tier }).Distinct().ToListAsync(cancellationToken);
+        return lanes.ConvertAll(l => new BatchLane(l.Owner, l.Tier));
     }
 
     public async Task<List<BatchState>> ListAsync(Access access, BatchState? after, int max, CancellationToken cancellationToken,

@@ -40,6 +40,12 @@ internal sealed class BatchRepository(IDbContextFactory<TaskDbContext> databases
             {
                 // Changed concurrently, or more of its items became tasks: decide again.
             }
+            catch (DbUpdateException) when (saga.Batch!.RequestKey is { } key && command is CreateBatch
+                && db.Batches.AsNoTracking().Any(b => b.RequestKey == key))
+            {
+                command.Result = CommandResult.Duplicate; // the same request came twice at the same time
+                return;
+            }
         }
     }
 

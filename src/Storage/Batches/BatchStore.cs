@@ -4,6 +4,7 @@ using Microsoft.EntityFrameworkCore.Infrastructure;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Encryption;
+using TaskQueue.Engine.Tasks;
 using TaskQueue.Storage.Encryption;
 
 namespace TaskQueue.Storage.Batches;
@@ -11,7 +12,10 @@ namespace TaskQueue.Storage.Batches;
 /// <summary>Table <c>batches</c> for schedulers, with the tasks and the invalid items of batches.</summary>
 internal sealed class BatchStore(IDbContextFactory<TaskDbContext> databases, TimeProvider time) : IBatchStore
 {
-    private const int Page = 1000;
+    /// <summary>Items of a page of results; fewer if they are larger than <see cref="PageBytes"/>.</summary>
+    private const int Page = 1000, LeastPage = 8;
+
+    private const long PageBytes = 1024 * 1024;
 
     /// <summary>Maximum lifetime of a batch and its remains.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromDays(60);
@@ -80,30 +84,44 @@ internal sealed class BatchStore(IDbContextFactory<TaskDbContext> databases, Tim
             .ToListAsync(cancellationToken);
     }
 
-    public async IAsyncEnumerable<EndedBatchItem> EndedAsync(Guid id, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<EndedBatchItem> EndedAsync(Guid id, ReserveAnswer? reserve,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var cipher = db.GetService<DataCipher>();
-        for (var (after, count) = (Guid.Empty, Page); count == Page;)
+        for (var (after, look, reserved) = (Guid.Empty, Page, 0L); ;)
         {
             // By the index of items first: an order of a union would need all of them.
-            var page = await db.Submitted.Where(t => t.BatchId == id && t.CorrelationId > after).OrderBy(t => t.CorrelationId)
-                .Select(t => t.CorrelationId).Take(Page).ToListAsync(cancellationToken);
-            count = page.Count;
-            await foreach (var line in db.Tasks.AsNoTracking().Where(t => page.Contains(t.CorrelationId)).OrderBy(t => t.CorrelationId)
-                .Select(t => new EndedBatchItem(t.CorrelationId, t.State, t.Result, t.Error, t.Headers)).AsAsyncEnumerable()
-                    .WithCancellation(cancellationToken))
+            var ids = await db.Submitted.Where(t => t.BatchId == id && t.CorrelationId > after).OrderBy(t => t.CorrelationId)
+                .Select(t => t.CorrelationId).Take(look).ToListAsync(cancellationToken);
+            if (ids.Count == 0)
+                yield break;
+            var (page, bytes) = await CutAsync(db, ids, cancellationToken);
+            if (reserve is not null && bytes > reserved)
+            {
+                await reserve(bytes - reserved, tasks: 1, cancellationToken);
+                reserved = bytes;
+            }
+
+            foreach (var line in await db.Tasks.AsNoTracking().Where(t => page.Contains(t.CorrelationId)).OrderBy(t => t.CorrelationId)
+                .Select(t => new EndedBatchItem(t.CorrelationId, t.State, t.Result, t.Error, t.Headers)).ToListAsync(cancellationToken))
                 yield return TaskCipher.Open(cipher, line);
-            after = page.LastOrDefault();
+            after = page[^1];
+            look = Math.Clamp(2 * page.Count, LeastPage, Page);
         }
     }
 
     public async IAsyncEnumerable<InvalidBatchItem> BadAsync(Guid id, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        await foreach (var line in db.BatchBadLines.AsNoTracking().Where(l => l.BatchId == id).OrderBy(l => l.Line).AsAsyncEnumerable()
-            .WithCancellation(cancellationToken))
-            yield return db.Open(line)!;
+        for (var (after, count) = (-1, Page); count == Page;)
+        {
+            var page = await db.BatchBadLines.AsNoTracking().Where(l => l.BatchId == id && l.Line > after).OrderBy(l => l.Line).Take(Page)
+                .ToListAsync(cancellationToken);
+            foreach (var line in page)
+                yield return db.Open(line)!;
+            (after, count) = (page.LastOrDefault()?.Line ?? after, page.Count);
+        }
     }
 
     public async Task ReleaseAsync(Guid id, DateTime deleteAt, CancellationToken cancellationToken)
@@ -124,5 +142,23 @@ internal sealed class BatchStore(IDbContextFactory<TaskDbContext> databases, Tim
         await db.BatchCounts.Where(c => c.BatchId == id).ExecuteDeleteAsync(cancellationToken);
         await db.Batches.Where(b => b.CorrelationId == id)
             .ExecuteUpdateAsync(b => b.SetProperty(x => x.WorkedUntil, (DateTime?)null), cancellationToken);
+    }
+
+    /// <summary>The first of the tasks, as many as fit into a page, and the bytes of their results.</summary>
+    private static async Task<(List<Guid> Page, long Bytes)> CutAsync(TaskDbContext db, List<Guid> ids, CancellationToken cancellationToken)
+    {
+        var sizes = await db.Tasks.AsNoTracking().Where(t => ids.Contains(t.CorrelationId))
+            .Select(t => new { t.CorrelationId, Bytes = TextSize.Of(t.Result) ?? 0 })
+            .ToDictionaryAsync(t => t.CorrelationId, t => t.Bytes, cancellationToken);
+        var (count, bytes) = (0, 0L);
+        for (; count < ids.Count; count++)
+        {
+            var size = sizes.GetValueOrDefault(ids[count]);
+            if (count > 0 && bytes + size > PageBytes)
+                break;
+            bytes += size;
+        }
+
+        return (ids[..count], bytes);
     }
 }

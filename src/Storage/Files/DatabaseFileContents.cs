@@ -13,7 +13,8 @@ internal sealed class DatabaseFileContents(IDbContextFactory<TaskDbContext> data
 
     public Stream OpenWrite(string id) => new WriteStream(databases, id);
 
-    public Stream OpenRead(FileRecord file) => new ReadStream(databases, file.Id, file.Bytes);
+    public Task<Stream> OpenReadAsync(FileRecord file, CancellationToken cancellationToken) =>
+        Task.FromResult<Stream>(new ReadStream(databases, file.Id, file.Bytes));
 
     public async Task DeleteAsync(string id)
     {
@@ -25,14 +26,14 @@ internal sealed class DatabaseFileContents(IDbContextFactory<TaskDbContext> data
     }
 
     // Rows and contents are in the same database, and a row is deleted last.
-    public IEnumerable<string> Before(DateTime time) => [];
+    public IAsyncEnumerable<string> BeforeAsync(DateTime time) => AsyncEnumerable.Empty<string>();
 
     /// <summary>Buffers a chunk, then stores it.</summary>
     private sealed class WriteStream(IDbContextFactory<TaskDbContext> databases, string id) : AsyncStream
     {
         private readonly byte[] _chunk = new byte[ChunkBytes];
         private int _filled, _number;
-        private bool _disposed;
+        private bool _abandoned, _disposed;
 
         public override bool CanWrite => !_disposed;
 
@@ -49,12 +50,14 @@ internal sealed class DatabaseFileContents(IDbContextFactory<TaskDbContext> data
             }
         }
 
+        public override void Abandon() => _abandoned = true;
+
         public override async ValueTask DisposeAsync()
         {
             if (_disposed)
                 return;
             _disposed = true;
-            if (_filled > 0)
+            if (_filled > 0 && !_abandoned)
                 await StoreAsync();
             await base.DisposeAsync();
         }
@@ -104,7 +107,7 @@ internal sealed class DatabaseFileContents(IDbContextFactory<TaskDbContext> data
             await using var db = await databases.CreateDbContextAsync(cancellationToken);
             _chunk = await db.Set<FileChunk>().AsNoTracking().Where(c => c.FileId == id && c.Number == number).Select(c => c.Data)
                 .SingleOrDefaultAsync(cancellationToken)
-                ?? throw new IOException($"Chunk {number} of {id} is gone: the file was deleted.");
+                ?? throw new FileNotFoundException($"Chunk {number} of {id} is gone: the file was deleted.");
             _number = number;
         }
     }

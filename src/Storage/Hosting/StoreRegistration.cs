@@ -71,9 +71,12 @@ internal static class StoreRegistration
     {
         var (options, local) = (
             services.GetRequiredService<IOptions<FileStoreOptions>>().Value, services.GetRequiredService<LocalDatabaseFolder>());
-        return new EncryptedFileContents(
-            options.IsOnDisk(local) ? new DiskFileContents(options.FolderOf(local))
-                : ActivatorUtilities.CreateInstance<DatabaseFileContents>(services),
-            services.GetRequiredService<DataCipher>());
+        IFileContents contents = options.KindFor(local) switch
+        {
+            FileStoreKind.Disk => new DiskFileContents(options.FolderOf(local)),
+            FileStoreKind.Database => ActivatorUtilities.CreateInstance<DatabaseFileContents>(services),
+            var other => services.GetRequiredKeyedService<IFileContents>(other), // another assembly's
+        };
+        return new EncryptedFileContents(contents, services.GetRequiredService<DataCipher>());
     }
 }

@@ -26,6 +26,8 @@ internal sealed class OverviewHealthReader(HealthCheckService checks, Dependency
         List<OverviewDependency> all = [Of("database", dependencies.Database)];
         if (!bus.IsInProcess)
             all.Add(Of("broker", dependencies.Broker));
+        if (dependencies.Files.IsOn)
+            all.Add(new("file store", "degraded", "it does not answer as it should; the log says more"));
         all.AddRange(_loops);
         return (Sum(all), all);
     }
@@ -59,6 +61,8 @@ internal sealed class OverviewHealthReader(HealthCheckService checks, Dependency
             return new("down", "The database does not answer: nothing is accepted or handed out until it does.");
         if (wrong[0].Name == "broker")
             return new("degraded", "The broker does not answer: push queues, events and other processes' signals wait until it does.");
+        if (wrong[0].Name == "file store")
+            return new("degraded", "The file store does not answer: uploads, downloads and batches wait until it does.");
         return new("degraded", wrong.Count == 1 ? $"The part {wrong[0].Name} of this process is stuck." :
             $"{wrong.Count} parts of this process are stuck: {string.Join(", ", wrong.Select(d => d.Name))}.");
     }

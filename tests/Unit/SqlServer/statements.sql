@@ -522,14 +522,15 @@ from outbox_partitions s cross apply (
         where o.partition_id = s.id and o.id > s.published_to order by o.id) as e) as c
 
 -- OverwriteReadySql(@rows NVarChar -1 0)
-update r set due_at = u.due_at, expires_at = u.expires_at, dispatch_at = u.dispatch_at, octets = u.octets,
+update r set due_at = u.due_at, expires_at = u.expires_at, dispatch_at = u.dispatch_at, octets = u.octets, name = u.name,
     progress = case when u.refilled = 1 then null else r.progress end
-from (select convert(binary(16), j.id, 2) as id, j.due_at, j.expires_at, j.dispatch_at, j.octets, j.refilled from openjson(@rows) with (id char(32) '$[0]', due_at datetime2(6) '$[1]', expires_at datetime2(6) '$[2]', dispatch_at datetime2(6) '$[3]', octets int '$[4]', refilled bit '$[5]') as j) as u
+from (select convert(binary(16), j.id, 2) as id, j.due_at, j.expires_at, j.dispatch_at, j.octets, j.refilled, convert(varbinary(800), j.name) as name from openjson(@rows) with (id char(32) '$[0]', due_at datetime2(6) '$[1]', expires_at datetime2(6) '$[2]', dispatch_at datetime2(6) '$[3]', octets int '$[4]', refilled bit '$[5]', name nvarchar(400) '$[6]') as j) as u
 inner loop join ready r with (rowlock, forceseek) on r.id = u.id
 
 -- OverwriteTasksSql(@rows NVarChar -1 0)
-update t set payload = u.payload
-from (select convert(binary(16), j.id, 2) as id, j.payload collate Latin1_General_100_BIN2 as payload from openjson(@rows) with (id char(32) '$[0]', payload nvarchar(max) '$[1]') as j) as u inner loop join tasks t with (rowlock, forceseek) on t.id = u.id
+update t set payload = u.payload, name = u.name
+from (select convert(binary(16), j.id, 2) as id, j.payload collate Latin1_General_100_BIN2 as payload, convert(varbinary(800), j.name) as name from openjson(@rows) with (id char(32) '$[0]', payload nvarchar(max) '$[1]', name nvarchar(400) '$[2]') as j) as u
+inner loop join tasks t with (rowlock, forceseek) on t.id = u.id
 
 -- PayloadsSql(@ids NVarChar -1 0)
 select t.id, t.payload from (select convert(binary(16), j.id, 2) as id from openjson(@ids) with (id char(32) '$[0]') as j) as u inner loop join tasks t with (rowlock, forceseek) on t.id = u.id

@@ -17,11 +17,15 @@ namespace TaskQueue.Adapters.OpenAI.Batches;
 internal static class BatchEndpoints
 {
     private const int DefaultPage = 20, MaxPage = 100;
+    private const string Warning = "X-TaskQueue-Warning";
+
+    /// <summary>A batch with the same input is mentioned for this long.</summary>
+    private static readonly TimeSpan TwinAge = TimeSpan.FromDays(1);
 
     public static IServiceCollection AddBatches(this IServiceCollection services)
     {
         services.AddOptions<DialectOptions>().BindConfiguration("TaskQueue:Bella").ValidateOnStart();
-        return services.AddSingleton<BatchRequest>().AddSingleton<IBatchRenderer, BatchRenderer>();
+        return services.AddSingleton<BatchRequest>().AddSingleton<PartialOutput>().AddSingleton<IBatchRenderer, BatchRenderer>();
     }
 
     public static void MapBatches(this WebApplication app)
@@ -40,22 +44,66 @@ internal static class BatchEndpoints
         batches.MapPost("/{id}/cancel", CancelAsync).Audited("batch.cancel", onlyWhenNoted: true).Needs(Scope.Enqueue)
             .Produces<OpenAIBatch>().Produces<OpenAIBatch>(202).Produces<BatchError>(404)
             .WithSummary("Cancel a batch; running tasks may finish within a grace period.");
+        batches.MapPost("/{id}/retry-failed", RetryAsync).Audited("batch.retry", onlyWhenNoted: true).Needs(Scope.Enqueue)
+            .Produces<OpenAIBatch>().Produces<BatchError>(404).Produces<BatchError>(409)
+            .WithSummary("Create a batch of the failed lines of one that has ended. Not part of OpenAI's API.");
+        batches.MapGet("/{id}/output", OutputAsync).Produces(200, contentType: PartialOutput.ContentType).Produces<BatchError>(404)
+            .WithSummary("The output lines so far, also while the batch runs. Not part of OpenAI's API.");
+        batches.MapGet("/{id}/errors", ErrorsAsync).Produces(200, contentType: PartialOutput.ContentType).Produces<BatchError>(404)
+            .WithSummary("The error lines so far, also while the batch runs. Not part of OpenAI's API.");
     }
 
     private static async Task<IResult> CreateAsync(HttpContext context, BatchRequest request, BatchService batchService,
-        IOptions<EngineOptions> options)
+        IBatchQueries queries, IOptions<EngineOptions> options, TimeProvider time)
     {
         var body = await RequestJson.ReadAsync(context, BatchBodyJson.Instance.BatchBody, BodyLimits.One(options.Value));
-        var batch = await batchService.CreateAsync(await request.ReadAsync(context, body));
-        return Answer(batch, BatchProgress.Of(batch), context.DialectOf(), Redactor.None);
+        var asked = await request.ReadAsync(context, body);
+        if (asked.RequestKey is null)
+            await WarnOfTwinAsync(asked, context, queries, time);
+        var batch = await batchService.CreateAsync(asked);
+        // A batch that the same request created before may have run meanwhile.
+        var progress = asked.RequestKey is null ? BatchProgress.Of(batch) : await ProgressAsync(batch, context, queries);
+        return Answer(batch, progress, context.DialectOf(), Redactor.None);
     }
+
+    /// <summary>A client that lost the answer to its request, and sends it again without a key, gets a second batch.</summary>
+    private static async Task WarnOfTwinAsync(NewBatch asked, HttpContext context, IBatchQueries queries, TimeProvider time)
+    {
+        var since = time.GetUtcNow().UtcDateTime - TwinAge;
+        if (await queries.FindTwinAsync(asked.InputFileId, asked.Endpoint, since, context.Access(), context.RequestAborted) is { } twin)
+            context.Response.Headers[Warning] = $"{BatchId.Format(twin.CorrelationId)} already runs the lines of {asked.InputFileId}; send "
+                + $"{IdempotencyKeys.Header} to create one batch however often the request is sent";
+    }
+
+    private static async Task<IResult> RetryAsync(string id, HttpContext context, IBatchQueries queries, BatchRetry retry)
+    {
+        var failed = await FindOwnAsync(id, context, queries);
+        context.Demand(failed.Queue);
+        if (context.Caller() is { Name: not null } caller && failed.Owner != caller.Tenant)
+            context.AuditTarget($"batch/{id} of {failed.Owner}");
+        try
+        {
+            var batch = await retry.CreateAsync(failed, context.Caller().Name, context.IdempotencyKey(), context.RequestAborted);
+            return Answer(batch, await ProgressAsync(batch, context, queries), context.DialectOf(batch), Redactor.None);
+        }
+        catch (BatchRetryException fault)
+        {
+            throw new ApiException(409, "not_retryable", fault.Message);
+        }
+    }
+
+    private static async Task<IResult> OutputAsync(string id, HttpContext context, IBatchQueries queries, PartialOutput output) =>
+        await output.OfAsync(await FindOwnAsync(id, context, queries), context, BatchResultKind.Output);
+
+    private static async Task<IResult> ErrorsAsync(string id, HttpContext context, IBatchQueries queries, PartialOutput output) =>
+        await output.OfAsync(await FindOwnAsync(id, context, queries), context, BatchResultKind.Error);
 
     private static async Task<IResult> GetAsync(string id, HttpContext context, IBatchQueries queries, Redaction redaction,
         IOptions<DialectOptions> options)
     {
         if (await FindAsync(id, context, queries) is not { } batch)
             return options.Value.EmptyForUnknown && context.DialectOf() == Dialect.Bella ? Results.Ok() : throw NotFound(id);
-        return Answer(batch, await ProgressAsync(batch, context, queries), context.DialectOf(), redaction.For(context.Caller()));
+        return Answer(batch, await ProgressAsync(batch, context, queries), context.DialectOf(batch), redaction.For(context.Caller()));
     }
 
     private static async Task<IResult> ListAsync(HttpContext context, IBatchQueries queries, Redaction redaction)
@@ -95,7 +143,7 @@ internal static class BatchEndpoints
         if (context.Caller() is { Name: not null } caller && before.Owner != caller.Tenant)
             context.AuditTarget($"batch/{id} of {before.Owner}");
         await batchService.CancelAsync(before.CorrelationId);
-        var dialect = context.DialectOf();
+        var dialect = context.DialectOf(before);
         var shown = dialect == Dialect.OpenAI ? await FindAsync(id, context, queries) ?? before : before;
         return Answer(shown, await ProgressAsync(shown, context, queries), dialect, redaction.For(context.Caller()),
             dialect == Dialect.OpenAI ? StatusCodes.Status200OK : StatusCodes.Status202Accepted);
@@ -103,6 +151,13 @@ internal static class BatchEndpoints
 
     private static async Task<BatchState?> FindAsync(string id, HttpContext context, IBatchQueries queries) =>
         BatchId.Parse(id) is { } parsed ? await queries.FindAsync(parsed.ToGuid(), context.Access(), context.RequestAborted) : null;
+
+    /// <summary>A batch whose files the caller may read.</summary>
+    private static async Task<BatchState> FindOwnAsync(string id, HttpContext context, IBatchQueries queries)
+    {
+        var batch = await FindAsync(id, context, queries) ?? throw NotFound(id);
+        return context.Access().CanRead(batch.Owner) ? batch : throw NotFound(id);
+    }
 
     private static async Task<BatchProgress> ProgressAsync(BatchState batch, HttpContext context, IBatchQueries queries) =>
         (await queries.ProgressAsync([batch], context.RequestAborted))[batch.CorrelationId];

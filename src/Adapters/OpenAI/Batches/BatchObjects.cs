@@ -134,6 +134,12 @@ public sealed record OpenAIBatch
 
     /// <summary>As given.</summary>
     public required IReadOnlyDictionary<string, string> Metadata { get; init; }
+
+    /// <summary>The model that the first line names.</summary>
+    public string? Model { get; init; }
+
+    /// <summary>Tokens used, as far as the answers tell; null until the batch has ended.</summary>
+    public BatchUsage? Usage { get; init; }
 }
 
 /// <summary>Input errors of a batch.</summary>
@@ -183,7 +189,7 @@ internal static class BatchObjects
             CancellingAt = Milliseconds(batch.CancellingAt),
             CancelledAt = Milliseconds(batch.EndedAs(BatchStates.Cancelled)),
             RequestCounts = progress,
-            Metadata = Metadata(batch),
+            Metadata = MetadataOf(batch),
             Errors = Errors(batch),
         };
     }
@@ -212,11 +218,17 @@ internal static class BatchObjects
             CancellingAt = Seconds(batch.CancellingAt),
             CancelledAt = Seconds(batch.EndedAs(BatchStates.Cancelled)),
             RequestCounts = progress,
-            Metadata = Metadata(batch) ?? [],
+            Metadata = MetadataOf(batch) ?? [],
+            Model = batch.Model,
+            Usage = BatchUsage.Of(batch.Usage),
         };
     }
 
-    private static Dictionary<string, string>? Metadata(BatchState batch) =>
+    /// <summary>The status of a batch in a state.</summary>
+    public static string StatusOf(int state) => Status[state];
+
+    /// <summary>The metadata of a batch, or null.</summary>
+    public static Dictionary<string, string>? MetadataOf(BatchState batch) =>
         batch.Metadata is null ? null : JsonSerializer.Deserialize(batch.Metadata, BatchJson.Instance.DictionaryStringString);
 
     private static BatchErrors? Errors(BatchState batch) =>

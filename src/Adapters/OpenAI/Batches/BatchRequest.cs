@@ -10,15 +10,16 @@ using TaskQueue.Engine.Files;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Http.Auth;
 using TaskQueue.Http.Errors;
+using TaskQueue.Http.Requests;
 
 namespace TaskQueue.Adapters.OpenAI.Batches;
 
 /// <summary>Validates a batch request and finds its queue (bella.md 10.1, 12).</summary>
 internal sealed partial class BatchRequest(
-    FileService files, QueueCatalog queues, QueueRouter router, IOptions<BatchLimits> limits, IOptions<WebhookOptions> webhooks,
-    IOptions<EngineOptions> engine)
+    FileService files, QueueCatalog queues, QueueRouter router, BatchLanes lanes, IConfiguration configuration,
+    IOptions<BatchLimits> limits, IOptions<WebhookOptions> webhooks, IOptions<EngineOptions> engine)
 {
-    private const string QueueHeader = "X-BELLA-QUEUE-NAME", DefaultWindow = "24h", Callback = "callback_url";
+    private const string QueueHeader = "X-BELLA-QUEUE-NAME", DefaultWindow = "24h", Callback = "callback_url", Window = "completion_window";
     private const int OfflineLevel = 1, MaxPairs = 16, MaxKey = 64, MaxValue = 512, MaxEndpoint = 64;
     private static readonly TimeSpan Shortest = TimeSpan.FromMinutes(1), Longest = TimeSpan.FromDays(30);
 
@@ -27,7 +28,7 @@ internal sealed partial class BatchRequest(
     {
         var (access, strict) = (context.Access(), context.DialectOf() == Dialect.OpenAI);
         if (string.IsNullOrWhiteSpace(body.InputFileId))
-            throw OpenAIErrors.Invalid("input_file_id is missing");
+            throw OpenAIErrors.Invalid("input_file_id is missing", "input_file_id");
         if (body.Endpoint is not { Length: > 1 and <= MaxEndpoint } endpoint || endpoint[0] != '/'
             || endpoint.Contains('\0', StringComparison.Ordinal))
             throw OpenAIErrors.Invalid(
@@ -38,8 +39,9 @@ internal sealed partial class BatchRequest(
         var file = await FindFileAsync(body.InputFileId, access, strict, context.RequestAborted);
         var queue = await FindQueueAsync(context, file, endpoint);
         context.Demand(queue.Name);
-        var (shown, window) = WindowOf(body.CompletionWindow);
-        return new NewBatch(queue, OfflineLevel, endpoint, file.Id, shown, window, strict)
+        var (shown, window) = WindowOf(body.CompletionWindow, strict);
+        var tier = IsOfUpstream(queue.Name) ? await lanes.ChooseAsync(queue.Name, access.Tenant, context.RequestAborted) : OfflineLevel;
+        return new NewBatch(queue, tier, endpoint, file.Id, shown, window, strict)
         {
             Owner = access.Tenant,
             Submitter = context.Caller().Name,
@@ -47,6 +49,9 @@ internal sealed partial class BatchRequest(
                 : JsonSerializer.Serialize(body.Metadata.ToDictionary(p => p.Key, p => p.Value!),
                     BatchJson.Instance.DictionaryStringString),
             CallbackUrl = callback,
+            OutputExpiresAfter = body.OutputExpiresAfter?.Read("output_expires_after"),
+            Deduplicate = body.Deduplicate == true,
+            RequestKey = context.IdempotencyKey(),
         };
     }
 
@@ -70,20 +75,29 @@ internal sealed partial class BatchRequest(
                 : throw OpenAIErrors.Invalid($"queue {name} is dispatched to bus workers and takes no batches");
         }
 
-        var model = await ModelAsync(file, context.RequestAborted);
+        var model = await ModelAsync(file, context);
         return await router.FindAsync(endpoint, model)
             ?? throw OpenAIErrors.Invalid(
                 $"there is no queue for model {model ?? "(none)"} at {endpoint}: name one with {QueueHeader}, "
                 + "or configure TaskQueue:Routing");
     }
 
-    /// <summary>The model of the first line, if readable.</summary>
-    private async Task<string?> ModelAsync(FileRecord file, CancellationToken cancellationToken)
+    /// <summary>
+    /// Whether an upstream serves its own queue: then it takes from all lanes. Upstreams are another role's; both read their configuration.
+    /// </summary>
+    private bool IsOfUpstream(string queue) =>
+        configuration.GetSection("TaskQueue:Upstreams").GetChildren().Any(u => u["Endpoint"] is { Length: > 1 } endpoint
+            && QueueRouter.UpstreamQueue(endpoint) == queue && !u.GetSection("Queues").GetChildren().Any());
+
+    /// <summary>The model of the first line, if readable. Its memory is reserved: a line may be large.</summary>
+    private async Task<string?> ModelAsync(FileRecord file, HttpContext context)
     {
-        var probe = new BatchState();
-        await using var content = files.OpenRead(file);
-        await foreach (var line in BatchInput.ReadAsync(content, 0, engine.Value.MaxPayloadBytes, cancellationToken))
-            return BatchItem.Parse(line.Text, probe, engine.Value.MaxPayloadBytes).Model;
+        var (probe, most) = (new BatchState(), engine.Value.LargestBatchItem());
+        await using var content = await files.OpenReadAsync(file, context.RequestAborted);
+        var length = await FirstLine.MeasureAsync(content, most, context.RequestAborted);
+        await context.Memory().ReserveAnswerAsync(FirstLine.Copies * length / 3, 1, context.RequestAborted);
+        await foreach (var line in BatchInput.ReadAsync(content, 0, most, context.RequestAborted))
+            return BatchItem.Parse(line.Text, probe, most).Model;
         return null;
     }
 
@@ -98,22 +112,30 @@ internal sealed partial class BatchRequest(
                 + $"and values of at most {MaxValue} characters");
         if (metadata.Any(p => p.Key.Contains('\0', StringComparison.Ordinal) || p.Value!.Contains('\0', StringComparison.Ordinal)))
             throw OpenAIErrors.Invalid("metadata must not contain the character U+0000");
+        if (metadata.GetValueOrDefault(BatchRenderer.Choice) is { } choice and not (BatchRenderer.Event or BatchRenderer.Batch))
+            throw OpenAIErrors.Invalid(
+                $"metadata.{BatchRenderer.Choice} must be {BatchRenderer.Event} or {BatchRenderer.Batch}, not {choice}", "metadata");
         return metadata.GetValueOrDefault(Callback);
     }
 
-    /// <summary>Parses a window; unreadable text means 24h.</summary>
-    private static (string Shown, TimeSpan Window) WindowOf(string? text)
+    /// <summary>Parses a window; in Bella's dialect unreadable text means 24h.</summary>
+    private static (string Shown, TimeSpan Window) WindowOf(string? text, bool strict)
     {
         if (text is null || text.Length > 8 || WindowPattern().Match(text) is not { Success: true } match
             || !int.TryParse(match.Groups["number"].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
-            return (DefaultWindow, TimeSpan.FromHours(24));
+        {
+            return text is null || !strict ? (DefaultWindow, TimeSpan.FromHours(24))
+                : throw OpenAIErrors.Invalid("completion_window must be a number and m, h or d, such as 24h", Window);
+        }
+
         var window = match.Groups["unit"].Value switch
         {
             "m" => TimeSpan.FromMinutes(number),
             "h" => TimeSpan.FromHours(number),
             _ => TimeSpan.FromDays(number),
         };
-        return window >= Shortest && window <= Longest ? (text, window) : throw OpenAIErrors.Invalid("completion_window must be 1m to 30d");
+        return window >= Shortest && window <= Longest ? (text, window)
+            : throw OpenAIErrors.Invalid("completion_window must be 1m to 30d", Window);
     }
 
     [GeneratedRegex(@"\A(?<number>[0-9]+)(?<unit>[mhd])\z", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]

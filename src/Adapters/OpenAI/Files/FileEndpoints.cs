@@ -15,6 +15,7 @@ namespace TaskQueue.Adapters.OpenAI.Files;
 internal static class FileEndpoints
 {
     private const int MaxPage = 10_000;
+    private static readonly string[] HeadOnly = [HttpMethods.Head];
 
     public static void MapFiles(this WebApplication app)
     {
@@ -35,6 +36,9 @@ internal static class FileEndpoints
             .Produces(206, contentType: "application/octet-stream")
             .Produces<FileError>(401).Produces<FileError>(404).Produces(416)
             .WithSummary("Download a file, or a range of it.");
+        // As GET, whose answer the server sends without its body.
+        files.MapMethods("/{id}", HeadOnly, GetAsync).ExcludeFromDescription();
+        files.MapMethods("/{id}/content", HeadOnly, ContentAsync).ExcludeFromDescription();
         files.MapDelete("/{id}", DeleteAsync).Audited("file.delete", onlyWhenNoted: true).Needs(Scope.Enqueue).Produces<FileDeleted>()
             .Produces<FileError>(401).Produces<FileError>(404).WithSummary("Delete a file.");
     }
@@ -54,7 +58,8 @@ internal static class FileEndpoints
         await context.Memory().ReserveAnswerAsync(FileUpload.Cost / 3, 0, context.RequestAborted);
         try
         {
-            return Results.Stream(files.OpenRead(file), "application/octet-stream", file.FileName, enableRangeProcessing: true);
+            return Results.Stream(await files.OpenReadAsync(file, context.RequestAborted), "application/octet-stream", file.FileName,
+                enableRangeProcessing: true);
         }
         catch (FileNotFoundException)
         {
@@ -72,7 +77,8 @@ internal static class FileEndpoints
         var order = query["order"].FirstOrDefault() ?? "desc";
         if (order is not ("asc" or "desc"))
             throw OpenAIErrors.Invalid("order must be asc or desc");
-        var purposes = query["purpose"].FirstOrDefault() is { } purpose ? FilePurposes.ParseFilter(purpose, dialect) : null;
+        IReadOnlyList<string> purposes = query["purpose"].FirstOrDefault() is { } purpose ? FilePurposes.ParseFilter(purpose, dialect)
+            : FilePurposes.Shown;
         FileRecord? after = null;
         if (query["after"].FirstOrDefault() is { } id)
             after = (IsId(id) ? await files.FindAsync(id, access, context.RequestAborted) : null)
@@ -94,7 +100,8 @@ internal static class FileEndpoints
     }
 
     private static async Task<FileRecord> FindAsync(string id, HttpContext context, FileService files) =>
-        (IsId(id) ? await files.FindAsync(id, context.Access(), context.RequestAborted) : null) ?? throw NotFound(id);
+        IsId(id) && await files.FindAsync(id, context.Access(), context.RequestAborted) is { } file
+            && FilePurposes.Shown.Contains(file.Purpose) ? file : throw NotFound(id);
 
     /// <summary>Whether the id is well-formed; others, for example with a NUL, never reach the database.</summary>
     private static bool IsId(string id) => id.Length <= 64 && id.All(c => char.IsAsciiLetterOrDigit(c) || c == '-');

@@ -7,8 +7,8 @@ using TaskQueue.Http.Json;
 namespace TaskQueue.Adapters.OpenAI.Files;
 
 /// <summary>
-/// A file. OpenAI's dialect has seconds and a status, which is always <c>processed</c>; Bella's has milliseconds. Files never
-/// expire; they stay until deleted.
+/// A file. OpenAI's dialect has seconds and a status, which is always <c>processed</c>; Bella's has milliseconds. Files without an
+/// expiry stay until they are deleted.
 /// </summary>
 public sealed record FileObject(
     string Id, string Object, long Bytes, long CreatedAt, long? ExpiresAt, [property: JsonPropertyName("filename")] string FileName,
@@ -17,10 +17,13 @@ public sealed record FileObject(
     /// <summary>Maps a file to a dialect. Files written by a batch have a different purpose in each (bella.md 11).</summary>
     internal static FileObject Of(FileRecord file, Dialect dialect)
     {
-        var (at, isOpenAI) = (new DateTimeOffset(file.CreatedAt), dialect == Dialect.OpenAI);
+        var isOpenAI = dialect == Dialect.OpenAI;
         return new FileObject(
-            file.Id, "file", file.Bytes, isOpenAI ? at.ToUnixTimeSeconds() : at.ToUnixTimeMilliseconds(), ExpiresAt: null, file.FileName,
+            file.Id, "file", file.Bytes, At(file.CreatedAt), file.ExpiresAt is { } end ? At(end) : null, file.FileName,
             FilePurposes.Show(file.Purpose, dialect), isOpenAI ? "processed" : null, StatusDetails: null);
+
+        long At(DateTime time) =>
+            isOpenAI ? new DateTimeOffset(time).ToUnixTimeSeconds() : new DateTimeOffset(time).ToUnixTimeMilliseconds();
     }
 }
 
@@ -37,6 +40,12 @@ internal static class FilePurposes
 
     private static readonly HashSet<string> Known = [Batch, BatchOutput, "user_data", "assistants", "assistants_output", "fine-tune",
         "fine-tune-results", "vision", "evals"];
+
+    /// <summary>Purposes of what is not complete: an upload in parts, and its parts. No caller sees them as files.</summary>
+    public const string Upload = "upload", Part = "upload_part";
+
+    /// <summary>All purposes that callers see.</summary>
+    public static IReadOnlyList<string> Shown { get; } = [.. Known, Other];
 
     /// <summary>Parses the purpose of an upload.</summary>
     /// <exception cref="ApiException">400: unknown purpose in OpenAI's dialect; in Bella's it becomes temp.</exception>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Net.Http.Headers;
@@ -13,6 +14,8 @@ internal sealed class FileUpload(HttpContext context, FileService files, long ma
 {
     private const int Buffer = 64 * 1024, MaxField = 16 * 1024, MaxName = 1024, MaxParts = 32, MaxBoundary = 200;
 
+    private const string Expires = "expires_after";
+
     /// <summary>Allowance for the other parts.</summary>
     private const int Envelope = 1024 * 1024;
 
@@ -20,11 +23,18 @@ internal sealed class FileUpload(HttpContext context, FileService files, long ma
     public const long Cost = 384 * 1024;
 
     private readonly Dialect _dialect = context.DialectOf();
+    private string? _purpose, _anchor, _seconds;
+
+    /// <summary>What is known of the file before it is read, if it is a part of a larger one.</summary>
+    public UploadPart? Part { get; init; }
 
     /// <exception cref="ApiException">400, 413 or 415.</exception>
     /// <exception cref="Engine.Quotas.QuotaExceededException">429: the caller's storage quota is exhausted.</exception>
     public async Task<FileRecord> StoreAsync()
     {
+        var requestKey = context.IdempotencyKey();
+        if (requestKey is not null && await files.FindByRequestAsync(requestKey, context.RequestAborted) is { } known)
+            return known;
         // Checked before reading: a client that sends Expect: 100-continue then sends nothing.
         ContentCodings.DemandNone(context);
         if (context.Request.ContentLength > maxBytes + Envelope)
@@ -34,7 +44,6 @@ internal sealed class FileUpload(HttpContext context, FileService files, long ma
         var body = BodyPace.Of(context) is { } pace ? new PacedStream(context, pace) : context.Request.Body;
         var reader = new MultipartReader(BoundaryOf(context.Request), body) { HeadersLengthLimit = MaxField };
         FileWriter? file = null;
-        string? purpose = null;
         try
         {
             for (var parts = 0; await ReadAsync(() => reader.ReadNextSectionAsync(context.RequestAborted)) is { } part; parts++)
@@ -44,20 +53,20 @@ internal sealed class FileUpload(HttpContext context, FileService files, long ma
                 var disposition = part.GetContentDispositionHeader()
                     ?? throw OpenAIErrors.Invalid("a part of the upload has no Content-Disposition");
                 var name = HeaderUtilities.UnescapeAsQuotedString(disposition.Name).Value;
-                if (name == "file")
+                if (name == Field)
                 {
                     file = file is null ? await OpenAsync(disposition) : throw OpenAIErrors.Invalid("the upload has more than one file");
                     await FillAsync(file, part.Body);
                     continue;
                 }
 
-                var value = await ReadFieldAsync(part.Body);
-                if (name == "purpose")
-                    purpose = FilePurposes.Parse(value, _dialect);
+                Note(name, await ReadFieldAsync(part.Body));
             }
 
-            return await (file ?? throw OpenAIErrors.Invalid("the upload has no part named file"))
-                .CommitAsync(purpose ?? FilePurposes.Parse(null, _dialect));
+            if (requestKey is not null && await files.FindByRequestAsync(requestKey, context.RequestAborted) is { } meanwhile)
+                return meanwhile; // the client gave up and sent it again, and the other request was faster
+            return await (file ?? throw OpenAIErrors.Invalid($"the upload has no part named {Field}"))
+                .CommitAsync(Part?.Purpose ?? _purpose ?? FilePurposes.Parse(null, _dialect), Part?.Keep ?? Keep(), requestKey);
         }
         finally
         {
@@ -66,9 +75,39 @@ internal sealed class FileUpload(HttpContext context, FileService files, long ma
         }
     }
 
+    private string Field => Part is null ? "file" : "data";
+
+    private void Note(string? name, string value)
+    {
+        switch (name)
+        {
+            case "purpose":
+                _purpose = FilePurposes.Parse(value, _dialect);
+                break;
+            case $"{Expires}[anchor]":
+                _anchor = value;
+                break;
+            case $"{Expires}[seconds]":
+                _seconds = value;
+                break;
+        }
+    }
+
+    /// <exception cref="ApiException">400.</exception>
+    private TimeSpan? Keep()
+    {
+        if (_anchor is null && _seconds is null)
+            return null;
+        var seconds = long.TryParse(_seconds, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : (long?)null;
+        return TimeSpan.FromSeconds(new ExpiresAfterBody(_anchor, seconds).Read(Expires));
+    }
+
     private async Task<FileWriter> OpenAsync(ContentDispositionHeaderValue disposition)
     {
-        await context.Memory().GrowBodyAsync(Cost, Cost, context.RequestAborted);
+        var cost = Cost + files.WriteMemory(context.Request.ContentLength);
+        await context.Memory().GrowBodyAsync(cost, cost, context.RequestAborted);
+        if (Part is not null)
+            return await files.OpenUploadAsync(context.Access().Tenant, purpose: "", Part.FileName, maxBytes);
         var name = (disposition.FileNameStar.HasValue ? disposition.FileNameStar
             : HeaderUtilities.UnescapeAsQuotedString(disposition.FileName)).Value;
         return name is { Length: > 0 and <= MaxName } && !name.Contains('\0', StringComparison.Ordinal)
@@ -124,3 +163,9 @@ internal sealed class FileUpload(HttpContext context, FileService files, long ma
 
     private ApiException TooLarge() => new(413, "too_large", $"the file must have at most {maxBytes} bytes");
 }
+
+/// <summary>A file that is a part of a larger one.</summary>
+/// <param name="Purpose">Its purpose.</param>
+/// <param name="FileName">Its name.</param>
+/// <param name="Keep">How long it is kept.</param>
+internal sealed record UploadPart(string Purpose, string FileName, TimeSpan Keep);

@@ -36,6 +36,10 @@ export interface Batch {
     output_file_id: string | null;
     error_file_id: string | null;
     metadata: Record<string, string> | null;
+    model: string | null;
+    usage: { input_tokens: number; output_tokens: number; total_tokens: number } | null;
+    retry_of: string | null;
+    waiting_for: { reason: string; upstream: string | null; until: string | null } | null;
 }
 
 export type ListedCallback = Omit<Callback, 'task_id'> & { task_id: string; queue: string | null; owner: string | null };

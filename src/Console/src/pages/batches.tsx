@@ -8,7 +8,7 @@ import { useLoad } from '../lib/load';
 import { address, go, href, place } from '../lib/router';
 import { canChange, has } from '../lib/session';
 import type { Batch } from '../lib/types';
-import { Badge, Bar, Button, Card, Copy, Empty, Facts, Head, Number, QueueLink, Show, When } from '../ui/basics';
+import { Badge, Bar, Button, Card, Copy, Empty, Facts, Head, Notice, Number, QueueLink, Show, When } from '../ui/basics';
 import { Pager, Table } from '../ui/list';
 import { ask } from '../ui/dialog';
 import { TextFilter } from '../ui/filter';
@@ -170,7 +170,38 @@ function Details({ b, reload }: { b: Batch; reload: () => void }): JSX.Element {
                         Cancel
                     </Button>
                 )}
+                {canChange() && !running(b) && (b.failed > 0 || b.done < b.total) && (
+                    <Button
+                        onClick={() => {
+                            let made = '';
+                            ask({
+                                title: 'Run the failed lines again?',
+                                text: 'A new batch is created of the lines that failed or were not run. Invalid lines are left out.',
+                                confirm: 'Create batch',
+                                commands: commands('POST', address(`batches/${b.id}/retry-failed`), null),
+                                run: async () => {
+                                    made = (await send<Batch>('POST', path`/batches/${b.id}/retry-failed`)).id;
+                                    return `The batch ${made} is created.`;
+                                },
+                                done: () => go(href(['batches', made])),
+                            });
+                        }}
+                    >
+                        Retry failed
+                    </Button>
+                )}
             </Head>
+            {b.waiting_for && (
+                <Notice tone="warn" icon="failures">
+                    Waits for {b.waiting_for.upstream ?? 'its upstream'}: {b.waiting_for.reason}
+                    {b.waiting_for.until && (
+                        <>
+                            {' '}
+                            (until <When at={b.waiting_for.until} />)
+                        </>
+                    )}
+                </Notice>
+            )}
             <Card>
                 <div class="big-bar">
                     <Bar done={b.done} total={b.total} label={`${b.done} of ${b.total} lines done`} />
@@ -211,6 +242,18 @@ function Details({ b, reload }: { b: Batch; reload: () => void }): JSX.Element {
                         items={[
                             ['Queue', <QueueLink name={b.queue} />],
                             ['Endpoint', b.endpoint],
+                            ...(b.model ? [['Model', b.model] as [string, string]] : []),
+                            ...(b.usage ? [['Tokens', count(b.usage.total_tokens)] as [string, string]] : []),
+                            ...(b.retry_of
+                                ? [
+                                      [
+                                          'Repeats',
+                                          <a class="mono" href={href(['batches', b.retry_of])}>
+                                              {b.retry_of}
+                                          </a>,
+                                      ] as [string, JSX.Element],
+                                  ]
+                                : []),
                             ['Created', <When at={b.created_at} />],
                             ['Started', <When at={b.in_progress_at} empty="not yet" />],
                             ['Finished', <When at={b.finished_at} empty="not yet" />],

@@ -1,7 +1,8 @@
 using Microsoft.Extensions.Options;
 using TaskQueue.Engine;
-using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Engine.Workers;
 using TaskQueue.Http.Auth;
@@ -11,47 +12,27 @@ using TaskQueue.Http.Requests;
 namespace TaskQueue.Adapters.Moab;
 
 /// <summary>RPCs on tasks, except reports and bulk changes: see <see cref="MoabReports"/>.</summary>
-internal static class MoabTaskEndpoints
+internal sealed class MoabTaskRpcs(QueueCatalog queues, TaskService taskService, TaskClaimer claims, ITaskQueries queries, MoabTaskIds ids,
+    MoabTaskPages pages, StreamQuota streams, Drain drain, Redaction redaction, TimeProvider time, IOptions<MoabOptions> options)
 {
     private const int MaxBatch = 10;
 
-    public static void MapTasks(this MoabRoutes routes)
+    public async Task<MoabTasksAnswer> EnqueueAsync(HttpContext context, MoabEnqueueBody body)
     {
-        routes.Add<MoabEnqueueBody, MoabTasksAnswer>(
-            "Enqueue", Scope.Enqueue, EnqueueAsync,
-            "Enqueue a batch of tasks; returns those that are new or changed.", 404, 429);
-        routes.Add<MoabDequeueBody, MoabTasksAnswer>(
-            "Dequeue", Scope.Work, DequeueAsync, "Take due tasks without waiting; the response may be empty.", 404);
-        routes.Add<MoabReportBody, MoabReportAnswer>(
-            "ReportStatus", Scope.Work, MoabReports.ReportAsync,
-            "Report outcomes or heartbeats of deliveries.", 404);
-        routes.Add<MoabTaskBody, MoabTaskAnswer>("GetTask", Scope.Read, GetAsync, "Get a task.", 404);
-        routes.Add<MoabListTasksBody, MoabTaskPageAnswer>("ListTasks", Scope.Read, ListAsync, "List the tasks of a queue, in pages.", 404);
-        routes.Add<MoabDeleteTasksBody, MoabNothing>(
-            "DeleteTasks", Scope.Enqueue, MoabReports.DeleteAsync, "Delete tasks in any state.", 404);
-        routes.Add<MoabRestartTasksBody, MoabRestartAnswer>(
-            "RestartTasks", Scope.Enqueue, MoabReports.RestartAsync, "Run dead tasks again.", 404);
-    }
-
-    private static async Task<IResult> EnqueueAsync(
-        HttpContext context, QueueCatalog queues, TaskService taskService, ITaskQueries queries, MoabTaskIds ids, TimeProvider time,
-        IOptions<MoabOptions> options)
-    {
-        var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabEnqueueBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var now = Micros.Now(time);
         var submissions = MoabFields.Entries(body.Entries, options.Value.MaxEnqueueEntries)
             .Select((entry, index) => MoabTaskMapping.ToSubmission(queue, entry, index, now) with { Owner = context.Access().Tenant })
                 .ToList();
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
-        var stands = await SubmitAsync(taskService, ids, submissions);
+        var stands = await SubmitUnderNewIdsAsync(submissions);
         foreach (var existing in stands.Where(s => s.Result != SubmitStatus.Accepted).Select(s => s.Task!))
-            await FillAsync(existing, context, queries);
-        return Answer(stands.Select(s => s.Task!), time);
+            await FillAsync(existing, context);
+        return Answer(stands.Select(s => s.Task!));
     }
 
     /// <summary>Adds what the submission has not read of a task that was there.</summary>
-    private static async Task FillAsync(TaskState task, HttpContext context, ITaskQueries queries)
+    private async Task FillAsync(TaskState task, HttpContext context)
     {
         try
         {
@@ -72,7 +53,7 @@ internal static class MoabTaskEndpoints
     /// Submits under unused ids; if another process generated the same id, the entry is resubmitted under a later one. A task named by
     /// two entries is returned once, in its later state.
     /// </summary>
-    private static async Task<List<SubmitResult>> SubmitAsync(TaskService taskService, MoabTaskIds ids, List<TaskSubmission> submissions)
+    private async Task<List<SubmitResult>> SubmitUnderNewIdsAsync(List<TaskSubmission> submissions)
     {
         var stands = new SubmitResult?[submissions.Count];
         List<int> open = [.. Enumerable.Range(0, submissions.Count)];
@@ -81,7 +62,7 @@ internal static class MoabTaskEndpoints
             IReadOnlyList<SubmitResult> admissions;
             try
             {
-                admissions = await SubmitAsync(taskService, [.. open.Select(index => submissions[index] with { Id = ids.New() })]);
+                admissions = await SubmitAsync([.. open.Select(index => submissions[index] with { Id = ids.New() })]);
             }
             catch (TaskIdConflictException)
             {
@@ -99,7 +80,7 @@ internal static class MoabTaskEndpoints
         return [.. stands.OfType<SubmitResult>().GroupBy(s => s.Task!.CorrelationId).Select(same => same.Last())];
     }
 
-    private static async Task<IReadOnlyList<SubmitResult>> SubmitAsync(TaskService taskService, IReadOnlyList<TaskSubmission> submissions)
+    private async Task<IReadOnlyList<SubmitResult>> SubmitAsync(IReadOnlyList<TaskSubmission> submissions)
     {
         try
         {
@@ -111,9 +92,13 @@ internal static class MoabTaskEndpoints
         }
     }
 
-    private static async Task<IResult> DequeueAsync(HttpContext context, QueueCatalog queues, TaskClaimer claims, TimeProvider time)
+    /// <param name="context">The request.</param>
+    /// <param name="body">What is asked for.</param>
+    /// <param name="wait">How long to wait if nothing is due.</param>
+    /// <param name="maxBytes">Maximum bytes of several tasks.</param>
+    public async Task<MoabTasksAnswer> DequeueAsync(
+        HttpContext context, MoabDequeueBody body, TimeSpan wait = default, long maxBytes = int.MaxValue)
     {
-        var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabDequeueBody);
         var name = MoabFields.Name(body.QueueName, "queue_name");
         var size = body.BatchSize switch
         {
@@ -129,46 +114,67 @@ internal static class MoabTaskEndpoints
         {
             Credential = context.Access().Credential,
             Contact = new WorkerContact("moab", context.Access().Tenant),
+            MaxBytes = maxBytes,
         };
-        return Answer(await claims.ClaimAsync(request, TimeSpan.Zero, context.RequestAborted, keep: context.Memory().Keep), time);
+        using var counted = wait > TimeSpan.Zero ? streams.Open(context.Access().Tenant) : null;
+        var tasks = await ClaimAsync(request, wait, context);
+        // A client that has left in the meantime never receives them.
+        if (tasks.Count > 0 && context.RequestAborted.IsCancellationRequested)
+            await taskService.ApplyAsync(
+                [.. tasks.Select(t => taskService.Snooze(t.CorrelationId, t.Attempt, t.Worker, TimeSpan.Zero))], context.Access());
+        return Answer(tasks);
     }
 
-    private static async Task<IResult> GetAsync(HttpContext context, QueueCatalog queues, ITaskQueries queries, Redaction redaction,
-        TimeProvider time)
+    /// <summary>Claims tasks. Shutdown ends a wait with an empty response.</summary>
+    private async Task<IReadOnlyList<TaskState>> ClaimAsync(ClaimRequest request, TimeSpan wait, HttpContext context)
     {
-        var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabTaskBody);
+        var aborted = context.RequestAborted;
+        if (wait <= TimeSpan.Zero)
+            return await claims.ClaimAsync(request, TimeSpan.Zero, aborted, keep: context.Memory().Keep);
+        context.Memory().ReleaseBody();
+        using var leave = drain.EndWait(aborted);
+        try
+        {
+            return await claims.ClaimAsync(request, drain.Shorten(wait), leave.Token, keep: context.Memory().Keep);
+        }
+        catch (OperationCanceledException) when (!aborted.IsCancellationRequested)
+        {
+            return [];
+        }
+    }
+
+    public async Task<MoabTaskAnswer> GetAsync(HttpContext context, MoabTaskBody body)
+    {
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var id = MoabFields.TaskId(body.TaskId, "task_id");
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
         var task = await queries.FindAsync(id, context.Access(), context.Memory().ReserveAnswerAsync, context.RequestAborted);
         var now = Micros.Now(time);
         return task is not null && MoabTaskMapping.IsVisible(task, queue, now)
-            ? Results.Json(new MoabTaskAnswer(MoabTaskMapping.ToTask(task, redaction.For(context.Caller())), MoabFields.Nanoseconds(now)),
-                MoabJson.Instance.MoabTaskAnswer)
+            ? new MoabTaskAnswer(MoabTaskMapping.ToTask(task, redaction.For(context.Caller())), MoabFields.Nanoseconds(now))
             : throw new ApiException(
                 404, "NOT_FOUND", $"there is no task {body.TaskId} in queue {queue}",
                 new Dictionary<string, string> { ["queue_name"] = queue, ["task_id"] = body.TaskId! });
     }
 
-    private static async Task<IResult> ListAsync(HttpContext context, QueueCatalog queues, MoabTaskPages pages, Redaction redaction,
-        TimeProvider time)
+    /// <param name="context">The request.</param>
+    /// <param name="body">Which tasks.</param>
+    /// <param name="maxBytes">Size from which a page has fewer tasks than its limit.</param>
+    public async Task<MoabTaskPageAnswer> ListAsync(HttpContext context, MoabListTasksBody body, long maxBytes = long.MaxValue)
     {
-        var body = await MoabBody.ReadAsync(context, MoabJson.Instance.MoabListTasksBody);
         var queue = MoabFields.Name(body.QueueName, "queue_name");
         var (list, limit) = (MoabWords.List(body.State), MoabPages.Limit(body.Limit));
         var place = MoabPlace.Parse(body.PaginationToken, list);
         await MoabEndpoints.FindQueueAsync(context, queues, queue);
         var page = await pages.ReadAsync(queue, list, place, limit, context.Access(),
-            context.Memory().ReserveAnswerAsync, context.RequestAborted);
+            context.Memory().ReserveAnswerAsync, context.RequestAborted, maxBytes);
         var now = Micros.Now(time);
         var redactor = redaction.For(context.Caller());
         var tasks = page.Items.Where(task => MoabTaskMapping.IsVisible(task, queue, now))
             .Select(task => MoabTaskMapping.ToTask(task, redactor));
-        return Results.Json(new MoabTaskPageAnswer([.. tasks], page.Next, page.Previous, MoabFields.Nanoseconds(now)),
-            MoabJson.Instance.MoabTaskPageAnswer);
+        return new MoabTaskPageAnswer([.. tasks], page.Next, page.Previous, MoabFields.Nanoseconds(now));
     }
 
-    private static IResult Answer(IEnumerable<TaskState> tasks, TimeProvider time) =>
-        Results.Json(new MoabTasksAnswer([.. tasks.Select(task => MoabTaskMapping.ToTask(task))],
-            MoabFields.Nanoseconds(Micros.Now(time))), MoabJson.Instance.MoabTasksAnswer);
+    private MoabTasksAnswer Answer(IEnumerable<TaskState> tasks) =>
+        new([.. tasks.Select(task => MoabTaskMapping.ToTask(task))], MoabFields.Nanoseconds(Micros.Now(time)));
 }
