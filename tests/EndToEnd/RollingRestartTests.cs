@@ -32,7 +32,7 @@ public sealed partial class RollingRestartTests
         var listening = ListenAsync(cluster.Proxy.Address, stop.Token);
         var first = await StartWorkerAsync(cluster.Proxy.Address);
         using var loadEnds = new CancellationTokenSource();
-        var load = Task.WhenAll(PostAsync(pushes, 10, loadEnds.Token), PostAsync(pulls, 4, loadEnds.Token));
+        var load = Task.WhenAll(PostAsync(pushes, 4, loadEnds.Token), PostAsync(pulls, 2, loadEnds.Token));
 
         var exits = await cluster.ReplaceAllAsync();
         await using var second = await StartWorkerAsync(cluster.Proxy.Address);
