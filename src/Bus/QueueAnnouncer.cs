@@ -6,7 +6,7 @@ using TaskQueue.Engine.Queues;
 
 namespace TaskQueue.Bus;
 
-/// <summary>Declares push queues with <see cref="PushTopology"/> and publishes changes with MassTransit.</summary>
+/// <summary>Declares and empties push queues with <see cref="PushTopology"/> and publishes changes with MassTransit.</summary>
 internal sealed class QueueAnnouncer(PushTopology topology, IBus bus) : IQueueAnnouncer
 {
     /// <summary>A caller waits for the broker.</summary>

@@ -9,9 +9,7 @@ internal static class NodeScript
 {
     public static async Task<T> RunAsync<T>(string script, object input)
     {
-        var folder = Environment.GetEnvironmentVariable("TASKQUEUE_TEST_CLIENTS")
-            ?? throw new InvalidOperationException("TASKQUEUE_TEST_CLIENTS is not set: run the tests with ./test.sh, which installs what "
-                + "the scripts need.");
+        var folder = Repository.Clients;
         using var node = new Command("node", [Path.Combine(folder, script)], input: JsonSerializer.Serialize(input));
         (await node.WaitAsync(TimeSpan.FromSeconds(90))).ShouldBe(0, node.Output);
         return JsonSerializer.Deserialize<T>(string.Join('\n', node.Results), JsonSerializerOptions.Web)!;

@@ -129,7 +129,7 @@ public static class AccessTable
             ["GET /v1/queue/{taskId}"] = (Readers, async s => new("GET", $"/v1/queue/{await s.TaskAsync()}")),
             ["POST /v1/console/{queue}/clear"] = (QueueAdmins, _ => Is("POST", "/v1/console/a-1:9/clear")),
             ["GET /v1/console/queue/stats"] = (QueueReaders, _ => Is("GET", "/v1/console/queue/stats", marker: "\"a-1\"")),
-            ["POST /v1/files"] = ("a a2 b narrow admin-a admin-b admin-queue admin-other operator", _ =>
+            ["POST /v1/files"] = (Senders, _ =>
                 Is("POST", "/v1/files", AccessServer.File)),
             ["GET /v1/files"] = (Owners, async s => new("GET", "/v1/files", Marker: await s.FileAsync())),
             ["GET /v1/files/{id}"] = (Owners, async s => new("GET", $"/v1/files/{await s.FileAsync()}")),
@@ -137,7 +137,7 @@ public static class AccessTable
             ["HEAD /v1/files/{id}"] = (Owners, async s => new("HEAD", $"/v1/files/{await s.FileAsync()}")),
             ["HEAD /v1/files/{id}/content"] = (Owners, async s => new("HEAD", $"/v1/files/{await s.FileAsync()}/content")),
             ["DELETE /v1/files/{id}"] = (Owners, async s => new("DELETE", $"/v1/files/{await s.FileAsync()}")),
-            ["POST /v1/uploads"] = ("a a2 b narrow admin-a admin-b admin-queue admin-other operator", _ =>
+            ["POST /v1/uploads"] = (Senders, _ =>
                 Is("POST", "/v1/uploads", new { filename = "f", purpose = "batch", bytes = 2 })),
             ["POST /v1/uploads/{id}/parts"] = (Owners, async s => // 400: no part
                 new("POST", $"/v1/uploads/{await s.UploadAsync()}/parts", Marker: AccessServer.IsThere)),
@@ -145,7 +145,7 @@ public static class AccessTable
                 new("POST", $"/v1/uploads/{await s.UploadAsync()}/complete", new { part_ids = Array.Empty<string>() },
                     AccessServer.IsThere)),
             ["POST /v1/uploads/{id}/cancel"] = (Owners, async s => new("POST", $"/v1/uploads/{await s.UploadAsync()}/cancel")),
-            ["POST /v1/batches"] = ("a a2 admin-a operator", async s =>
+            ["POST /v1/batches"] = (BatchOwners, async s =>
                 new("POST", "/v1/batches", new { input_file_id = await s.FileAsync(), endpoint = "/v1/x", completion_window = "24h" })),
             ["GET /v1/batches"] = (Readers, async s => new("GET", "/v1/batches?limit=100", Marker: await s.BatchAsync())),
             ["GET /v1/batches/{id}"] = (Readers, async s => new("GET", $"/v1/batches/{await s.BatchAsync()}")),

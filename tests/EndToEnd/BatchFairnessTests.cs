@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Shouldly;
@@ -56,10 +55,8 @@ public sealed class BatchFairnessTests
 
     private static async Task<string> CreateAsync(HttpClient http, string key, int lines)
     {
-        var text = string.Join('\n', Enumerable.Range(0, lines).Select(n => n.ToString(CultureInfo.InvariantCulture)).Select(n =>
-            $$$"""{"custom_id":"r{{{n}}}","method":"POST","url":"/v1/chat/completions","body":{"model":"m","n":{{{n}}}}}"""));
         using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" },
-            { new ByteArrayContent(Encoding.UTF8.GetBytes(text)), "file", "in.jsonl" } };
+            { new ByteArrayContent(Encoding.UTF8.GetBytes(BatchUpstreamServer.Lines(lines))), "file", "in.jsonl" } };
         var file = (await SendAsync(http, key, HttpMethod.Post, "/v1/files", form)).GetProperty("id").GetString();
         using var body = new StringContent(
             $$"""{"input_file_id":"{{file}}","endpoint":"/v1/chat/completions","completion_window":"24h"}""");

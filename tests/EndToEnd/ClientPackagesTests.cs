@@ -23,9 +23,7 @@ public sealed class ClientPackagesTests(SqliteStack stack) : IClassFixture<Sqlit
     [Fact]
     public async Task The_JavaScript_is_what_its_type_declarations_say()
     {
-        var modules = Path.Combine(Environment.GetEnvironmentVariable("TASKQUEUE_TEST_CLIENTS")
-            ?? throw new InvalidOperationException("TASKQUEUE_TEST_CLIENTS is not set: run the tests with ./test.sh, which installs the "
-                + "compiler."), "node_modules");
+        var modules = Path.Combine(Repository.Clients, "node_modules");
         await PassesAsync("node", Path.Combine(modules, "typescript", "bin", "tsc"), "--noEmit", "--allowJs", "--checkJs", "--strict",
             "--target", "es2022", "--module", "nodenext", "--lib", "es2022,dom,dom.iterable,dom.asynciterable", "--skipLibCheck",
             "--types", "node", "--typeRoots", Path.Combine(modules, "@types"), ClientPackage.JavaScript("test", "types.mts"),

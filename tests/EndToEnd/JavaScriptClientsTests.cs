@@ -24,9 +24,7 @@ public sealed class JavaScriptClientsTests(ModelsOnServers server) : IClassFixtu
 
     private async Task RunAsync(string script, string? package = null, [CallerMemberName] string test = "")
     {
-        var folder = Environment.GetEnvironmentVariable("TASKQUEUE_TEST_CLIENTS")
-            ?? throw new InvalidOperationException("TASKQUEUE_TEST_CLIENTS is not set: run the tests with ./test.sh, which installs the "
-                + "clients.");
+        var folder = Repository.Clients;
 
         using var node = new Command("node",
             [Path.Combine(folder, script), server.BaseUrl.ToString(), ModelStack.Key, package ?? ""]);

@@ -101,9 +101,7 @@ public sealed class MoabGrpcAuthTests : IAsyncLifetime
     [Fact]
     public async Task A_client_of_JavaScript_runs_tasks_and_signs()
     {
-        var folder = Environment.GetEnvironmentVariable("TASKQUEUE_TEST_CLIENTS")
-            ?? throw new InvalidOperationException("TASKQUEUE_TEST_CLIENTS is not set: run the tests with ./test.sh, which installs the "
-                + "clients.");
+        var folder = Repository.Clients;
 
         using var node = new Command("node", [Path.Combine(folder, "moab.mjs"), _host.Http.BaseAddress!.Authority,
             Repository.FileAt("src", "Adapters", "Moab", "Protos", "moab_v0.proto"), TestKeys.Of("key-admin"), Bravo,

@@ -302,7 +302,7 @@ public sealed class MoabGrpcTests(MoabOnSqlite server) : IClassFixture<MoabOnSql
     private static Metadata Wait(int seconds) => new() { { "taskqueue-wait-seconds", $"{seconds}" } };
 
     /// <summary>A method whose messages are bytes.</summary>
-    internal static Method<byte[], byte[]> Raw(string service, string rpc)
+    private static Method<byte[], byte[]> Raw(string service, string rpc)
     {
         var bytes = Marshallers.Create(message => message, message => message);
         return new Method<byte[], byte[]>(MethodType.Unary, service, rpc, bytes, bytes);

@@ -5,10 +5,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
 namespace TaskQueue.Tests.EndToEnd;
@@ -38,7 +35,7 @@ internal sealed class ModelServer : IAsyncDisposable
         app.MapPost("/v1/images/generations", context => SayAsync(context, Read("""{"created":1,"data":[{"b64_json":"aGk="}]}""")));
     }
 
-    public Uri Address => new(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+    public Uri Address => new(_app.Urls.First());
 
     public static async Task<ModelServer> StartAsync()
     {

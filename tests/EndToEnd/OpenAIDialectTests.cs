@@ -93,9 +93,9 @@ public sealed partial class OpenAIDialectTests(BatchUpstreamsOnSqlite server) : 
 
         batch.GetProperty("model").GetString().ShouldBe("m");
         var usage = batch.GetProperty("usage");
-        (Number(usage, "input_tokens"), Number(usage, "output_tokens"), Number(usage, "total_tokens")).ShouldBe((30, 15, 45));
-        Number(usage.GetProperty("input_tokens_details"), "cached_tokens").ShouldBe(12);
-        Number(usage.GetProperty("output_tokens_details"), "reasoning_tokens").ShouldBe(9);
+        (usage.Whole("input_tokens"), usage.Whole("output_tokens"), usage.Whole("total_tokens")).ShouldBe((30, 15, 45));
+        usage.GetProperty("input_tokens_details").Whole("cached_tokens").ShouldBe(12);
+        usage.GetProperty("output_tokens_details").Whole("reasoning_tokens").ShouldBe(9);
     }
 
     [Fact]
@@ -267,8 +267,6 @@ public sealed partial class OpenAIDialectTests(BatchUpstreamsOnSqlite server) : 
         answer.StatusCode.ShouldBe(HttpStatusCode.OK);
         answer.Content.Headers.ContentLength.ShouldBe(2);
     }
-
-    private static long Number(JsonElement value, string name) => value.GetProperty(name).GetInt64();
 
     private static Uri Path(string path) => new(path, UriKind.Relative);
 

@@ -11,9 +11,7 @@ public sealed class OpenAIJavaScriptTests(BellaOnPostgres server) : IClassFixtur
     [Fact]
     public async Task The_official_client_runs_batches()
     {
-        var folder = Environment.GetEnvironmentVariable("TASKQUEUE_TEST_CLIENTS")
-            ?? throw new InvalidOperationException("TASKQUEUE_TEST_CLIENTS is not set: run the tests with ./test.sh, which installs the "
-                + "clients.");
+        var folder = Repository.Clients;
         var queue = await server.RegisterAsync();
         using var stop = new CancellationTokenSource();
         var working = BatchWorker.RunAsync(server.OtherHttp, queue, stop.Token);

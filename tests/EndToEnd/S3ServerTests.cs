@@ -87,9 +87,7 @@ public sealed class S3ServerTests : IAsyncLifetime
     {
         var settings = _s3.Settings.ToDictionary(s => s.Key, s => s.Value!);
         settings[key] = value ?? "";
-        settings["ConnectionStrings:TaskQueue"] = _database.ConnectionString;
-        var (code, output) = await TaskQueueProcess.RunAsync(["--urls", "http://127.0.0.1:0"],
-            settings.ToDictionary(s => s.Key.Replace(":", "__", StringComparison.Ordinal), s => s.Value));
+        var (code, output) = await RunAsync(settings);
 
         code.ShouldBe(1, output);
         output.ShouldContain(word);
@@ -124,11 +122,16 @@ public sealed class S3ServerTests : IAsyncLifetime
             (await UploadAsync(process.Http)).Status.ShouldBe(200);
 
         settings.Remove("AWS_ACCESS_KEY_ID");
-        settings["ConnectionStrings:TaskQueue"] = _database.ConnectionString;
-        var (code, output) = await TaskQueueProcess.RunAsync(["--urls", "http://127.0.0.1:0"],
-            settings.ToDictionary(s => s.Key.Replace(":", "__", StringComparison.Ordinal), s => s.Value));
+        var (code, output) = await RunAsync(settings);
         (code, output.Contains("there are no credentials", StringComparison.Ordinal)).ShouldBe((1, true), output);
         output.ShouldNotContain(TestS3.SecretKey);
+    }
+
+    private Task<(int ExitCode, string Output)> RunAsync(Dictionary<string, string> settings)
+    {
+        settings["ConnectionStrings:TaskQueue"] = _database.ConnectionString;
+        return TaskQueueProcess.RunAsync(["--urls", "http://127.0.0.1:0"],
+            settings.ToDictionary(s => s.Key.Replace(":", "__", StringComparison.Ordinal), s => s.Value));
     }
 
     private static async Task<Reply> UploadAsync(HttpClient http, string content = "{}")

@@ -339,7 +339,7 @@ public sealed class FilesInS3() : FileStoreConformance(DatabaseProvider.Sqlite, 
 
     private protected override long BytesOutside => _s3.Bytes;
 
-    private protected override int MaxUnstored => TestS3.MinPartBytes + (2 * 256 * 1024);
+    private protected override int MaxUnstored => TestS3.MinPartBytes + base.MaxUnstored;
 
     private protected override async Task<Dictionary<string, string?>> PrepareAsync()
     {
@@ -363,7 +363,7 @@ public sealed class FilesInS3rver() : FileStoreConformance(DatabaseProvider.Sqli
 
     private protected override long BytesOutside => _s3.Bytes;
 
-    private protected override int MaxUnstored => TestS3.MinPartBytes + (2 * 256 * 1024);
+    private protected override int MaxUnstored => TestS3.MinPartBytes + base.MaxUnstored;
 
     private protected override async Task<Dictionary<string, string?>> PrepareAsync()
     {

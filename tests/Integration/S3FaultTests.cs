@@ -320,7 +320,8 @@ public sealed class S3FaultTests : IAsyncLifetime
         _s3.Fault = async (context, call) =>
         {
             if (sends ? call.Part == 1 : call.Name == "CreateMultipartUpload")
-                await Task.Delay(TimeSpan.FromSeconds(3), context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(sends ? TimeSpan.FromSeconds(2) : Timeout.InfiniteTimeSpan, context.RequestAborted)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             return false;
         };
         var content = new MemoryStream(new byte[Part + 1]);

@@ -4,11 +4,9 @@ namespace TaskQueue.Tests.Servers;
 /// <param name="Packages">Its packages, which the programs of tests use.</param>
 /// <param name="Versions">Their versions, in the same order.</param>
 /// <param name="Works">What works, as tests name it.</param>
-/// <param name="Missing">What does not.</param>
 /// <param name="Tests">Classes of tests, some with a method: <c>Class.Method</c>.</param>
 internal sealed record CompatibilityRow(
-    IReadOnlyList<string> Packages, IReadOnlyList<string> Versions, IReadOnlyList<string> Works, string Missing,
-    IReadOnlyList<string> Tests);
+    IReadOnlyList<string> Packages, IReadOnlyList<string> Versions, IReadOnlyList<string> Works, IReadOnlyList<string> Tests);
 
 /// <summary>The tables of docs/compatibility.md, all with the same columns.</summary>
 internal static class CompatibilityTable
@@ -27,9 +25,9 @@ internal static class CompatibilityTable
 
     private static CompatibilityRow Read(string line)
     {
-        if (line.Split('|', StringSplitOptions.TrimEntries) is not ["", var client, var versions, var works, var missing, var tests, ""])
+        if (line.Split('|', StringSplitOptions.TrimEntries) is not ["", var client, var versions, var works, _, var tests, ""])
             throw new InvalidOperationException($"Not five columns: {line}");
-        return new CompatibilityRow(Quoted(client), List(versions), List(works), missing, Quoted(tests));
+        return new CompatibilityRow(Quoted(client), List(versions), List(works), Quoted(tests));
     }
 
     private static string[] List(string cell) => cell.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);

@@ -8,6 +8,10 @@ internal static class Repository
     /// <summary>Whether the tests write the generated files of <c>docs/</c> instead of comparing them.</summary>
     public static bool WritesDocs => Environment.GetEnvironmentVariable("TASKQUEUE_WRITE_DOCS") == "1";
 
+    /// <summary>Folder in which test.sh has installed the packages and scripts of <c>tests/Clients</c>.</summary>
+    public static string Clients => Environment.GetEnvironmentVariable("TASKQUEUE_TEST_CLIENTS")
+        ?? throw new InvalidOperationException("TASKQUEUE_TEST_CLIENTS is not set: run the tests with ./test.sh, which installs them.");
+
     /// <summary>Path of a file. Not from the compiler's source path, which a deterministic build replaces.</summary>
     public static string FileAt(params string[] parts)
     {

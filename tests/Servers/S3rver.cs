@@ -35,9 +35,7 @@ internal sealed class S3rver : IDisposable
 
     public static async Task<S3rver> StartAsync()
     {
-        var clients = Environment.GetEnvironmentVariable("TASKQUEUE_TEST_CLIENTS")
-            ?? throw new InvalidOperationException("TASKQUEUE_TEST_CLIENTS is not set: run the tests with ./test.sh, which installs the "
-                + "servers.");
+        var clients = Repository.Clients;
         var folder = Directory.CreateTempSubdirectory("taskqueue-s3rver-").FullName;
         var script = Path.Combine(clients, "node_modules", "s3rver", "bin", "s3rver.js");
         var server = new S3rver(new Command("node", [script, "--directory", folder, "--address", "127.0.0.1", "--port", "0",

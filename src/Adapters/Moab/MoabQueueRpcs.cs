@@ -106,9 +106,7 @@ internal sealed class MoabQueueRpcs(QueueCatalog queues, QueueService queueServi
     private async Task FindToChangeAsync(HttpContext context, string name)
     {
         context.AuditTarget($"queue/{name}");
-        var queue = await MoabEndpoints.FindQueueAsync(context, queues, name);
-        if (!context.Access().CanSeeQueue(queue.Owner, name))
-            throw MoabEndpoints.NoQueue(name);
+        var queue = await FindAsync(context, name);
         context.AuditBefore(queue);
         context.DemandChange(name, queue.Owner);
     }

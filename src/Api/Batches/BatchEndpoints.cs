@@ -60,8 +60,7 @@ internal static class BatchEndpoints
     private static async Task<IResult> CancelAsync(string id, HttpContext context, IBatchQueries queries, BatchService batches)
     {
         var batch = await FindAsync(id, context, queries);
-        if (context.Caller() is { Name: not null } caller && batch.Owner != caller.Tenant)
-            context.AuditTarget($"batch/{id} of {batch.Owner}");
+        context.AuditForeign($"batch/{id}", batch.Owner);
         if (BatchStates.IsTerminal(batch.State))
             throw new ApiException(409, "finished", $"batch {id} has ended and cannot be cancelled");
         await batches.CancelAsync(batch.CorrelationId);
@@ -75,17 +74,9 @@ internal static class BatchEndpoints
         if (!context.Access().CanRead(failed.Owner))
             throw new ApiException(404, "not_found", $"there is no batch {id}");
         context.Demand(failed.Queue);
-        if (context.Caller() is { Name: not null } caller && failed.Owner != caller.Tenant)
-            context.AuditTarget($"batch/{id} of {failed.Owner}");
-        try
-        {
-            var batch = await retry.CreateAsync(failed, context.Caller().Name, context.IdempotencyKey(), context.RequestAborted);
-            return await AnswerAsync(batch, context, queries, StatusCodes.Status201Created);
-        }
-        catch (BatchRetryException fault)
-        {
-            throw new ApiException(409, "not_retryable", fault.Message);
-        }
+        context.AuditForeign($"batch/{id}", failed.Owner);
+        var batch = await retry.CreateAsync(failed, context.Caller().Name, context.IdempotencyKey(), context.RequestAborted);
+        return await AnswerAsync(batch, context, queries, StatusCodes.Status201Created);
     }
 
     private static async Task<BatchState> FindAsync(string id, HttpContext context, IBatchQueries queries) =>

@@ -12,9 +12,6 @@ internal static class EnqueueCommand
     /// <summary>Longest wait of one request, in seconds.</summary>
     private const int LongestWait = 30;
 
-    /// <summary>The server reads 64 levels, of which the request is one.</summary>
-    private static readonly JsonDocumentOptions Limits = new() { MaxDepth = 62 };
-
     private static readonly Argument<string?> Queue = new("QUEUE")
     {
         Description = "Name of the queue, or name:tier. With --file: the default for lines without one.",
@@ -90,7 +87,7 @@ internal static class EnqueueCommand
         try
         {
             var text = data == "-" ? await Console.In.ReadToEndAsync(cancellationToken) : data;
-            var node = JsonNode.Parse(text, documentOptions: Limits);
+            var node = JsonNode.Parse(text, documentOptions: TaskLine.Options);
             _ = node?.ToJsonString(); // half of a surrogate pair is found only when it is written
             return node;
         }

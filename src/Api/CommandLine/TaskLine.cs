@@ -12,7 +12,7 @@ internal sealed class TaskLine(JsonObject defaults)
     /// <summary>What the server reads of a task in a list, whose own two levels count too.</summary>
     private const int MaxDepth = 62;
 
-    private static readonly JsonDocumentOptions Options = new() { MaxDepth = MaxDepth };
+    internal static readonly JsonDocumentOptions Options = new() { MaxDepth = MaxDepth };
 
     /// <summary>A line ready to be sent.</summary>
     /// <param name="Number">Line number.</param>

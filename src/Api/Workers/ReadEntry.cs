@@ -41,8 +41,7 @@ internal sealed record ReadEntry(AttemptCommand? Command, ApiException? Problem,
 
     /// <summary>The answer, once the command was applied.</summary>
     public Answer ToAnswer() =>
-        Command is { } command ? new Answer(command.CorrelationId, command.Attempt, WorkerMapping.Code(command.CommandResult))
-            : new Answer(Id, Attempt, "invalid", Problem!.Message);
+        new(Id, Attempt, Command is { } command ? WorkerMapping.Code(command.CommandResult) : "invalid", Problem?.Message);
 
     private static ReadEntry Invalid(JsonElement entry, ApiException problem) =>
         new(null, problem, Guid.TryParse(TextRules.Read(entry, "id"), out var id) ? id : null, AttemptOf(entry));

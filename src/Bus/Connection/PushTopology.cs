@@ -8,7 +8,7 @@ namespace TaskQueue.Bus.Connection;
 
 /// <summary>
 /// Declares quorum queues and their exchanges, as MassTransit does for a consumer, before there is a consumer: otherwise messages to a
-/// missing queue would be dropped.
+/// missing queue would be dropped. Also empties them.
 /// </summary>
 public sealed class PushTopology(BusAddress address)
 {

@@ -17,6 +17,11 @@ internal sealed record OutgoingRequest(Uri Url, byte[] Payload, string RequestId
 {
     private const int MaxModel = 256;
 
+    private long? _tokens;
+
+    /// <summary>Tokens that it may use, estimated once: it may be charged many times.</summary>
+    public long Tokens => _tokens ??= OwnerBudget.Estimate(Payload);
+
     /// <summary>The end of the batch whose item the task is; null if it is none.</summary>
     public DateTime? BatchEndsAt { get; init; }
 

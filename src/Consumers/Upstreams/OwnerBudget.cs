@@ -46,7 +46,7 @@ internal sealed partial class OwnerBudget(SharedBudget budgets, TimeProvider tim
         {
             if (upstream.OwnerTokensPerMinute is { } tokens)
             {
-                var (key, estimate) = (KeyOf("tokens", upstream, request), Estimate(request.Payload));
+                var (key, estimate) = (KeyOf("tokens", upstream, request), request.Tokens);
                 if (await budgets.TakeAsync(key, tokens, estimate, cancellationToken) is var wait && wait > TimeSpan.Zero)
                     return (null, LineUp((key, request.IsOnline), wait, estimate, tokens, patience));
                 charge = charge with { Key = key, Tokens = estimate };

@@ -84,7 +84,7 @@ internal sealed partial class UpstreamHttp(TimeProvider time, ILogger<UpstreamHt
         await response.Content.LoadIntoBufferAsync(options.MaxAnswerBytes, cancellationToken);
         var body = await response.Content.ReadAsByteArrayAsync(cancellationToken);
         var answer = isItem ? UpstreamAnswer.OfItem(status, body) : new UpstreamAnswer(status, UpstreamAnswer.ToJson(body));
-        if (status != (int)HttpStatusCode.TooManyRequests && status is < 500 and not (408 or 425))
+        if (status is < 500 and not (408 or 425 or 429))
             return answer;
         return answer with
         {

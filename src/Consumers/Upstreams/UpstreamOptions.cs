@@ -120,8 +120,8 @@ public sealed class UpstreamOptions
         : TimeoutSeconds is < 1 or > 86_400 ? "TimeoutSeconds must be 1 to 86400"
         : MaxRetries is < 0 or > 1000 ? "MaxRetries must be 0 to 1000"
         : MaxAnswerBytes is < 1024 or > 64 * 1024 * 1024 ? "MaxAnswerBytes must be 1024 to 67108864"
-        : OwnerRequestsPerMinute is < 1 or > SharedBudget.MaxPerMinute ? "OwnerRequestsPerMinute must be at least 1"
-        : OwnerTokensPerMinute is < 1 or > SharedBudget.MaxPerMinute ? "OwnerTokensPerMinute must be at least 1"
+        : OwnerRequestsPerMinute is < 1 or > SharedBudget.MaxPerMinute ? "OwnerRequestsPerMinute must be 1 to 60000000000"
+        : OwnerTokensPerMinute is < 1 or > SharedBudget.MaxPerMinute ? "OwnerTokensPerMinute must be 1 to 60000000000"
         : Queues.Any(q => !QueueNames.IsValid(q)) ? $"Queues must be names of {QueueNames.Rule}"
         : Tiers.Any(l => l is < 0 or > QueueNames.MaxTier) ? $"Tiers must be 0 to {QueueNames.MaxTier}"
         : null;

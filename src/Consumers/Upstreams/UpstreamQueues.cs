@@ -24,8 +24,8 @@ internal sealed class UpstreamQueues(QueueCatalog catalog, QueueService queues, 
     /// </summary>
     public async Task<IReadOnlyList<QueueTier>> TargetsAsync(UpstreamOptions upstream)
     {
-        var names = upstream.Queues.Count > 0 ? upstream.Queues : await FindAsync(upstream.Endpoint);
         var own = upstream.Queues.Count > 0 ? null : QueueRouter.UpstreamQueue(upstream.Endpoint);
+        var names = own is null ? upstream.Queues : await FindAsync(upstream.Endpoint, own);
         var targets = new List<QueueTier>();
         foreach (var tier in upstream.Tiers.Count > 0 ? upstream.Tiers : UsualTiers)
         {
@@ -40,9 +40,8 @@ internal sealed class UpstreamQueues(QueueCatalog catalog, QueueService queues, 
         return targets;
     }
 
-    private async Task<IList<string>> FindAsync(string endpoint)
+    private async Task<IList<string>> FindAsync(string endpoint, string own)
     {
-        var own = QueueRouter.UpstreamQueue(endpoint);
         var taken = list.Value.Upstreams.SelectMany(u => u.Queues).ToHashSet(StringComparer.Ordinal);
         return [.. (await catalog.AllAsync()).Values
             .Where(q => q.Delivery == Delivery.Pull && (q.Endpoint == endpoint || q.Name == own) && !taken.Contains(q.Name))

@@ -15,7 +15,7 @@ public static class SigningKeys
     {
         var bytes = new byte[base64?.Length ?? 0];
         return Convert.TryFromBase64String(base64 ?? "", bytes, out var length) && length >= MinSecretBytes
-            && bytes.AsSpan(0, length).ToArray().Distinct().Count() >= MinDistinctBytes ? bytes[..length] : null;
+            && bytes.Take(length).Distinct().Count() >= MinDistinctBytes ? bytes[..length] : null;
     }
 
     /// <summary>Imports a public key; null if it is not one on P-256, or a private key.</summary>

@@ -14,6 +14,9 @@ public sealed record BatchItem(string? CustomId, string? Body, string? Model, Ba
     private const int MaxCustomId = 128;
     private const string InvalidJson = "invalid_json_line";
 
+    /// <summary>What identical items of a batch have in common, if they are run once; null otherwise.</summary>
+    public string? Twins { get; init; }
+
     /// <summary>Code of a line whose request is larger than allowed.</summary>
     public const string TooLarge = "line_too_large";
 

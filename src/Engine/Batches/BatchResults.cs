@@ -76,9 +76,10 @@ public static class BatchResults
     public static byte[] Of(InvalidBatchItem line)
     {
         ArgumentNullException.ThrowIfNull(line);
-        var code = line.Code is FileNotFound or BatchItem.TooLarge ? line.Code : ParseError;
-        return Line("", line.CustomId, null, (code, line.Message), line.Line);
+        return Line("", line.CustomId, null, (CodeOf(line.Code), line.Message), line.Line);
     }
+
+    private static string CodeOf(string code) => code is FileNotFound or BatchItem.TooLarge ? code : ParseError;
 
     /// <summary>Renders the line of an item whose result, that of an identical item, is not copied.</summary>
     /// <param name="task">The task of the identical item.</param>
@@ -97,7 +98,7 @@ public static class BatchResults
     {
         ArgumentNullException.ThrowIfNull(batch);
         ArgumentNullException.ThrowIfNull(line);
-        var error = line.Problem is { } problem ? (problem.Code == BatchItem.TooLarge ? problem.Code : ParseError, problem.Message)
+        var error = line.Problem is { } problem ? (CodeOf(problem.Code), problem.Message)
             : batch.State == BatchStates.Expiring ? (Expired, "the batch expired before this request was run")
             : (Cancelled, "the batch was cancelled before this request was run");
         return new(Line("", line.CustomId, null, error, number),

@@ -35,16 +35,16 @@ public sealed class BatchTwins
         return twins;
     }
 
-    /// <summary>The same item, or the note that takes its place because an identical request came before.</summary>
+    /// <summary>The item with its key, or the note that takes its place because an identical request came before.</summary>
     public BatchItem Mark(BatchItem item)
     {
         ArgumentNullException.ThrowIfNull(item);
         if (item.Body is null)
             return item;
         var key = KeyOf(item.Body);
-        return _keys.Add(key) ? item : item with { Body = null, Problem = new BatchProblem(Code, key, null) };
+        return _keys.Add(key) ? item with { Twins = key } : item with { Body = null, Problem = new BatchProblem(Code, key, null) };
     }
 
     /// <summary>The key of a request: requests with the same text have the same.</summary>
-    public static string KeyOf(string body) => Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(body)));
+    private static string KeyOf(string body) => Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(body)));
 }

@@ -48,7 +48,7 @@ public sealed class MemoryBudget
     /// <summary>Maximum bytes of a page or claim.</summary>
     public long MaxAnswerBytes { get; }
 
-    /// <summary>Maximum bytes of a payload.</summary>
+    /// <summary>Maximum bytes of a payload; items of batches may have more.</summary>
     public long MaxRowBytes { get; }
 
     /// <summary>Requests with small bodies, and responses with a small task.</summary>

@@ -1,7 +1,8 @@
 namespace TaskQueue.Engine.Quotas;
 
 /// <summary>
-/// Shares quota usage between processes: open streams and request token buckets. Every method may throw the database's exceptions.
+/// Shares quota usage between processes: open streams, and token buckets of requests and of budgets. Every method may throw the
+/// database's exceptions.
 /// </summary>
 public interface ITenantUsageStore
 {
@@ -18,7 +19,7 @@ public interface ITenantUsageStore
     /// <summary>Removes everything that a process has published.</summary>
     Task RemoveProcessAsync(string process, CancellationToken cancellationToken);
 
-    /// <summary>Finds the token bucket of a tenant, or returns null.</summary>
+    /// <summary>Finds the token bucket of a tenant, or of a budget by its key; null if there is none.</summary>
     Task<SharedBucket?> FindBucketAsync(string tenant, CancellationToken cancellationToken);
 
     /// <summary>Adds a full token bucket; does nothing if another process has added it.</summary>

@@ -87,20 +87,8 @@ public sealed class SharedBudget(ITenantUsageStore store, TimeProvider time)
 
     private async Task ChangeSharedAsync(string key, Func<long, long, long?> change, CancellationToken cancellationToken)
     {
-        for (var tries = 0; tries < MaxTries; tries++)
-        {
-            if (await store.FindBucketAsync(key, cancellationToken) is not { } bucket)
-            {
-                await store.AddBucketAsync(key, Micros.Now(time), cancellationToken);
-                continue;
-            }
-
-            if (change(bucket.Spent, TokenBucket.Nanoseconds(bucket.Now)) is not { } spent
-                || await store.TryUpdateBucketAsync(key, bucket, spent, cancellationToken))
-                return;
-        }
-
-        throw new TimeoutException($"{MaxTries} changes of a budget met those of other processes.");
+        if (!await store.TryChangeAsync(key, MaxTries, change, time, cancellationToken))
+            throw new TimeoutException($"{MaxTries} changes of a budget met those of other processes.");
     }
 
     private void ChangeLocal(string key, Func<long, long, long?> change)

@@ -64,19 +64,12 @@ internal sealed class SharedTokens(string tenant, ITenantUsageStore store, Proce
 
     private async Task<TokenGrant> SharedAsync(long limit, long wanted, CancellationToken cancellationToken)
     {
-        for (var tries = 0; tries < MaxTries; tries++)
+        var grant = new TokenGrant(0, TimeSpan.Zero);
+        var isDone = await store.TryChangeAsync(tenant, MaxTries, (before, now) =>
         {
-            if (await store.FindBucketAsync(tenant, cancellationToken) is not { } bucket)
-            {
-                await store.AddBucketAsync(tenant, Micros.Now(time), cancellationToken);
-                continue;
-            }
-
-            var (grant, spent) = TokenBucket.Take(bucket.Spent, TokenBucket.Nanoseconds(bucket.Now), limit, wanted);
-            if (grant.Tokens == 0 || await store.TryUpdateBucketAsync(tenant, bucket, spent, cancellationToken))
-                return grant;
-        }
-
-        return new TokenGrant(0, TimeSpan.Zero); // lost every race with other processes; the next lease follows soon
+            (grant, var spent) = TokenBucket.Take(before, now, limit, wanted);
+            return grant.Tokens == 0 ? null : spent;
+        }, time, cancellationToken);
+        return isDone ? grant : new TokenGrant(0, TimeSpan.Zero); // lost every race with other processes; the next lease follows soon
     }
 }

@@ -90,7 +90,7 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
 
     /// <summary>
     /// Claims with a small reservation first, which suffices if payloads are small. Only if it is used up, more memory is reserved, if
-    /// free, and claimed: a claim never takes what it cannot hold.
+    /// free, and claimed: a claim never takes what it cannot hold, but for a single large item of a batch.
     /// </summary>
     /// <returns>The tasks, and whether the byte limit ended the claim.</returns>
     private async Task<ClaimedShare> TakeAsync(

@@ -63,6 +63,13 @@ internal static class AuditedRoutes
     /// <summary>Sets the target of the action.</summary>
     public static void AuditTarget(this HttpContext context, string target) => Note(context).Target = target;
 
+    /// <summary>Sets the target if it belongs to another tenant than the caller's.</summary>
+    public static void AuditForeign(this HttpContext context, string target, string? owner)
+    {
+        if (context.Caller() is { Name: not null } caller && owner != caller.Tenant)
+            context.AuditTarget($"{target} of {owner}");
+    }
+
     /// <summary>Records a queue before the action, without secrets.</summary>
     public static void AuditBefore(this HttpContext context, QueueRecord before) => Note(context).Before = Snapshots(context).Of(before);
 

@@ -114,13 +114,16 @@ internal sealed class AuthMiddleware(
         if (await signatures!.FindAsync(context) is { } caller)
             return new Found(caller);
         if (failures.Take(context.Connection.RemoteIpAddress) is { } wait)
-        {
-            failures.Count("throttled");
-            return new(null, Throttled with { RetryAfter = wait });
-        }
+            return Refused(wait);
 
         failures.Count("invalid");
         return default;
+    }
+
+    private Found Refused(TimeSpan wait)
+    {
+        failures.Count("throttled");
+        return new(null, Throttled with { RetryAfter = wait });
     }
 
     private Found Missing()
@@ -133,10 +136,7 @@ internal sealed class AuthMiddleware(
     {
         var (address, isCounted) = (context.Connection.RemoteIpAddress, !tokens.Knows(digest));
         if (isCounted && failures.Take(address) is { } wait)
-        {
-            failures.Count("throttled");
-            return new(null, Throttled with { RetryAfter = wait });
-        }
+            return Refused(wait);
 
         Caller? caller = null;
         var isChecked = false;

@@ -1,6 +1,7 @@
 using System.Data.Common;
 using System.Globalization;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Quotas;
 using TaskQueue.Engine.Schedules;
@@ -102,6 +103,7 @@ internal static partial class ApiErrors
             InvalidScheduleException => new(400, "invalid_schedule", exception.Message),
             InvalidSearchException => new(400, "invalid_search", exception.Message),
             TaskIdConflictException => new(409, "id_taken", exception.Message),
+            BatchRetryException => new(409, "not_retryable", exception.Message),
             BadHttpRequestException bad => new(bad.StatusCode, bad.StatusCode == 413 ? "too_large" : "bad_request", bad.Message),
             QuotaExceededException quota => ToFault(quota),
             OverloadedException => new(503, "overloaded", exception.Message),

@@ -153,7 +153,7 @@ internal sealed class BatchExpander(
             MaxAttempts = AttemptsOf(batch),
             Headers = new BatchHeaders(BatchId.Format(batch.CorrelationId), "batch", line.CustomId, batch.Submitter)
             {
-                Twins = batch.Deduplicate ? BatchTwins.KeyOf(line.Body!) : null,
+                Twins = line.Twins,
             }.ToText(),
             CompletionActions = new CompletionActions { LeaseExpiryResult = id.LeaseExpiryResult },
             BatchId = batch.CorrelationId,

@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
-using System.IO.Compression;
 using System.IO.Pipelines;
+using Grpc.Core;
 using TaskQueue.Engine.Memory;
 using TaskQueue.Http.Errors;
 using TaskQueue.Http.Requests;
@@ -98,36 +98,17 @@ internal static class GrpcMessage
     /// <summary>Decompresses a message; null if it is not compressed in that way, or larger than any valid one.</summary>
     private static byte[]? Decompress(byte[] message, string encoding, int maxBytes)
     {
-        using var source = new MemoryStream(message);
-        using Stream? stream = encoding switch
-        {
-            "gzip" => new GZipStream(source, CompressionMode.Decompress),
-            "deflate" => new ZLibStream(source, CompressionMode.Decompress),
-            _ => null,
-        };
-        if (stream is null)
+        if (BoundedCompression.All(maxBytes).Find(c => c.EncodingName == encoding) is not { } compression)
             return null;
         try
         {
+            using var source = new MemoryStream(message);
+            using var stream = compression.CreateDecompressionStream(source);
             using var plain = new MemoryStream();
-            var part = ArrayPool<byte>.Shared.Rent(MemoryBudget.SmallBytes);
-            try
-            {
-                while (stream.Read(part) is > 0 and var count)
-                {
-                    if (plain.Length + count > maxBytes)
-                        return null;
-                    plain.Write(part, 0, count);
-                }
-            }
-            finally
-            {
-                ArrayPool<byte>.Shared.Return(part);
-            }
-
+            stream.CopyTo(plain);
             return plain.ToArray();
         }
-        catch (InvalidDataException)
+        catch (Exception fault) when (fault is InvalidDataException or RpcException)
         {
             return null;
         }

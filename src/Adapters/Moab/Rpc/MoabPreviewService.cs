@@ -25,7 +25,8 @@ internal sealed class MoabPreviewService
             methods.Add(MoabRpcs.DeleteTasks, WireTaskIds.Parser, WireRequests.ToDeleteTasks, WireAnswers.Nothing);
             methods.Add(MoabRpcs.RestartTasks, WireTaskIds.Parser, WireRequests.ToPreviewRestartTasks, WireAnswers.Nothing);
             methods.AddRaw(MoabRpcs.CreateSchedule, request => WireRequests.ToCreateSchedule(request, MoabNumbering.First), Schedule);
-            methods.Add(MoabRpcs.GetSchedule, WireName.Parser, WireRequests.ToSchedule, reply => Schedule([], reply));
+            methods.Add(MoabRpcs.GetSchedule, WireName.Parser, WireRequests.ToSchedule,
+                reply => WireAnswers.Schedule(reply, MoabNumbering.First));
             methods.AddRaw(MoabRpcs.UpdateSchedule, request => WireRequests.ToUpdateSchedule(request, MoabNumbering.First), Schedule);
             methods.Add(MoabRpcs.DeleteSchedule, WireName.Parser, WireRequests.ToSchedule, WireAnswers.Nothing);
         }

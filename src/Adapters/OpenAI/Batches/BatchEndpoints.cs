@@ -79,17 +79,9 @@ internal static class BatchEndpoints
     {
         var failed = await FindOwnAsync(id, context, queries);
         context.Demand(failed.Queue);
-        if (context.Caller() is { Name: not null } caller && failed.Owner != caller.Tenant)
-            context.AuditTarget($"batch/{id} of {failed.Owner}");
-        try
-        {
-            var batch = await retry.CreateAsync(failed, context.Caller().Name, context.IdempotencyKey(), context.RequestAborted);
-            return Answer(batch, await ProgressAsync(batch, context, queries), context.DialectOf(batch), Redactor.None);
-        }
-        catch (BatchRetryException fault)
-        {
-            throw new ApiException(409, "not_retryable", fault.Message);
-        }
+        context.AuditForeign($"batch/{id}", failed.Owner);
+        var batch = await retry.CreateAsync(failed, context.Caller().Name, context.IdempotencyKey(), context.RequestAborted);
+        return Answer(batch, await ProgressAsync(batch, context, queries), context.DialectOf(batch), Redactor.None);
     }
 
     private static async Task<IResult> OutputAsync(string id, HttpContext context, IBatchQueries queries, PartialOutput output) =>
@@ -140,8 +132,7 @@ internal static class BatchEndpoints
         Redaction redaction)
     {
         var before = await FindAsync(id, context, queries) ?? throw NotFound(id);
-        if (context.Caller() is { Name: not null } caller && before.Owner != caller.Tenant)
-            context.AuditTarget($"batch/{id} of {before.Owner}");
+        context.AuditForeign($"batch/{id}", before.Owner);
         await batchService.CancelAsync(before.CorrelationId);
         var dialect = context.DialectOf(before);
         var shown = dialect == Dialect.OpenAI ? await FindAsync(id, context, queries) ?? before : before;

@@ -92,8 +92,7 @@ internal static class FileEndpoints
     private static async Task<IResult> DeleteAsync(string id, HttpContext context, FileService files)
     {
         var file = await FindAsync(id, context, files);
-        if (context.Caller() is { Name: not null } caller && file.Owner != caller.Tenant)
-            context.AuditTarget($"file/{id} of {file.Owner}");
+        context.AuditForeign($"file/{id}", file.Owner);
         return await files.DeleteAsync(id, context.Access())
             ? Results.Json(new FileDeleted(id, "file", true), FileJson.Of(context.DialectOf()).FileDeleted)
             : throw NotFound(id);
@@ -104,7 +103,7 @@ internal static class FileEndpoints
             && FilePurposes.Shown.Contains(file.Purpose) ? file : throw NotFound(id);
 
     /// <summary>Whether the id is well-formed; others, for example with a NUL, never reach the database.</summary>
-    private static bool IsId(string id) => id.Length <= 64 && id.All(c => char.IsAsciiLetterOrDigit(c) || c == '-');
+    internal static bool IsId(string id) => id.Length <= 64 && id.All(c => char.IsAsciiLetterOrDigit(c) || c == '-');
 
     private static IResult Answer(FileRecord file, HttpContext context)
     {

@@ -64,8 +64,8 @@ internal static class Uploads
     public static string? FileIdOf(string? id, bool isPart)
     {
         var prefix = isPart ? PartPrefix : Prefix;
-        return id is { Length: <= 80 } && id.StartsWith(prefix, StringComparison.Ordinal)
-            && id[prefix.Length..] is var rest && rest.All(c => char.IsAsciiLetterOrDigit(c) || c == '-') ? rest : null;
+        return id is not null && id.StartsWith(prefix, StringComparison.Ordinal)
+            && id[prefix.Length..] is var rest && FileEndpoints.IsId(rest) ? rest : null;
     }
 
     public static UploadObject ToObject(FileRecord upload, UploadPlan plan, string status, FileRecord? file) =>

@@ -24,14 +24,17 @@ internal sealed class OnlineAnswers(TaskService tasks, ITaskQueries queries, Tim
     public async Task<IResult> BlockAsync(WaitingCaller caller, TimeSpan wait, HttpContext context)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, drain.Over);
+        TaskCompletion end;
         try
         {
-            return await AnswerAsync(await caller.Ended.WaitAsync(wait, time, stop.Token), caller.TaskId, context);
+            end = await caller.Ended.WaitAsync(wait, time, stop.Token);
         }
         catch (Exception fault) when (fault is TimeoutException or OperationCanceledException)
         {
             throw await CancelledAsync(caller, fault, context);
         }
+
+        return await AnswerAsync(end, caller.TaskId, context);
     }
 
     /// <summary>
