@@ -125,7 +125,8 @@ public sealed partial class GeneratedClientsTests(SqliteStack stack) : IClassFix
         TypeOf(types.Single(t => t.Name == "QueueCounts"), "Waiting").ShouldBe(typeof(long));
         TypeOf(types.Single(t => t.Name == "TaskDetails"), "Result").ShouldBe(typeof(object));
         types.Single(t => t.Name == "BatchBody").GetProperties().Select(p => p.Name)
-            .ShouldBe(["Input_file_id", "Endpoint", "Completion_window", "Metadata", "AdditionalProperties"]);
+            .ShouldBe(["Input_file_id", "Endpoint", "Completion_window", "Metadata", "Output_expires_after", "Deduplicate",
+                "AdditionalProperties"]);
         ParametersOf(methods["CreateV1BatchAsync"])["body"].Name.ShouldBe("BatchBody");
         ParametersOf(methods["ListTasksAsync"])["limit"].ShouldBe(typeof(int?));
         ParametersOf(methods["ListTasksAsync"])["state"].ShouldBe(typeof(IEnumerable<string>));

@@ -25,6 +25,7 @@ internal sealed class EncryptionStack(TestDatabase database) : IAsyncDisposable
         var settings = new Dictionary<string, string?>
         {
             ["TaskQueue:Encryption:ActiveKeyId"] = active, ["TaskQueue:Webhooks:AllowPrivateNetworks"] = "true",
+            ["TaskQueue:Bella:Dialect"] = "bella", // an invalid line must not fail the batch
             ["Logging:LogLevel:Default"] = "None",
         };
         for (var i = 0; i < known.Length; i++)

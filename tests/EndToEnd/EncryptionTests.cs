@@ -209,7 +209,6 @@ public sealed partial class EncryptionTests
         await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         var settings = new Dictionary<string, string?>
         {
-            ["TaskQueue:Bella:Dialect"] = "bella", // an invalid line must not fail the batch
             ["TaskQueue:Encryption:ActiveKeyId"] = "k1", ["Logging:LogLevel:Default"] = "None",
         };
         var refused = await Should.ThrowAsync<Exception>(async () =>

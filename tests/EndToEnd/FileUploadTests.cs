@@ -88,7 +88,7 @@ public sealed class FileUploadTests : IAsyncLifetime
     public async Task A_large_upload_is_streamed_to_the_store()
     {
         using var content = new StreamContent(new WatchedSource(this, 96 * MiB));
-        using var form = new MultipartFormDataContent("b") { { content, "file", "large" } };
+        using var form = new MultipartFormDataContent("b") { { new StringContent("batch"), "purpose" }, { content, "file", "large" } };
 
         using var response = await _host.Http.PostAsync("/v1/files", form);
 

@@ -9,7 +9,7 @@ public sealed class OperationsPortTests : ProcessTests
 {
     private static readonly string[] Health = ["/health/live", "/health/ready"];
     private static readonly string[] Figures = ["/metrics", "/scaling/tasks"];
-    private static readonly string[] Others = ["/tasks", "/queues", "/openapi/v1.json", "/v1/batches", "/nothing", "/"];
+    private static readonly string[] Others = ["/tasks", "/queues", "/openapi/v1.json", "/nothing", "/"];
 
     [Fact]
     public async Task Every_role_serves_only_operations_routes_on_the_operations_port() =>
@@ -23,6 +23,8 @@ public sealed class OperationsPortTests : ProcessTests
                 (await operations.ReadAsync(path)).Status.ShouldBe(200, $"{role} {path}");
             foreach (var path in Others)
                 Unknown(await operations.ReadAsync(path));
+            var batches = await operations.ReadAsync("/v1/batches");
+            (batches.Status, batches.Json.GetProperty("error").Text("code")).ShouldBe((404, "not_found"));
             Unknown(await operations.PostAsync("/tasks", new { action = "a" }));
 
             foreach (var path in Health)

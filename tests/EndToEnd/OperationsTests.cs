@@ -35,7 +35,7 @@ public sealed class OperationsTests(SqliteStack stack) : IClassFixture<SqliteSta
         live.Json.GetProperty("checks").Names().ShouldBe(Loops, ignoreOrder: true);
         var ready = await stack.Http.ReadAsync("/health/ready");
         ready.Status.ShouldBe(200);
-        ready.Json.GetProperty("checks").Names().ShouldBe(["masstransit-bus", "database", .. Loops], ignoreOrder: true);
+        ready.Json.GetProperty("checks").Names().ShouldBe(["masstransit-bus", "database", "file-store", .. Loops], ignoreOrder: true);
     }
 
     [Fact]

@@ -103,7 +103,7 @@ public sealed class TelemetryTests(SqliteStack stack) : IClassFixture<SqliteStac
         string? line = null;
         await Eventually.UntilAsync(
             () => Task.FromResult(
-                (line = process.Lines.FirstOrDefault(l => l.Contains("retry 1 of", StringComparison.Ordinal))) is not null),
+                (line = process.Lines.FirstOrDefault(l => l.Contains("it is sent again", StringComparison.Ordinal))) is not null),
             TestHttp.Patience, "the retry is logged");
         var scopes = System.Text.Json.JsonSerializer.Deserialize<System.Text.Json.JsonElement>(line!).GetProperty("Scopes").EnumerateArray()
             .ToList();
