@@ -37,10 +37,10 @@ internal sealed partial class PostgresTaskStore
     private static string DueTasks(string limit, string from) =>
         $"""
 
-            select r.ctid as place, r.id, r.due_at, r.octets from ready r
+            select r.ctid as place, r.id, r.due_at, r.created_at, r.octets from ready r
             where r.queue = q.queue and r.tier = q.tier and r.priority = q.priority and not r.blocked and not r.push
               and r.due_at >= {from} and r.due_at <= $9 and (r.expires_at is null or r.expires_at > $3)
-            order by r.due_at, r.id limit {limit}
+            order by r.due_at, r.created_at, r.id limit {limit}
         """;
 
     /// <summary>What only the row in <c>tasks</c> has.</summary>
@@ -192,7 +192,7 @@ internal sealed partial class PostgresTaskStore
         foreach (var target in targets)
             places.TryAdd(target, places.Count);
         return [.. tasks.OrderBy(t => places[new(t.Queue, t.Tier)]).ThenByDescending(t => t.Priority).ThenBy(t => t.DueAt)
-            .ThenBy(t => t.CorrelationId)];
+            .ThenBy(t => t.CreatedAt).ThenBy(t => t.CorrelationId)];
     }
 
     private static string[] Queues(IReadOnlyList<QueueTier> targets) => [.. targets.Select(t => t.Queue)];

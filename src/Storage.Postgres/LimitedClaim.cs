@@ -53,7 +53,7 @@ internal sealed partial class PostgresTaskStore
     // 1 is Oldest, 2 RoundRobin; the numbers are those of ClaimOrder.
     private const string TogetherOrder =
         "case when $17 = 2 then f.turn else 0 end, case when $17 = 1 then 0 else f.ord end, case when $17 = 1 then 0 else -f.priority "
-            + "end, f.due_at, f.id";
+            + "end, f.due_at, f.created_at, f.id";
 
     private static string ClaimTogether(string locking, string due, string more) => ClaimStatement(
         $"""
@@ -74,8 +74,8 @@ internal sealed partial class PostgresTaskStore
                 select 1 from queue_locks l join running h on h.id = l.task_id
                 where l.queue = q.queue and l.tier = q.tier and l.until > $3 and h.attempt = l.attempt)),
         found as (
-            select c.place, c.id, c.due_at, c.octets, q.queue, q.ord, q.priority, q.allowed,
-                row_number() over (partition by q.ord order by q.priority desc, c.due_at, c.id) as turn
+            select c.place, c.id, c.due_at, c.created_at, c.octets, q.queue, q.ord, q.priority, q.allowed,
+                row_number() over (partition by q.ord order by q.priority desc, c.due_at, c.created_at, c.id) as turn
             from targets q
             cross join lateral ({DueTasks(
                 $"least(q.allowed, case when $17 = {(int)ClaimOrder.Sequential} then 1 end)", "'-infinity'")}

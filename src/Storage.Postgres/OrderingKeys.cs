@@ -25,7 +25,7 @@ internal sealed partial class PostgresTaskStore
         where t.queue = k.queue and t.ordering_key = k.ordering_key and t.ordering_key is not null and not t.blocked
           and exists (
             select 1 from ready o where o.queue = t.queue and o.ordering_key = t.ordering_key and o.ordering_key is not null
-              and o.blocked and (o.due_at, o.id) < (t.due_at, t.id))
+              and o.blocked and (o.due_at, o.created_at, o.id) < (t.due_at, t.created_at, t.id))
         """;
 
     private const string PromoteSql =
@@ -34,7 +34,7 @@ internal sealed partial class PostgresTaskStore
         from unnest($1, $2) as k(queue, ordering_key)
         cross join lateral (
             select m.id from ready m where m.queue = k.queue and m.ordering_key = k.ordering_key and m.ordering_key is not null
-            order by m.due_at, m.id limit 1) as first
+            order by m.due_at, m.created_at, m.id limit 1) as first
         where t.id = first.id and t.blocked
           and not exists (
             select 1 from ready h where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null

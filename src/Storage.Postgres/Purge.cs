@@ -14,20 +14,20 @@ internal sealed partial class PostgresTaskStore
     private static readonly string PurgeSql =
         $"""
         with found as materialized (
-            (select id, tier, priority, '' as key, due_at as at from ready
+            (select id, tier, priority, '' as key, due_at as at, created_at as accepted from ready
                 where $5 = {(int)PurgePart.Waiting} and queue = $1 and not blocked and created_at < $3
-                  and (tier, priority, due_at, id) > ($6, $7, $9, $10)
-                order by tier, priority, due_at, id limit $4)
+                  and (tier, priority, due_at, created_at, id) > ($6, $7, $9, $11, $10)
+                order by tier, priority, due_at, created_at, id limit $4)
             union all
-            (select id, 0, 0, ordering_key, due_at from ready
+            (select id, 0, 0, ordering_key, due_at, created_at from ready
                 where $5 = {(int)PurgePart.Blocked} and queue = $1 and ordering_key is not null and blocked and created_at < $3
-                  and (ordering_key, due_at, id) > ($8, $9, $10)
-                order by ordering_key, due_at, id limit $4)
+                  and (ordering_key, due_at, created_at, id) > ($8, $9, $11, $10)
+                order by ordering_key, due_at, created_at, id limit $4)
             union all
-            (select id, 0, 0, '', 'epoch'::timestamptz from running
+            (select id, 0, 0, '', 'epoch'::timestamptz, 'epoch'::timestamptz from running
                 where $5 = {(int)PurgePart.Running} and queue = $1 and created_at < $3 and id > $10 order by id limit $4)
             union all
-            (select o.id, 0, 0, '', o.finished_at
+            (select o.id, 0, 0, '', o.finished_at, 'epoch'::timestamptz
                 from outcomes o cross join lateral (select t.created_at from tasks t where t.id = o.id offset 0) as t
                 where $5 = {(int)PurgePart.Dead} and o.queue = $1 and o.dead and t.created_at < $3
                   and (o.finished_at, o.id) > ($9, $10)
@@ -51,9 +51,9 @@ internal sealed partial class PostgresTaskStore
             delete from dedupe_keys where ctid = any(array(select d.place from gone g cross join lateral (
                 select d.ctid as place from dedupe_keys d where d.queue = g.queue and d.dedupe_key = g.dedupe_key and d.task_id = g.id
                 offset 0) as d)))
-        select f.id, g.id is not null, d.id is not null, g.ordering_key, g.tier, g.attempt, g.worker, f.tier, f.priority, f.key, f.at
+        select f.id, g.id is not null, d.id is not null, g.ordering_key, g.tier, g.attempt, g.worker, f.tier, f.priority, f.key, f.at, f.accepted
         from found f left join gone g on g.id = f.id left join dead_letters d on d.id = f.id
-        order by f.tier, f.priority, f.key, f.at, f.id
+        order by f.tier, f.priority, f.key, f.at, f.accepted, f.id
         """;
 
     private const string Gone =
@@ -79,7 +79,7 @@ internal sealed partial class PostgresTaskStore
             await using var transaction = await connection.BeginTransactionAsync();
             var found = await FoundAsync(connection, transaction, Command(PurgeSql, Value(queue), Value(now), Value(acceptedBefore),
                 Value(max), Value((int)from.Part), Value(from.Tier), Value(from.Priority), Value(from.Key), Value(from.At),
-                Value(from.Id)));
+                Value(from.Id), Value(from.AcceptedAt)));
             var cancelled = found.FindAll(t => t.IsCancelled);
             var orderingKeys = TaskChanges.OrderingKeysOf(queue, cancelled.Select(t => t.Key));
             if (orderingKeys.Count > 0)
@@ -127,7 +127,7 @@ internal sealed partial class PostgresTaskStore
                 await reader.IsDBNullAsync(3) ? null : reader.GetString(3), await reader.IsDBNullAsync(4) ? 0 : reader.GetInt32(4),
                 await reader.IsDBNullAsync(5) ? 0 : reader.GetInt32(5), await reader.IsDBNullAsync(6) ? null : reader.GetString(6),
                 new PurgeMark(default, reader.GetInt32(7), reader.GetInt32(8), reader.GetString(9), reader.GetDateTime(10),
-                    reader.GetGuid(0))));
+                    reader.GetDateTime(11), reader.GetGuid(0))));
         }
 
         return found;

@@ -21,7 +21,7 @@ internal sealed partial class SqlServerTaskStore
         ClaimText(
             $"""
             with found as (
-                select top (@max) c.id, c.octets, row_number() over (order by q.ord, p.priority desc, c.due_at, c.id) as place
+                select top (@max) c.id, c.octets, row_number() over (order by q.ord, p.priority desc, c.due_at, c.created_at, c.id) as place
                 from {Targets} as q cross join {Priorities}
                 cross apply ({DueTasks("@max", Skipping)}) as c
                 order by place),
@@ -51,10 +51,10 @@ internal sealed partial class SqlServerTaskStore
     // group that has loaded the task.
     private static string DueTasks(string limit, string locking) =>
         $"""
-        select top ({limit}) r.id, r.due_at, cast(r.octets as bigint) as octets from ready r {locking}
+        select top ({limit}) r.id, r.due_at, r.created_at, cast(r.octets as bigint) as octets from ready r {locking}
         where r.queue = q.queue and r.tier = q.tier and r.priority = p.priority and r.blocked = 0 and r.push = 0 and r.due_at <= @due
           and (r.expires_at is null or r.expires_at > @now)
-        order by r.due_at, r.id
+        order by r.due_at, r.created_at, r.id
         """;
 
     /// <summary>

@@ -52,8 +52,8 @@ internal sealed partial class SqlServerTaskStore
                     case when g.allowed is null or g.allowed > @max then @max when g.allowed < 0 then 0 else g.allowed end as allowed
                 from {Targets} as q left join allowances g on g.queue = q.queue),
             found as (
-                select c.id, c.due_at, c.octets, q.queue, q.ord, p.priority, q.allowed,
-                    row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.id) as turn
+                select c.id, c.due_at, c.created_at, c.octets, q.queue, q.ord, p.priority, q.allowed,
+                    row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.created_at, c.id) as turn
                 from limits q cross join {Priorities}
                 cross apply ({DueTasks(
                     $"case when @order = {(int)ClaimOrder.Sequential} and q.allowed > 1 then 1 else q.allowed end", locking)}) as c
@@ -98,7 +98,7 @@ internal sealed partial class SqlServerTaskStore
     // 1 is Oldest, 2 RoundRobin; the numbers are those of ClaimOrder.
     private const string TogetherOrder =
         "case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else "
-            + "-f.priority end, f.due_at, f.id";
+            + "-f.priority end, f.due_at, f.created_at, f.id";
 
     private static readonly Statement UnlockSql = new("delete from queue_locks where queue = @queue and tier = @tier", Queue("@queue"),
         Int("@tier"));

@@ -39,7 +39,7 @@ internal sealed partial class SqlServerTaskStore
     private static string First =>
         $"""
         select top (1) m.id from ready m {Newest} where m.queue = k.queue and m.ordering_key = k.ordering_key and m.ordering_key is not null
-            order by m.due_at, m.id
+            order by m.due_at, m.created_at, m.id
         """;
 
     private static string Head =>

@@ -14,11 +14,11 @@ internal sealed partial class SqlServerTaskStore
         $"""
         {AllOrNothing}
         declare @members table (id binary(16) primary key, tier int, priority int, ordering_key {SqlServerTaskDbContext.ExactType},
-            at datetime2(6));
+            at datetime2(6), accepted datetime2(6));
         declare @wanted table (id binary(16) primary key);
         declare @after_key {SqlServerTaskDbContext.ExactType} = convert({SqlServerTaskDbContext.ExactType}, @key);
-        insert into @members select top (@max) m.id, m.tier, m.priority, m.ordering_key, m.at from ({Members}) as m
-            order by m.tier, m.priority, m.ordering_key, m.at, m.id;
+        insert into @members select top (@max) m.id, m.tier, m.priority, m.ordering_key, m.at, m.accepted from ({Members}) as m
+            order by m.tier, m.priority, m.ordering_key, m.at, m.accepted, m.id;
         {LockOrderingKeysText($"from @members m inner loop join tasks k {Sought} on k.id = m.id where k.ordering_key is not null")}
         insert into @wanted select id from @members;
         {LockTasksText}
@@ -36,24 +36,26 @@ internal sealed partial class SqlServerTaskStore
         from @found f inner loop join outcomes o {Sought} on o.id = f.id where f.place = {(int)TaskTable.Outcomes} and o.dead = 1;
         select m.id, cast(case when g.id is null then 0 else 1 end as bit), cast(case when d.id is null then 0 else 1 end as bit),
             {Rows.Read("ordering_key", "g.")}, coalesce(g.tier, 0), coalesce(g.attempt, 0), g.worker, m.tier, m.priority,
-            cast(m.ordering_key as nvarchar(400)), m.at
+            cast(m.ordering_key as nvarchar(400)), m.at, m.accepted
         from @members m left join @gone g on g.id = m.id left join @dropped d on d.id = m.id
-        order by m.tier, m.priority, m.ordering_key, m.at, m.id;
+        order by m.tier, m.priority, m.ordering_key, m.at, m.accepted, m.id;
         """,
         Queue("@queue"), Time("@now"), Time("@before"), Int("@max"), Int("@part"), Int("@tier"), Int("@priority"),
-        Text4000("@key"), Time("@at"), Id("@id"));
+        Text4000("@key"), Time("@at"), Time("@accepted"), Id("@id"));
+
+    private const string Epoch = "cast('1970-01-01' as datetime2(6))";
 
     private static string Members => string.Join("\nunion all\n", (string[])
     [
-        .. Ranges(PurgePart.Waiting, "m.tier, m.priority, 0x as ordering_key, m.due_at as at", "ready m",
+        .. Ranges(PurgePart.Waiting, "m.tier, m.priority, 0x as ordering_key, m.due_at as at, m.created_at as accepted", "ready m",
             "m.blocked = 0 and m.created_at < @before", ("m.tier", "@tier"), ("m.priority", "@priority"), ("m.due_at", "@at"),
-            ("m.id", "@id")),
-        .. Ranges(PurgePart.Blocked, "0 as tier, 0 as priority, m.ordering_key, m.due_at as at", "ready m",
+            ("m.created_at", "@accepted"), ("m.id", "@id")),
+        .. Ranges(PurgePart.Blocked, "0 as tier, 0 as priority, m.ordering_key, m.due_at as at, m.created_at as accepted", "ready m",
             "m.ordering_key is not null and m.blocked = 1 and m.created_at < @before", ("m.ordering_key", "@after_key"),
-            ("m.due_at", "@at"), ("m.id", "@id")),
-        .. Ranges(PurgePart.Running, "0 as tier, 0 as priority, 0x as ordering_key, cast('1970-01-01' as datetime2(6)) as at", "running m",
+            ("m.due_at", "@at"), ("m.created_at", "@accepted"), ("m.id", "@id")),
+        .. Ranges(PurgePart.Running, $"0 as tier, 0 as priority, 0x as ordering_key, {Epoch} as at, {Epoch} as accepted", "running m",
             "m.created_at < @before", ("m.id", "@id")),
-        .. Ranges(PurgePart.Dead, "0 as tier, 0 as priority, 0x as ordering_key, m.finished_at as at",
+        .. Ranges(PurgePart.Dead, $"0 as tier, 0 as priority, 0x as ordering_key, m.finished_at as at, {Epoch} as accepted",
             $"outcomes m inner loop join tasks t {Sought} on t.id = m.id", "m.dead = 1 and t.created_at < @before",
             ("m.finished_at", "@at"), ("m.id", "@id")),
     ]);
@@ -93,7 +95,7 @@ internal sealed partial class SqlServerTaskStore
         InTransactionAsync(async (connection, transaction) =>
         {
             var found = await ReadLongAsync(connection, transaction, PurgeSql, ReadPurged, queue, now, acceptedBefore, max,
-                (int)from.Part, from.Tier, from.Priority, from.Key, from.At, from.Id);
+                (int)from.Part, from.Tier, from.Priority, from.Key, from.At, from.AcceptedAt, from.Id);
             var cancelled = found.FindAll(t => t.IsCancelled);
             // Tasks added while we waited for the head of their key are kept, and one of them is now the head.
             await PromoteAsync(connection, transaction, TaskChanges.OrderingKeysOf(queue, cancelled.Select(t => t.Key)));
@@ -115,7 +117,7 @@ internal sealed partial class SqlServerTaskStore
         new(StoredValue.Id(reader, 0), reader.GetBoolean(1), reader.GetBoolean(2), reader.IsDBNull(3) ? null : reader.GetString(3),
             reader.GetInt32(4), reader.GetInt32(5), reader.IsDBNull(6) ? null : reader.GetString(6),
             new PurgeMark(default, reader.GetInt32(7), reader.GetInt32(8), reader.GetString(9),
-                DateTime.SpecifyKind(reader.GetDateTime(10), DateTimeKind.Utc), StoredValue.Id(reader, 0)));
+                StoredValue.Time(reader, 10), StoredValue.Time(reader, 11), StoredValue.Id(reader, 0)));
 
     /// <summary>A task that a purge found; it may have moved before it was locked.</summary>
     private sealed record PurgedTask(

@@ -10,10 +10,10 @@ internal sealed partial class SqliteTaskStore
 
     private const string DueSql =
         """
-        select id, due_at, octets from ready
+        select id, due_at, created_at, octets from ready
         where queue = @queue and tier = @tier and priority = @priority and not blocked and not push and due_at <= @due_by
           and (expires_at is null or expires_at > @now)
-        order by due_at, id limit @max
+        order by due_at, created_at, id limit @max
         """;
 
     // The row is deleted by the next statement. What tasks alone has is read while the row is at hand.
@@ -149,7 +149,7 @@ internal sealed partial class SqliteTaskStore
         if (!mixed)
             return due;
         var ordered = request.Order == ClaimOrder.Oldest
-            ? due.OrderBy(d => d.DueAt).ThenBy(d => d.Id, StringComparer.Ordinal)
+            ? due.OrderBy(d => d.DueAt).ThenBy(d => d.CreatedAt).ThenBy(d => d.Id, StringComparer.Ordinal)
             : due.OrderBy(d => d.Turn); // stable sort: targets keep their order
         return [.. ordered.Where(d => LetThrough(d, limits)).Take(request.Max)];
     }
@@ -163,7 +163,7 @@ internal sealed partial class SqliteTaskStore
         var found = new List<Due>();
         foreach (var priority in Priorities.TakeWhile(_ => request.Order == ClaimOrder.Oldest || found.Count < max))
         {
-            found.AddRange(Query(DueSql, r => new Due(r.GetString(0), target, r.GetInt64(1), 0, r.GetInt64(2)),
+            found.AddRange(Query(DueSql, r => new Due(r.GetString(0), target, r.GetInt64(1), r.GetInt64(2), 0, r.GetInt64(3)),
                 ("@queue", target.Queue), ("@tier", target.Tier), ("@priority", priority), ("@now", now), ("@max", max),
                 ("@due_by", now - (request.MinAgeMs * 1000L))));
         }
@@ -196,5 +196,5 @@ internal sealed partial class SqliteTaskStore
         return true;
     }
 
-    private readonly record struct Due(string Id, QueueTier Target, long DueAt, int Turn, long Bytes);
+    private readonly record struct Due(string Id, QueueTier Target, long DueAt, long CreatedAt, int Turn, long Bytes);
 }

@@ -12,7 +12,7 @@ internal sealed partial class SqliteTaskStore
         where queue = @queue and ordering_key = @ordering_key and ordering_key is not null and not blocked
           and exists (
             select 1 from ready o where o.queue = @queue and o.ordering_key = @ordering_key and o.ordering_key is not null
-              and o.blocked and (o.due_at, o.id) < (ready.due_at, ready.id))
+              and o.blocked and (o.due_at, o.created_at, o.id) < (ready.due_at, ready.created_at, ready.id))
         """;
 
     private const string PromoteSql =
@@ -20,7 +20,7 @@ internal sealed partial class SqliteTaskStore
         update ready set blocked = 0
         where id = (
             select id from ready where queue = @queue and ordering_key = @ordering_key and ordering_key is not null
-            order by due_at, id limit 1)
+            order by due_at, created_at, id limit 1)
           and not exists (
             select 1 from ready h where h.queue = @queue and h.ordering_key = @ordering_key and h.ordering_key is not null
               and not h.blocked)

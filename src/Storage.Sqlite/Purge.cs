@@ -11,20 +11,20 @@ internal sealed partial class SqliteTaskStore
     private static readonly string PurgedSql =
         $"""
         select * from (
-            select id, {(int)TaskTable.Ready}, dedupe_key, ordering_key, tier, attempt, worker, priority, due_at from ready
+            select id, {(int)TaskTable.Ready}, dedupe_key, ordering_key, tier, attempt, worker, priority, due_at, created_at from ready
             where @part = {(int)PurgePart.Waiting} and queue = @queue and not blocked and created_at < @before
-              and (tier, priority, due_at, id) > (@tier, @priority, @at, @id)
-            order by tier, priority, due_at, id limit @max)
+              and (tier, priority, due_at, created_at, id) > (@tier, @priority, @at, @accepted, @id)
+            order by tier, priority, due_at, created_at, id limit @max)
         union all select * from (
-            select id, {(int)TaskTable.Ready}, dedupe_key, ordering_key, tier, attempt, worker, priority, due_at from ready
+            select id, {(int)TaskTable.Ready}, dedupe_key, ordering_key, tier, attempt, worker, priority, due_at, created_at from ready
             where @part = {(int)PurgePart.Blocked} and queue = @queue and ordering_key is not null and blocked and created_at < @before
-              and (ordering_key, due_at, id) > (@key, @at, @id)
-            order by ordering_key, due_at, id limit @max)
+              and (ordering_key, due_at, created_at, id) > (@key, @at, @accepted, @id)
+            order by ordering_key, due_at, created_at, id limit @max)
         union all select * from (
-            select id, {(int)TaskTable.Running}, dedupe_key, ordering_key, tier, attempt, worker, 0, 0 from running
+            select id, {(int)TaskTable.Running}, dedupe_key, ordering_key, tier, attempt, worker, 0, 0, 0 from running
             where @part = {(int)PurgePart.Running} and queue = @queue and created_at < @before and id > @id order by id limit @max)
         union all select * from (
-            select o.id, {(int)TaskTable.Outcomes}, null, null, o.tier, o.attempt, o.worker, 0, o.finished_at
+            select o.id, {(int)TaskTable.Outcomes}, null, null, o.tier, o.attempt, o.worker, 0, o.finished_at, 0
             from outcomes o cross join tasks t on t.id = o.id
             where @part = {(int)PurgePart.Dead} and o.queue = @queue and o.dead and t.created_at < @before
               and (o.finished_at, o.id) > (@at, @id)
@@ -66,10 +66,10 @@ internal sealed partial class SqliteTaskStore
                     r => new PurgedTask(r.GetGuid(0), (TaskTable)r.GetInt32(1), r.IsDBNull(2) ? null : r.GetString(2),
                         r.IsDBNull(3) ? null : r.GetString(3), r.GetInt32(4), r.GetInt32(5), r.IsDBNull(6) ? null : r.GetString(6),
                         new PurgeMark(from.Part, r.GetInt32(4), r.GetInt32(7), r.IsDBNull(3) ? "" : r.GetString(3),
-                            Micros.ToTime(r.GetInt64(8)), r.GetGuid(0))),
+                            Micros.ToTime(r.GetInt64(8)), Micros.ToTime(r.GetInt64(9)), r.GetGuid(0))),
                     ("@queue", queue), ("@before", Micros.FromTime(acceptedBefore)), ("@max", max), ("@part", (int)from.Part),
                     ("@tier", from.Tier), ("@priority", from.Priority), ("@key", from.Key), ("@at", Micros.FromTime(from.At)),
-                    ("@id", from.Id));
+                    ("@accepted", Micros.FromTime(from.AcceptedAt)), ("@id", from.Id));
                 var cancelled = found.FindAll(t => t.Place != TaskTable.Outcomes);
                 Cancel(queue, cancelled, Micros.FromTime(now));
                 if (events != EventPolicy.None)

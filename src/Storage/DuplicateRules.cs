@@ -41,18 +41,20 @@ internal static class DuplicateRules
     {
         var answers = new List<SubmitResult>(tasks.Count);
         var seen = new HashSet<Guid>(tasks.Count);
+        // The last one was accepted now, the others as much earlier as keeps their order; a step may have none.
+        var now = tasks.Select(t => t.Task.CreatedAt).DefaultIfEmpty().Max();
         foreach (var submitted in tasks)
         {
             var task = submitted.Task;
             var isFirst = seen.Add(task.CorrelationId);
             if (isFirst && inserted.Contains(task.CorrelationId))
                 answers.Add(Accept(task, holders));
-            else if (taken.TryGetValue(task.CorrelationId, out var other) && !other.Is(task))
+            else if (taken.TryGetValue(task.CorrelationId, out var other) && !other.Is(task, now))
                 throw new TaskIdConflictException(task.CorrelationId);
             else if (!isFirst || other is not null)
                 answers.Add(new SubmitResult(task.CorrelationId, SubmitStatus.IdTaken, null));
             else if (task.DedupeKey is { } key && holders.TryGetValue((task.Queue, key), out var holder))
-                answers.Add(Meet(submitted, holder));
+                answers.Add(Meet(submitted, holder, now));
             else
                 return null;
         }
@@ -68,7 +70,7 @@ internal static class DuplicateRules
         return new SubmitResult(task.CorrelationId, SubmitStatus.Accepted, task);
     }
 
-    private static SubmitResult Meet(NewTask submitted, TaskState holder)
+    private static SubmitResult Meet(NewTask submitted, TaskState holder, DateTime now)
     {
         var (task, overwrite) = submitted;
         if (overwrite == OverwriteFields.None)
@@ -91,7 +93,7 @@ internal static class DuplicateRules
 
         if (overwrite.HasFlag(OverwriteFields.ExpiresAt))
             holder.ExpiresAt = task.ExpiresAt;
-        holder.Record(TaskEventType.Overwritten, task.CreatedAt, frees: holder.OrderingKey is not null);
+        holder.Record(TaskEventType.Overwritten, now, frees: holder.OrderingKey is not null);
         return new SubmitResult(holder.CorrelationId, SubmitStatus.Overwritten, holder);
     }
 }
@@ -103,5 +105,5 @@ internal static class DuplicateRules
 internal sealed record TakenId(Guid Id, string? Owner, DateTime? DeleteAt)
 {
     /// <summary>Whether it is the new task itself, submitted again.</summary>
-    public bool Is(TaskState task) => Owner == task.Owner && !(DeleteAt <= task.CreatedAt);
+    public bool Is(TaskState task, DateTime now) => Owner == task.Owner && !(DeleteAt <= now);
 }

@@ -72,10 +72,11 @@ internal static class TaskTables
     private static void MapReady(EntityTypeBuilder<TaskState> e)
     {
         MapColumns(e, TaskColumn.Ready).ToTable(Ready, t => t.HasCheckConstraint("ck_ready_state", $"state in {SqlStates.Waiting}"));
-        e.HasIndex(x => new { x.Queue, x.Tier, x.Priority, x.DueAt, x.CorrelationId }, "ix_ready_claim").HasFilter("not blocked");
+        e.HasIndex(x => new { x.Queue, x.Tier, x.Priority, x.DueAt, x.CreatedAt, x.CorrelationId }, "ix_ready_claim")
+            .HasFilter("not blocked");
         e.HasIndex(x => x.DispatchAt, "ix_ready_dispatch").HasFilter("dispatch_at is not null");
         e.HasIndex(x => x.ExpiresAt, "ix_ready_expiry").HasFilter("expires_at is not null");
-        e.HasIndex(x => new { x.Queue, x.OrderingKey, x.DueAt, x.CorrelationId }, "ix_ready_ordering_key")
+        e.HasIndex(x => new { x.Queue, x.OrderingKey, x.DueAt, x.CreatedAt, x.CorrelationId }, "ix_ready_ordering_key")
             .HasFilter("ordering_key is not null");
         // At most one waiting head of an ordering key, also under concurrent writers.
         e.HasIndex(x => new { x.Queue, x.OrderingKey }, TaskDbContext.HeadIndex).IsUnique()

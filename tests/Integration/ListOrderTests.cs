@@ -1,5 +1,6 @@
 using Shouldly;
 using TaskQueue.Engine;
+using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Storage;
@@ -8,7 +9,7 @@ using Xunit;
 
 namespace TaskQueue.Tests.Integration;
 
-/// <summary>Tasks of one list run in its order on each database, though their ids, which a producer chose, do not ascend.</summary>
+/// <summary>Tasks run, and are listed, in the order of their acceptance, though their ids, which a producer chose, do not ascend.</summary>
 public sealed class ListOrderTests
 {
     private static readonly QueueTier Target = new("q", 0);
@@ -50,7 +51,67 @@ public sealed class ListOrderTests
         var tasks = await SubmitAsync(engine, 12, scheduledAt: due);
 
         (await ClaimAsync(engine, 12, ClaimRules.None, due.AddMicroseconds(-1))).ShouldBeEmpty();
-        (await ClaimAsync(engine, 12, ClaimRules.None, due.AddSeconds(1))).ShouldBe(tasks);
+        (await ClaimAsync(engine, 12, ClaimRules.None, due)).ShouldBe(tasks);
+    }
+
+    [Theory]
+    [MemberData(nameof(Providers))]
+    public async Task Tasks_and_lists_with_one_scheduled_time_are_claimed_in_the_order_of_submission(DatabaseProvider provider)
+    {
+        await using var database = await TestDatabase.CreateAsync(provider);
+        await using var engine = new TestEngine(database.Address);
+        var due = Micros.Now(TimeProvider.System).AddHours(1);
+        var tasks = await SubmitAsync(engine, 5, due);
+        for (var n = 0; n < 8; n++)
+            tasks.AddRange(await SubmitAsync(engine, 1, due));
+        tasks.AddRange(await SubmitAsync(engine, 5, due));
+
+        await PageAsync(engine, tasks);
+        (await ClaimAsync(engine, 7, ClaimRules.None, due)).Concat(await ClaimAsync(engine, 12, ClaimRules.None, due)).ShouldBe(tasks);
+    }
+
+    [Theory]
+    [MemberData(nameof(Providers))]
+    public async Task A_limited_queue_the_oldest_first_and_turns_of_an_ordering_key_keep_the_order_of_submission(DatabaseProvider provider)
+    {
+        await using var database = await TestDatabase.CreateAsync(provider);
+        await using var engine = new TestEngine(database.Address);
+        await engine.QueueStore.ApplyLimitsAsync("q");
+        var due = Micros.Now(TimeProvider.System).AddHours(1);
+        List<Guid> tasks = [], keyed = [];
+        for (var n = 0; n < 8; n++)
+        {
+            tasks.AddRange(await SubmitAsync(engine, 1, due));
+            keyed.AddRange(await SubmitAsync(engine, 1, due, "k", queue: "k"));
+        }
+
+        (await ClaimAsync(engine, 3, new ClaimRules([new QueueLimit("q", 7, null)], []), due)).ShouldBe(tasks.Take(3));
+        (await engine.Store.ClaimAsync(new ClaimRequest([Target], 5, "w", 60_000, ClaimOrder.Oldest), ClaimRules.None, due))
+            .Select(t => t.CorrelationId).ShouldBe(tasks.Skip(3));
+        foreach (var task in keyed)
+        {
+            (await engine.Store.ClaimAsync(new ClaimRequest([new("k", 0)], 8, "w", 60_000), ClaimRules.None, due))
+                .Select(t => t.CorrelationId).ShouldBe([task]);
+            await engine.Tasks.ApplyAsync([engine.Tasks.Complete(task, 1, worker: null, result: null)]);
+        }
+    }
+
+    /// <summary>Pages of what waits have the order of claims, forth and back.</summary>
+    private static async Task PageAsync(TestEngine engine, List<Guid> tasks)
+    {
+        var seen = new List<Guid>();
+        TaskPage page;
+        TaskCursor? from = null;
+        do
+        {
+            page = await engine.Queries.ListAsync("q", TaskList.Waiting, from, 4, Access.All, default);
+            seen.AddRange(page.Tasks.Select(t => t.CorrelationId));
+            from = page.Last;
+        }
+        while (page.HasMore);
+        seen.ShouldBe(tasks);
+        var before = await engine.Queries.ListAsync("q", TaskList.Waiting, page.First, 4, Access.All, default, back: true);
+        before.Tasks.Select(t => t.CorrelationId).ShouldBe(tasks.SkipLast(page.Tasks.Count).TakeLast(4));
     }
 
     [Theory]
@@ -69,11 +130,11 @@ public sealed class ListOrderTests
     }
 
     private static async Task<List<Guid>> SubmitAsync(
-        TestEngine engine, int count, DateTime? scheduledAt = null, string? orderingKey = null)
+        TestEngine engine, int count, DateTime? scheduledAt = null, string? orderingKey = null, string queue = "q")
     {
         List<Guid> ids = [.. Enumerable.Range(0, count).Select(_ => Guid.NewGuid())];
         await engine.Tasks.SubmitManyAsync(
-            ids.ConvertAll(id => new TaskSubmission(id, "q", "{}") { ScheduledAt = scheduledAt, OrderingKey = orderingKey }));
+            ids.ConvertAll(id => new TaskSubmission(id, queue, "{}") { ScheduledAt = scheduledAt, OrderingKey = orderingKey }));
         return ids;
     }
 

@@ -50,8 +50,8 @@ public sealed class PurgeTests
 
     /// <summary>A step must not read what the last ones have deleted: until a vacuum, an index still has it.</summary>
     [Theory]
-    [InlineData(PurgePart.Waiting, "ix_ready_claim", "ROW(tier, priority, due_at, id) > ROW(")]
-    [InlineData(PurgePart.Blocked, "ix_ready_ordering_key", "ROW((ordering_key)::text, due_at, id) > ROW(")]
+    [InlineData(PurgePart.Waiting, "ix_ready_claim", "ROW(tier, priority, due_at, created_at, id) > ROW(")]
+    [InlineData(PurgePart.Blocked, "ix_ready_ordering_key", "ROW((ordering_key)::text, due_at, created_at, id) > ROW(")]
     [InlineData(PurgePart.Running, "PK_running", "(id > ")]
     [InlineData(PurgePart.Dead, "ix_outcomes_dead", "ROW(finished_at, id) > ROW(")]
     public async Task A_step_of_a_purge_begins_at_its_mark_in_an_index(PurgePart part, string index, string from)
@@ -64,7 +64,7 @@ public sealed class PurgeTests
             "set enable_seqscan = off; set enable_bitmapscan = off; set enable_sort = off", connection);
         await settings.ExecuteNonQueryAsync(); // the tables are empty
         await using var command = new NpgsqlCommand($"explain {sql}", connection);
-        foreach (var value in (object[])["q", T0, T0, 1000, (int)part, 0, 0, "k", T0, Guid.NewGuid()])
+        foreach (var value in (object[])["q", T0, T0, 1000, (int)part, 0, 0, "k", T0, Guid.NewGuid(), T0])
             command.Parameters.Add(new NpgsqlParameter { Value = value });
         var plan = new List<string>();
         await using var reader = await command.ExecuteReaderAsync();

@@ -15,9 +15,9 @@ internal sealed partial class QueueModel
         var due = Tasks.Values.Where(t => IsWaiting(t) && !t.Blocked && t.DueAt <= Now && !(t.ExpiresAt <= Now)
             && targets.Contains(new(t.Queue, t.Tier)) && !SettingsOf(t.Queue).Paused);
         var ordered = request.Order == ClaimOrder.Oldest
-            ? due.OrderBy(t => t.DueAt).ThenBy(t => t.CorrelationId)
+            ? due.OrderBy(t => t.DueAt).ThenBy(t => t.CreatedAt).ThenBy(t => t.CorrelationId)
             : due.OrderBy(t => targets.IndexOf(new(t.Queue, t.Tier))).ThenByDescending(t => t.Priority).ThenBy(t => t.DueAt)
-                .ThenBy(t => t.CorrelationId);
+                .ThenBy(t => t.CreatedAt).ThenBy(t => t.CorrelationId);
         var taken = new List<TaskState>();
         var room = targets.Select(t => t.Queue).Distinct().ToDictionary(q => q, RoomOf);
         foreach (var task in ordered.ToList())

@@ -71,7 +71,9 @@ internal sealed partial class QueueModel
         var tasks = Tasks.Values.Where(t => t.Queue == queue);
         return list switch
         {
-            TaskList.Waiting => [.. tasks.Where(t => IsWaiting(t) && !t.Blocked).OrderBy(t => t.DueAt).ThenBy(t => t.CorrelationId)],
+            TaskList.Waiting =>
+                [.. tasks.Where(t => IsWaiting(t) && !t.Blocked).OrderBy(t => t.DueAt).ThenBy(t => t.CreatedAt)
+                    .ThenBy(t => t.CorrelationId)],
             TaskList.Running =>
                 [.. tasks.Where(t => t.State == TaskStates.Running).OrderBy(t => t.LeaseUntil).ThenBy(t => t.CorrelationId)],
             TaskList.Dead => [.. DeadOf(queue).OrderBy(t => t.FinishedAt).ThenBy(t => t.CorrelationId)],

@@ -43,39 +43,39 @@ internal sealed partial class QueueModel
     public List<SubmitResult> Submit(IReadOnlyList<TaskSubmission> submissions)
     {
         var seen = new HashSet<Guid>();
-        var due = DueTimes(submissions);
-        var answers = submissions.Select((s, i) => Submit(s, due[i], isFirst: seen.Add(s.Id))).ToList();
+        var accepted = Acceptance(submissions);
+        var answers = submissions.Select((s, i) => Submit(s, accepted[i], isFirst: seen.Add(s.Id))).ToList();
         Promote();
         return answers;
     }
 
     /// <summary>
-    /// Of the tasks of a list with one due time, each whose id is less than that of the one before is due a microsecond after it. Those
-    /// that are due at once end now.
+    /// Of the tasks of a list, each whose id is less than that of the one before is accepted a microsecond after it, the last one now.
     /// </summary>
-    private List<DateTime> DueTimes(IReadOnlyList<TaskSubmission> submissions)
+    private List<DateTime> Acceptance(IReadOnlyList<TaskSubmission> submissions)
     {
-        List<DateTime> asked = [.. submissions.Select(s => s.ScheduledAt is { } at && at > Now ? Cut(at) : Now)];
-        return [.. asked.Select((due, i) => due.AddMicroseconds(Steps(due, i) - (due == Now ? Steps(due, asked.Count - 1) : 0)))];
+        return [.. submissions.Select((_, i) => Now.AddMicroseconds(Steps(i) - Steps(submissions.Count - 1)))];
 
-        int Steps(DateTime due, int last)
+        int Steps(int last)
         {
-            var ids = submissions.Where((_, i) => i <= last && asked[i] == due).Select(s => s.Id).ToList();
+            var ids = submissions.Take(last + 1).Select(s => s.Id).ToList();
             return ids.Skip(1).Zip(ids).Count(pair => pair.First.CompareTo(pair.Second) < 0);
         }
     }
 
-    private SubmitResult Submit(TaskSubmission submission, DateTime due, bool isFirst)
+    private SubmitResult Submit(TaskSubmission submission, DateTime accepted, bool isFirst)
     {
         if (!isFirst || Tasks.ContainsKey(submission.Id))
             return new SubmitResult(submission.Id, SubmitStatus.IdTaken, null);
         var task = NewTask(submission);
-        task.DueAt = due;
+        task.CreatedAt = accepted;
+        if (task.DueAt == Now)
+            task.DueAt = accepted; // at once
         if (HolderOf(task) is { } holder)
             return Meet(task, submission.Overwrite, holder);
         Tasks.Add(task.CorrelationId, task);
         _retries[task.CorrelationId] = RetryOf(submission);
-        Note(task, TaskEventType.Submitted);
+        Note(task, TaskEventType.Submitted, accepted);
         return new SubmitResult(task.CorrelationId, SubmitStatus.Accepted, task);
     }
 
@@ -153,15 +153,15 @@ internal sealed partial class QueueModel
         foreach (var orderingKey in Tasks.Values.Where(t => t.OrderingKey is not null && IsLive(t)).GroupBy(t => (t.Queue, t.OrderingKey)))
         {
             var turn = orderingKey.SingleOrDefault(t => t.State == TaskStates.Running)
-                ?? orderingKey.MinBy(t => (t.DueAt, t.CorrelationId));
+                ?? orderingKey.MinBy(t => (t.DueAt, t.CreatedAt, t.CorrelationId));
             foreach (var task in orderingKey)
                 task.Blocked = task != turn;
         }
     }
 
-    private void Note(TaskState task, TaskEventType type)
+    private void Note(TaskState task, TaskEventType type, DateTime? at = null)
     {
-        var step = new Step(type, task.Attempt, Now);
+        var step = new Step(type, task.Attempt, at ?? Now);
         Add(Timelines, task, step);
         var written = SettingsOf(task.Queue).Events switch
         {

@@ -48,7 +48,7 @@ public abstract partial class QueueRaceTests
 
         seen.Count.ShouldBe(60);
         foreach (var orderingKey in seen.GroupBy(t => t.OrderingKey))
-            orderingKey.Select(t => (t.DueAt, t.CorrelationId)).ShouldBeInOrder();
+            orderingKey.Select(t => (t.DueAt, t.CreatedAt, t.CorrelationId)).ShouldBeInOrder();
     }
 
     [Fact]

@@ -31,7 +31,7 @@ public sealed partial class SqliteQueryPlanTests(SqliteStoreFixture fixture) : I
         hot.Where(sql => !sql.StartsWith("insert into", StringComparison.Ordinal)).Count().ShouldBeGreaterThan(25);
         hot.SelectMany(sql => WholeReads(Explain(connection, sql)).Select(step => $"{step}: {sql}")).ShouldBeEmpty();
         SqliteTaskStore.BacklogStatements.SelectMany(sql => WholeReads(Explain(connection, sql))).ShouldBeEmpty();
-        Explain(connection, hot.Single(sql => sql.StartsWith("select id, due_at, octets", StringComparison.Ordinal)))
+        Explain(connection, hot.Single(sql => sql.StartsWith("select id, due_at, created_at, octets", StringComparison.Ordinal)))
             .ShouldBe(["SEARCH ready USING INDEX ix_ready_claim (queue=? AND tier=? AND priority=? AND due_at<?)"], "the claim");
     }
 

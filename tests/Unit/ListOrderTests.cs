@@ -5,7 +5,7 @@ using static TaskQueue.Tests.Servers.TestTasks;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>Due times of tasks that were submitted in one list.</summary>
+/// <summary>Times of acceptance of tasks that were submitted in one list.</summary>
 public sealed class ListOrderTests
 {
     [Fact]
@@ -15,6 +15,7 @@ public sealed class ListOrderTests
 
         ListOrder.Keep(tasks, T0);
 
+        tasks.Select(t => t.Task.CreatedAt).ShouldAllBe(at => at == T0);
         tasks.Select(t => t.Task.DueAt).ShouldBe([T0, T0, T0, T0.AddSeconds(60), T0]);
     }
 
@@ -25,20 +26,22 @@ public sealed class ListOrderTests
 
         ListOrder.Keep(tasks, T0);
 
-        tasks.Select(t => t.Task.DueAt).ShouldBe([T0.AddMicroseconds(-2), T0.AddMicroseconds(-1), T0.AddMicroseconds(-1), T0]);
+        DateTime[] times = [T0.AddMicroseconds(-2), T0.AddMicroseconds(-1), T0.AddMicroseconds(-1), T0];
+        tasks.Select(t => t.Task.CreatedAt).ShouldBe(times);
+        tasks.Select(t => t.Task.DueAt).ShouldBe(times);
     }
 
     [Fact]
-    public void Tasks_with_one_scheduled_time_keep_the_order_of_the_list_and_none_is_due_before_it()
+    public void Tasks_with_one_scheduled_time_keep_the_order_of_the_list_and_are_due_at_that_time()
     {
         var tasks = Tasks((9, 60), (5, 0), (8, 60), (2, 0), (7, 60), (6, 30));
 
         ListOrder.Keep(tasks, T0);
 
+        tasks.Select(t => (t.Task.CreatedAt - T0).TotalMicroseconds).ShouldBe([-3, -2, -2, -1, -1, 0]);
         tasks.Select(t => t.Task.DueAt).ShouldBe(
         [
-            T0.AddSeconds(60), T0.AddMicroseconds(-1), T0.AddSeconds(60).AddMicroseconds(1), T0, T0.AddSeconds(60).AddMicroseconds(2),
-            T0.AddSeconds(30),
+            T0.AddSeconds(60), T0.AddMicroseconds(-2), T0.AddSeconds(60), T0.AddMicroseconds(-1), T0.AddSeconds(60), T0.AddSeconds(30),
         ]);
     }
 

@@ -179,6 +179,7 @@ public sealed class MoabMappingTests
         var task = new TaskState
         {
             CorrelationId = Guid.NewGuid(),
+            CreatedAt = DateTime.UnixEpoch.AddTicks(20),
             DueAt = DateTime.UnixEpoch.AddTicks(16_958_265_396_714_320),
             LeaseUntil = DateTime.UnixEpoch.AddTicks(10),
             FinishedAt = DateTime.UnixEpoch.AddYears(100),
@@ -186,10 +187,11 @@ public sealed class MoabMappingTests
         foreach (var (list, at) in new[] { (TaskList.Live, DateTime.UnixEpoch), (TaskList.Waiting, task.DueAt),
             (TaskList.Running, task.LeaseUntil.Value), (TaskList.Dead, task.FinishedAt.Value) })
         {
+            var cursor = new TaskCursor(at, task.CorrelationId, list == TaskList.Waiting ? task.CreatedAt : null);
             MoabPlace.Parse(MoabPlace.Behind(list, TaskCursor.Of(list, task)), list)
-                .ShouldBe(new MoabPlace(new TaskCursor(at, task.CorrelationId), IsBack: false));
+                .ShouldBe(new MoabPlace(cursor, IsBack: false));
             MoabPlace.Parse(MoabPlace.Before(list, TaskCursor.Of(list, task)), list)
-                .ShouldBe(new MoabPlace(new TaskCursor(at, task.CorrelationId), IsBack: true));
+                .ShouldBe(new MoabPlace(cursor, IsBack: true));
         }
     }
 

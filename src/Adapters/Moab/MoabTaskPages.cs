@@ -65,12 +65,12 @@ internal sealed class MoabTaskPages(ITaskQueries queries)
     }
 }
 
-/// <summary>A position in a task list. Its token has three bytes for kind, list and direction, then the cursor.</summary>
+/// <summary>A position in a task list. Its token has three bytes for kind, list and direction, then two times and the id.</summary>
 /// <param name="Cursor">The adjacent task.</param>
 /// <param name="IsBack">Whether the page ends before the task; otherwise it begins after it.</param>
 internal sealed record MoabPlace(TaskCursor Cursor, bool IsBack)
 {
-    private const int Head = 3, Size = Head + 24;
+    private const int Head = 3, Size = Head + 32;
     private const byte Kind = (byte)'t', Forward = (byte)'n', Back = (byte)'p';
     private static readonly DateTime Latest = new(9999, 1, 1, 0, 0, 0, DateTimeKind.Utc);
 
@@ -81,27 +81,33 @@ internal sealed record MoabPlace(TaskCursor Cursor, bool IsBack)
             return null;
         if (bytes.Length != Size || bytes[0] != Kind || bytes[1] != (byte)list || bytes[2] is not (Forward or Back))
             throw MoabPages.WrongToken();
-        var micros = BinaryPrimitives.ReadInt64BigEndian(bytes.AsSpan(Head));
-        return micros >= 0 && micros <= Micros.FromTime(Latest)
-            ? new(new TaskCursor(Micros.ToTime(micros), new Guid(bytes.AsSpan(Head + 8), bigEndian: true)), bytes[2] == Back)
-            : throw MoabPages.WrongToken();
+        var (at, accepted) = (Time(bytes, Head), Time(bytes, Head + 8));
+        return new(new TaskCursor(at, new Guid(bytes.AsSpan(Head + 16), bigEndian: true), list == TaskList.Waiting ? accepted : null),
+            bytes[2] == Back);
     }
 
     /// <summary>Token of the page after a task.</summary>
-    public static string Behind(TaskList list, TaskCursor task) => Write(list, Forward, task.At, task.Id);
+    public static string Behind(TaskList list, TaskCursor task) => Write(list, Forward, task);
 
     /// <summary>Token of the page before a task.</summary>
-    public static string Before(TaskList list, TaskCursor task) => Write(list, Back, task.At, task.Id);
+    public static string Before(TaskList list, TaskCursor task) => Write(list, Back, task);
 
     /// <summary>Token of the last page.</summary>
-    public static string End(TaskList list) => Write(list, Back, Latest, Guid.AllBitsSet);
+    public static string End(TaskList list) => Write(list, Back, new TaskCursor(Latest, Guid.AllBitsSet, Latest));
 
-    private static string Write(TaskList list, byte direction, DateTime at, Guid id)
+    private static DateTime Time(byte[] bytes, int at)
+    {
+        var micros = BinaryPrimitives.ReadInt64BigEndian(bytes.AsSpan(at));
+        return micros >= 0 && micros <= Micros.FromTime(Latest) ? Micros.ToTime(micros) : throw MoabPages.WrongToken();
+    }
+
+    private static string Write(TaskList list, byte direction, TaskCursor place)
     {
         var bytes = new byte[Size];
         (bytes[0], bytes[1], bytes[2]) = (Kind, (byte)list, direction);
-        BinaryPrimitives.WriteInt64BigEndian(bytes.AsSpan(Head), Micros.FromTime(at));
-        id.TryWriteBytes(bytes.AsSpan(Head + 8), bigEndian: true, out _);
+        BinaryPrimitives.WriteInt64BigEndian(bytes.AsSpan(Head), Micros.FromTime(place.At));
+        BinaryPrimitives.WriteInt64BigEndian(bytes.AsSpan(Head + 8), Micros.FromTime(place.AcceptedAt ?? DateTime.UnixEpoch));
+        place.Id.TryWriteBytes(bytes.AsSpan(Head + 16), bigEndian: true, out _);
         return Convert.ToBase64String(bytes);
     }
 }

@@ -42,10 +42,10 @@ public sealed record PurgedTasks(int Cancelled, int Dead, int Found, PurgeMark? 
 /// <summary>What a purge goes through, one after the other, each in the order of an index.</summary>
 public enum PurgePart
 {
-    /// <summary>What waits and is not blocked: by tier, priority, due time and id.</summary>
+    /// <summary>What waits and is not blocked: by tier, priority, due time, time of acceptance and id.</summary>
     Waiting = 1,
 
-    /// <summary>What waits behind the head of its ordering key: by key, due time and id.</summary>
+    /// <summary>What waits behind the head of its ordering key: by key, due time, time of acceptance and id.</summary>
     Blocked = 2,
 
     /// <summary>What runs: by id.</summary>
@@ -61,8 +61,9 @@ public enum PurgePart
 /// <param name="Priority">Priority.</param>
 /// <param name="Key">Ordering key.</param>
 /// <param name="At">Due time, or time of failure.</param>
+/// <param name="AcceptedAt">Time of acceptance of what waits.</param>
 /// <param name="Id">Id.</param>
-public sealed record PurgeMark(PurgePart Part, int Tier, int Priority, string Key, DateTime At, Guid Id)
+public sealed record PurgeMark(PurgePart Part, int Tier, int Priority, string Key, DateTime At, DateTime AcceptedAt, Guid Id)
 {
     /// <summary>The beginning of the first part.</summary>
     public static readonly PurgeMark First = Begin(PurgePart.Waiting);
@@ -70,7 +71,8 @@ public sealed record PurgeMark(PurgePart Part, int Tier, int Priority, string Ke
     /// <summary>The beginning of the next part; null after the last one.</summary>
     internal PurgeMark? NextPart => Part == PurgePart.Dead ? null : Begin(Part + 1);
 
-    private static PurgeMark Begin(PurgePart part) => new(part, int.MinValue, int.MinValue, "", DateTime.UnixEpoch, Guid.Empty);
+    private static PurgeMark Begin(PurgePart part) =>
+        new(part, int.MinValue, int.MinValue, "", DateTime.UnixEpoch, DateTime.UnixEpoch, Guid.Empty);
 }
 
 /// <summary>Counts of a queue over all tiers.</summary>

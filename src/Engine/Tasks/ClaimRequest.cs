@@ -51,7 +51,8 @@ public sealed record ClaimRequest(IReadOnlyList<QueueTier> Targets, int Max, str
 }
 
 /// <summary>
-/// Order in which a claim takes tasks. Within a target: by priority, due time and id; for the oldest, by due time and id only.
+/// Order in which a claim takes tasks. Within a target: by priority, due time, time of acceptance and id; for the oldest, by the same
+/// without the priority.
 /// </summary>
 public enum ClaimOrder
 {

@@ -6,7 +6,7 @@ public enum TaskList
     /// <summary>Waiting and running tasks and dead letters, by id.</summary>
     Live,
 
-    /// <summary>Waiting tasks, of an ordering key only the head, by due time.</summary>
+    /// <summary>Waiting tasks, of an ordering key only the head, by due time and, where it is the same, by time of acceptance.</summary>
     Waiting,
 
     /// <summary>Running tasks, by lease expiry.</summary>
@@ -19,7 +19,8 @@ public enum TaskList
 /// <summary>A position in a list: after this task.</summary>
 /// <param name="At">The time that the list is ordered by; the Unix epoch for <see cref="TaskList.Live"/>.</param>
 /// <param name="Id">The task.</param>
-public sealed record TaskCursor(DateTime At, Guid Id)
+/// <param name="AcceptedAt">Of <see cref="TaskList.Waiting"/>: when the task was accepted; null is before all of that time.</param>
+public sealed record TaskCursor(DateTime At, Guid Id, DateTime? AcceptedAt = null)
 {
     /// <summary>The position of a task in a list.</summary>
     public static TaskCursor Of(TaskList list, TaskState task) =>
@@ -29,7 +30,7 @@ public sealed record TaskCursor(DateTime At, Guid Id)
             TaskList.Running => task.LeaseUntil ?? DateTime.UnixEpoch,
             TaskList.Dead => task.FinishedAt ?? DateTime.UnixEpoch,
             _ => DateTime.UnixEpoch,
-        }, task.CorrelationId);
+        }, task.CorrelationId, list == TaskList.Waiting ? task.CreatedAt : null);
 }
 
 /// <summary>A page of a list, bounded by bytes as well as by tasks.</summary>

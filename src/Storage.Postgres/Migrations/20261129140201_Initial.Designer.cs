@@ -2619,7 +2619,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     b.HasIndex(new[] { "BatchId" }, "ix_ready_batch")
                         .HasFilter("batch_id is not null");
 
-                    b.HasIndex(new[] { "Queue", "Tier", "Priority", "DueAt", "CorrelationId" }, "ix_ready_claim")
+                    b.HasIndex(new[] { "Queue", "Tier", "Priority", "DueAt", "CreatedAt", "CorrelationId" }, "ix_ready_claim")
                         .HasFilter("not blocked");
 
                     b.HasIndex(new[] { "DispatchAt" }, "ix_ready_dispatch")
@@ -2632,7 +2632,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .IsUnique()
                         .HasFilter("ordering_key is not null and not blocked");
 
-                    b.HasIndex(new[] { "Queue", "OrderingKey", "DueAt", "CorrelationId" }, "ix_ready_ordering_key")
+                    b.HasIndex(new[] { "Queue", "OrderingKey", "DueAt", "CreatedAt", "CorrelationId" }, "ix_ready_ordering_key")
                         .HasFilter("ordering_key is not null");
 
                     b.HasIndex(new[] { "Owner", "State", "CorrelationId" }, "ix_ready_owner")

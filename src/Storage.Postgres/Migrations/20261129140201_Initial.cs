@@ -1014,7 +1014,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
             migrationBuilder.CreateIndex(
                 name: "ix_ready_claim",
                 table: "ready",
-                columns: new[] { "queue", "tier", "priority", "due_at", "id" },
+                columns: new[] { "queue", "tier", "priority", "due_at", "created_at", "id" },
                 filter: "not blocked");
 
             migrationBuilder.CreateIndex(
@@ -1039,7 +1039,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
             migrationBuilder.CreateIndex(
                 name: "ix_ready_ordering_key",
                 table: "ready",
-                columns: new[] { "queue", "ordering_key", "due_at", "id" },
+                columns: new[] { "queue", "ordering_key", "due_at", "created_at", "id" },
                 filter: "ordering_key is not null");
 
             migrationBuilder.CreateIndex(

@@ -2671,7 +2671,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     b.HasIndex(new[] { "BatchId" }, "ix_ready_batch")
                         .HasFilter("batch_id is not null");
 
-                    b.HasIndex(new[] { "Queue", "Tier", "Priority", "DueAt", "CorrelationId" }, "ix_ready_claim")
+                    b.HasIndex(new[] { "Queue", "Tier", "Priority", "DueAt", "CreatedAt", "CorrelationId" }, "ix_ready_claim")
                         .HasFilter("blocked = 0");
 
                     b.HasIndex(new[] { "DispatchAt" }, "ix_ready_dispatch")
@@ -2684,7 +2684,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .IsUnique()
                         .HasFilter("ordering_key is not null and blocked = 0");
 
-                    b.HasIndex(new[] { "Queue", "OrderingKey", "DueAt", "CorrelationId" }, "ix_ready_ordering_key")
+                    b.HasIndex(new[] { "Queue", "OrderingKey", "DueAt", "CreatedAt", "CorrelationId" }, "ix_ready_ordering_key")
                         .HasFilter("ordering_key is not null");
 
                     b.HasIndex(new[] { "Owner", "State", "CorrelationId" }, "ix_ready_owner")

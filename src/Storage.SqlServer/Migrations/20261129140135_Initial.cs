@@ -981,7 +981,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
             migrationBuilder.CreateIndex(
                 name: "ix_ready_claim",
                 table: "ready",
-                columns: new[] { "queue", "tier", "priority", "due_at", "id" },
+                columns: new[] { "queue", "tier", "priority", "due_at", "created_at", "id" },
                 filter: "blocked = 0");
 
             migrationBuilder.CreateIndex(
@@ -1006,7 +1006,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
             migrationBuilder.CreateIndex(
                 name: "ix_ready_ordering_key",
                 table: "ready",
-                columns: new[] { "queue", "ordering_key", "due_at", "id" },
+                columns: new[] { "queue", "ordering_key", "due_at", "created_at", "id" },
                 filter: "ordering_key is not null");
 
             migrationBuilder.CreateIndex(

@@ -978,7 +978,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
             migrationBuilder.CreateIndex(
                 name: "ix_ready_claim",
                 table: "ready",
-                columns: new[] { "queue", "tier", "priority", "due_at", "id" },
+                columns: new[] { "queue", "tier", "priority", "due_at", "created_at", "id" },
                 filter: "not blocked");
 
             migrationBuilder.CreateIndex(
@@ -1003,7 +1003,7 @@ namespace TaskQueue.Storage.Sqlite.Migrations
             migrationBuilder.CreateIndex(
                 name: "ix_ready_ordering_key",
                 table: "ready",
-                columns: new[] { "queue", "ordering_key", "due_at", "id" },
+                columns: new[] { "queue", "ordering_key", "due_at", "created_at", "id" },
                 filter: "ordering_key is not null");
 
             migrationBuilder.CreateIndex(

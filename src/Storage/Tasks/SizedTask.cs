@@ -10,6 +10,7 @@ internal sealed class SizedTask
     public static readonly Expression<Func<TaskState, SizedTask>> Of = t => new SizedTask
     {
         Id = t.CorrelationId,
+        CreatedAt = t.CreatedAt,
         DueAt = t.DueAt,
         LeaseUntil = t.LeaseUntil,
         FinishedAt = t.FinishedAt,
@@ -47,6 +48,8 @@ internal sealed class SizedTask
 
     public Guid Id { get; init; }
 
+    public DateTime CreatedAt { get; init; }
+
     public DateTime DueAt { get; init; }
 
     public DateTime? LeaseUntil { get; init; }
@@ -58,7 +61,10 @@ internal sealed class SizedTask
 
     /// <summary>Its position in a list.</summary>
     public TaskCursor Cursor(TaskList list) =>
-        TaskCursor.Of(list, new TaskState { CorrelationId = Id, DueAt = DueAt, LeaseUntil = LeaseUntil, FinishedAt = FinishedAt });
+        TaskCursor.Of(list, new TaskState
+        {
+            CorrelationId = Id, CreatedAt = CreatedAt, DueAt = DueAt, LeaseUntil = LeaseUntil, FinishedAt = FinishedAt,
+        });
 
     /// <summary>Takes tasks from the first on up to <paramref name="maxBytes"/>, but at least one.</summary>
     public static List<SizedTask> Cut(List<SizedTask> tasks, long maxBytes, out long bytes)

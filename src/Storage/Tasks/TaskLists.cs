@@ -47,7 +47,8 @@ internal static class TaskLists
         back ? tasks.OrderByDescending(t => t.Id) : tasks.OrderBy(t => t.Id);
 
     private static IQueryable<SizedTask> ByDueTime(IQueryable<SizedTask> tasks, bool back) =>
-        back ? tasks.OrderByDescending(t => t.DueAt).ThenByDescending(t => t.Id) : tasks.OrderBy(t => t.DueAt).ThenBy(t => t.Id);
+        back ? tasks.OrderByDescending(t => t.DueAt).ThenByDescending(t => t.CreatedAt).ThenByDescending(t => t.Id)
+            : tasks.OrderBy(t => t.DueAt).ThenBy(t => t.CreatedAt).ThenBy(t => t.Id);
 
     /// <summary>Waiting tasks that are not blocked: the condition of an index.</summary>
     public static IQueryable<TaskState> Claimable(IQueryable<TaskState> waiting) => waiting.Where(t => !t.Blocked);
@@ -62,11 +63,7 @@ internal static class TaskLists
     private static IQueryable<TaskState> Ordered(IQueryable<TaskState> tasks, TaskList list, TaskCursor? from, bool back) =>
         list switch
         {
-            TaskList.Waiting =>
-                Ordered(tasks, t =>
-                    t.DueAt,
-                    Bound(from, back, (at, id) => t => t.DueAt >= at && (t.DueAt > at || t.CorrelationId > id),
-                        (at, id) => t => t.DueAt <= at && (t.DueAt < at || t.CorrelationId < id)), back),
+            TaskList.Waiting => InClaimOrder(tasks, from, back),
             TaskList.Running =>
                 Ordered(tasks, t =>
                     t.LeaseUntil,
@@ -80,6 +77,23 @@ internal static class TaskLists
             _ => Ordered(tasks, t =>
                 t.CorrelationId, Bound(from, back, (_, id) => t => t.CorrelationId > id, (_, id) => t => t.CorrelationId < id), back),
         };
+
+    /// <remarks>As above. A cursor without time of acceptance is before all tasks with its due time.</remarks>
+    private static IQueryable<TaskState> InClaimOrder(IQueryable<TaskState> tasks, TaskCursor? from, bool back)
+    {
+        if (from is not null)
+        {
+            var (at, accepted, id) = (from.At, from.AcceptedAt ?? DateTime.UnixEpoch, from.Id);
+            tasks = back
+                ? tasks.Where(t => t.DueAt <= at && (t.DueAt < at || t.CreatedAt < accepted
+                    || (t.CreatedAt == accepted && t.CorrelationId < id)))
+                : tasks.Where(t => t.DueAt >= at && (t.DueAt > at || t.CreatedAt > accepted
+                    || (t.CreatedAt == accepted && t.CorrelationId > id)));
+        }
+
+        return back ? tasks.OrderByDescending(t => t.DueAt).ThenByDescending(t => t.CreatedAt).ThenByDescending(t => t.CorrelationId)
+            : tasks.OrderBy(t => t.DueAt).ThenBy(t => t.CreatedAt).ThenBy(t => t.CorrelationId);
+    }
 
     private static IQueryable<TaskState> Ordered<T>(IQueryable<TaskState> tasks, Expression<Func<TaskState, T>> key,
         Expression<Func<TaskState, bool>>? bound, bool back)

@@ -47,7 +47,8 @@ internal sealed class WhyQueries(IDbContextFactory<TaskDbContext> databases) : I
     public async Task<WaitingFacts?> ReadAsync(TaskState task, DateTime now, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(task);
-        var (id, queue, tier, key, due) = (task.CorrelationId, task.Queue, task.Tier, task.OrderingKey ?? "", task.DueAt);
+        var (id, queue, tier, key, due, accepted) =
+            (task.CorrelationId, task.Queue, task.Tier, task.OrderingKey ?? "", task.DueAt, task.CreatedAt);
         var (kind, subject) = (WaitingView.ParkedAs(task) ?? "", id.ToString());
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var ahead = Ahead(db, task, now);
@@ -61,7 +62,8 @@ internal sealed class WhyQueries(IDbContextFactory<TaskDbContext> databases) : I
         return await db.Submitted.AsNoTracking().Where(t => t.CorrelationId == id).Select(t => new WaitingFacts
         {
             Ahead = ahead.Take(WaitingFacts.MostCounted + 1).Count(),
-            AheadOfKey = keyed.Where(r => r.Blocked && r.DueAt <= due && (r.DueAt < due || r.CorrelationId < id))
+            AheadOfKey = keyed.Where(r => r.Blocked && r.DueAt <= due && (r.DueAt < due || r.CreatedAt < accepted
+                    || (r.CreatedAt == accepted && r.CorrelationId < id)))
                 .Take(WaitingFacts.MostCounted + 1).Count(),
             RunningHead = db.Running.Where(r => r.Queue == queue && r.OrderingKey == key && r.OrderingKey != null)
                 .Select(r => (Guid?)r.CorrelationId).FirstOrDefault(),
@@ -99,11 +101,13 @@ internal sealed class WhyQueries(IDbContextFactory<TaskDbContext> databases) : I
     /// </summary>
     private static IQueryable<Guid> Ahead(TaskDbContext db, TaskState task, DateTime now)
     {
-        var (id, queue, tier, own, due) = (task.CorrelationId, task.Queue, task.Tier, task.Priority, task.DueAt);
+        var (id, queue, tier, own, due, accepted) =
+            (task.CorrelationId, task.Queue, task.Tier, task.Priority, task.DueAt, task.CreatedAt);
         var waiting = TaskLists.Claimable(db.Ready)
             .Where(r => r.Queue == queue && r.Tier == tier && !r.Push && (r.ExpiresAt == null || r.ExpiresAt > now));
         var ahead = Most(waiting.Where(r => r.Priority == own && r.DueAt < due))
-            .Concat(Most(waiting.Where(r => r.Priority == own && r.DueAt == due && r.CorrelationId < id)));
+            .Concat(Most(waiting.Where(r => r.Priority == own && r.DueAt == due && r.CreatedAt < accepted)))
+            .Concat(Most(waiting.Where(r => r.Priority == own && r.DueAt == due && r.CreatedAt == accepted && r.CorrelationId < id)));
         foreach (var priority in Enum.GetValues<Priority>().Where(p => p > own))
             ahead = ahead.Concat(Most(waiting.Where(r => r.Priority == priority && r.DueAt <= now)));
         return ahead;

@@ -47,7 +47,7 @@ internal static class PlanRows
             returning *),
         numbered as (
             select row_number() over (order by due_at) - 1 as n,
-                row_number() over (partition by queue, ordering_key order by due_at, id) as place, * from submitted),
+                row_number() over (partition by queue, ordering_key order by due_at, created_at, id) as place, * from submitted),
         keys as (
             insert into dedupe_keys (queue, dedupe_key, task_id) select queue, dedupe_key, id from submitted where dedupe_key is not null)
         insert into ready (state, attempt, attempts_left, lease_ms, octets, expires_at, dispatch_at, dedupe_key, ordering_key, blocked,

@@ -106,12 +106,12 @@ declare @taken table (id binary(16), queue nvarchar(128) collate Latin1_General_
     place bigint, share int, new_worker nvarchar(max) collate Latin1_General_100_BIN2, new_claimed_by nvarchar(max) collate Latin1_General_100_BIN2,
     new_lease int);
 with found as (
-    select top (@max) c.id, c.octets, row_number() over (order by q.ord, p.priority desc, c.due_at, c.id) as place
+    select top (@max) c.id, c.octets, row_number() over (order by q.ord, p.priority desc, c.due_at, c.created_at, c.id) as place
     from (select j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.ord from openjson(@targets) with (queue nvarchar(128) '$[0]', tier int '$[1]', ord int '$[2]') as j) as q cross join (values (4), (3), (2), (1)) as p(priority)
-    cross apply (select top (@max) r.id, r.due_at, cast(r.octets as bigint) as octets from ready r with (updlock, readpast, rowlock, readcommittedlock)
+    cross apply (select top (@max) r.id, r.due_at, r.created_at, cast(r.octets as bigint) as octets from ready r with (updlock, readpast, rowlock, readcommittedlock)
 where r.queue = q.queue and r.tier = q.tier and r.priority = p.priority and r.blocked = 0 and r.push = 0 and r.due_at <= @due
   and (r.expires_at is null or r.expires_at > @now)
-order by r.due_at, r.id) as c
+order by r.due_at, r.created_at, r.id) as c
     order by place),
 summed as (
     select f.id, f.place, f.octets, sum(f.octets) over (order by f.place rows unbounded preceding) as octets_so_far
@@ -362,19 +362,19 @@ limits as (
         case when g.allowed is null or g.allowed > @max then @max when g.allowed < 0 then 0 else g.allowed end as allowed
     from (select j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.ord from openjson(@targets) with (queue nvarchar(128) '$[0]', tier int '$[1]', ord int '$[2]') as j) as q left join allowances g on g.queue = q.queue),
 found as (
-    select c.id, c.due_at, c.octets, q.queue, q.ord, p.priority, q.allowed,
-        row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.id) as turn
+    select c.id, c.due_at, c.created_at, c.octets, q.queue, q.ord, p.priority, q.allowed,
+        row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.created_at, c.id) as turn
     from limits q cross join (values (4), (3), (2), (1)) as p(priority)
-    cross apply (select top (case when @order = 4 and q.allowed > 1 then 1 else q.allowed end) r.id, r.due_at, cast(r.octets as bigint) as octets from ready r with (updlock, readpast, rowlock, readcommittedlock)
+    cross apply (select top (case when @order = 4 and q.allowed > 1 then 1 else q.allowed end) r.id, r.due_at, r.created_at, cast(r.octets as bigint) as octets from ready r with (updlock, readpast, rowlock, readcommittedlock)
 where r.queue = q.queue and r.tier = q.tier and r.priority = p.priority and r.blocked = 0 and r.push = 0 and r.due_at <= @due
   and (r.expires_at is null or r.expires_at > @now)
-order by r.due_at, r.id) as c
+order by r.due_at, r.created_at, r.id) as c
     where @order <> 4 or not exists (
         select 1 from queue_locks l join running h on h.id = l.task_id
         where l.queue = q.queue and l.tier = q.tier and l.until > @now and h.attempt = l.attempt)),
 placed as (
-    select f.id, f.allowed, f.octets, row_number() over (order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as place,
-        row_number() over (partition by f.queue order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as number
+    select f.id, f.allowed, f.octets, row_number() over (order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.created_at, f.id) as place,
+        row_number() over (partition by f.queue order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.created_at, f.id) as number
     from found f where @order <> 4 or f.turn = 1),
 picked as (
     select top (@max) n.id, n.place, n.octets, row_number() over (order by n.place) as taken,
@@ -550,43 +550,47 @@ begin
 end;
 declare @late table (id binary(16) primary key);
 insert into @late select h.id from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.ordering_key) as ordering_key from openjson(@keys) with (queue nvarchar(128) '$[0]', ordering_key nvarchar(400) '$[1]') as j) as k cross apply (select top (1) m.id from ready m with (readcommittedlock) where m.queue = k.queue and m.ordering_key = k.ordering_key and m.ordering_key is not null
-    order by m.due_at, m.id) as f cross apply (select h.id from ready h with (readcommittedlock) where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null and h.blocked = 0) as h where h.id <> f.id;
+    order by m.due_at, m.created_at, m.id) as f cross apply (select h.id from ready h with (readcommittedlock) where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null and h.blocked = 0) as h where h.id <> f.id;
 update r set blocked = 1 from @late l inner loop join ready r with (rowlock, forceseek) on r.id = l.id where r.blocked = 0;
 declare @free table (queue nvarchar(128) collate Latin1_General_100_BIN2, ordering_key varbinary(800), id binary(16));
 insert into @free select k.queue, k.ordering_key, f.id from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.ordering_key) as ordering_key from openjson(@keys) with (queue nvarchar(128) '$[0]', ordering_key nvarchar(400) '$[1]') as j) as k cross apply (select top (1) m.id from ready m with (readcommittedlock) where m.queue = k.queue and m.ordering_key = k.ordering_key and m.ordering_key is not null
-    order by m.due_at, m.id) as f where not exists (select h.id from ready h with (readcommittedlock) where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null and h.blocked = 0);
+    order by m.due_at, m.created_at, m.id) as f where not exists (select h.id from ready h with (readcommittedlock) where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null and h.blocked = 0);
 update r set blocked = 0 from @free k inner loop join ready r with (rowlock, forceseek) on r.id = k.id where r.blocked = 1 and not exists (select h.id from running h with (readcommittedlock) where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null);
 delete from @free;
 insert into @free select k.queue, k.ordering_key, f.id from (select j.queue collate Latin1_General_100_BIN2 as queue, convert(varbinary(800), j.ordering_key) as ordering_key from openjson(@keys) with (queue nvarchar(128) '$[0]', ordering_key nvarchar(400) '$[1]') as j) as k cross apply (select top (1) m.id from ready m with (readcommittedlock) where m.queue = k.queue and m.ordering_key = k.ordering_key and m.ordering_key is not null
-    order by m.due_at, m.id) as f where not exists (select h.id from ready h with (readcommittedlock) where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null and h.blocked = 0);
+    order by m.due_at, m.created_at, m.id) as f where not exists (select h.id from ready h with (readcommittedlock) where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null and h.blocked = 0);
 select count_big(*) from @free k where not exists (select h.id from running h with (readcommittedlock) where h.queue = k.queue and h.ordering_key = k.ordering_key and h.ordering_key is not null);
 
--- PurgeSql(@queue NVarChar 128 0, @now DateTime2 0 6, @before DateTime2 0 6, @max Int 0 0, @part Int 0 0, @tier Int 0 0, @priority Int 0 0, @key NVarChar 4000 0, @at DateTime2 0 6, @id Binary 16 0)
+-- PurgeSql(@queue NVarChar 128 0, @now DateTime2 0 6, @before DateTime2 0 6, @max Int 0 0, @part Int 0 0, @tier Int 0 0, @priority Int 0 0, @key NVarChar 4000 0, @at DateTime2 0 6, @accepted DateTime2 0 6, @id Binary 16 0)
 set xact_abort on;
 declare @members table (id binary(16) primary key, tier int, priority int, ordering_key varbinary(800),
-    at datetime2(6));
+    at datetime2(6), accepted datetime2(6));
 declare @wanted table (id binary(16) primary key);
 declare @after_key varbinary(800) = convert(varbinary(800), @key);
-insert into @members select top (@max) m.id, m.tier, m.priority, m.ordering_key, m.at from (select * from (select top (@max) m.id, m.tier, m.priority, 0x as ordering_key, m.due_at as at from ready m where @part = 1 and m.queue = @queue and m.blocked = 0 and m.created_at < @before and m.tier = @tier and m.priority = @priority and m.due_at = @at and m.id > @id order by m.id) as p
+insert into @members select top (@max) m.id, m.tier, m.priority, m.ordering_key, m.at, m.accepted from (select * from (select top (@max) m.id, m.tier, m.priority, 0x as ordering_key, m.due_at as at, m.created_at as accepted from ready m where @part = 1 and m.queue = @queue and m.blocked = 0 and m.created_at < @before and m.tier = @tier and m.priority = @priority and m.due_at = @at and m.created_at = @accepted and m.id > @id order by m.id) as p
 union all
-select * from (select top (@max) m.id, m.tier, m.priority, 0x as ordering_key, m.due_at as at from ready m where @part = 1 and m.queue = @queue and m.blocked = 0 and m.created_at < @before and m.tier = @tier and m.priority = @priority and m.due_at > @at order by m.due_at, m.id) as p
+select * from (select top (@max) m.id, m.tier, m.priority, 0x as ordering_key, m.due_at as at, m.created_at as accepted from ready m where @part = 1 and m.queue = @queue and m.blocked = 0 and m.created_at < @before and m.tier = @tier and m.priority = @priority and m.due_at = @at and m.created_at > @accepted order by m.created_at, m.id) as p
 union all
-select * from (select top (@max) m.id, m.tier, m.priority, 0x as ordering_key, m.due_at as at from ready m where @part = 1 and m.queue = @queue and m.blocked = 0 and m.created_at < @before and m.tier = @tier and m.priority > @priority order by m.priority, m.due_at, m.id) as p
+select * from (select top (@max) m.id, m.tier, m.priority, 0x as ordering_key, m.due_at as at, m.created_at as accepted from ready m where @part = 1 and m.queue = @queue and m.blocked = 0 and m.created_at < @before and m.tier = @tier and m.priority = @priority and m.due_at > @at order by m.due_at, m.created_at, m.id) as p
 union all
-select * from (select top (@max) m.id, m.tier, m.priority, 0x as ordering_key, m.due_at as at from ready m where @part = 1 and m.queue = @queue and m.blocked = 0 and m.created_at < @before and m.tier > @tier order by m.tier, m.priority, m.due_at, m.id) as p
+select * from (select top (@max) m.id, m.tier, m.priority, 0x as ordering_key, m.due_at as at, m.created_at as accepted from ready m where @part = 1 and m.queue = @queue and m.blocked = 0 and m.created_at < @before and m.tier = @tier and m.priority > @priority order by m.priority, m.due_at, m.created_at, m.id) as p
 union all
-select * from (select top (@max) m.id, 0 as tier, 0 as priority, m.ordering_key, m.due_at as at from ready m where @part = 2 and m.queue = @queue and m.ordering_key is not null and m.blocked = 1 and m.created_at < @before and m.ordering_key = @after_key and m.due_at = @at and m.id > @id order by m.id) as p
+select * from (select top (@max) m.id, m.tier, m.priority, 0x as ordering_key, m.due_at as at, m.created_at as accepted from ready m where @part = 1 and m.queue = @queue and m.blocked = 0 and m.created_at < @before and m.tier > @tier order by m.tier, m.priority, m.due_at, m.created_at, m.id) as p
 union all
-select * from (select top (@max) m.id, 0 as tier, 0 as priority, m.ordering_key, m.due_at as at from ready m where @part = 2 and m.queue = @queue and m.ordering_key is not null and m.blocked = 1 and m.created_at < @before and m.ordering_key = @after_key and m.due_at > @at order by m.due_at, m.id) as p
+select * from (select top (@max) m.id, 0 as tier, 0 as priority, m.ordering_key, m.due_at as at, m.created_at as accepted from ready m where @part = 2 and m.queue = @queue and m.ordering_key is not null and m.blocked = 1 and m.created_at < @before and m.ordering_key = @after_key and m.due_at = @at and m.created_at = @accepted and m.id > @id order by m.id) as p
 union all
-select * from (select top (@max) m.id, 0 as tier, 0 as priority, m.ordering_key, m.due_at as at from ready m where @part = 2 and m.queue = @queue and m.ordering_key is not null and m.blocked = 1 and m.created_at < @before and m.ordering_key > @after_key order by m.ordering_key, m.due_at, m.id) as p
+select * from (select top (@max) m.id, 0 as tier, 0 as priority, m.ordering_key, m.due_at as at, m.created_at as accepted from ready m where @part = 2 and m.queue = @queue and m.ordering_key is not null and m.blocked = 1 and m.created_at < @before and m.ordering_key = @after_key and m.due_at = @at and m.created_at > @accepted order by m.created_at, m.id) as p
 union all
-select * from (select top (@max) m.id, 0 as tier, 0 as priority, 0x as ordering_key, cast('1970-01-01' as datetime2(6)) as at from running m where @part = 3 and m.queue = @queue and m.created_at < @before and m.id > @id order by m.id) as p
+select * from (select top (@max) m.id, 0 as tier, 0 as priority, m.ordering_key, m.due_at as at, m.created_at as accepted from ready m where @part = 2 and m.queue = @queue and m.ordering_key is not null and m.blocked = 1 and m.created_at < @before and m.ordering_key = @after_key and m.due_at > @at order by m.due_at, m.created_at, m.id) as p
 union all
-select * from (select top (@max) m.id, 0 as tier, 0 as priority, 0x as ordering_key, m.finished_at as at from outcomes m inner loop join tasks t with (rowlock, forceseek) on t.id = m.id where @part = 4 and m.queue = @queue and m.dead = 1 and t.created_at < @before and m.finished_at = @at and m.id > @id order by m.id) as p
+select * from (select top (@max) m.id, 0 as tier, 0 as priority, m.ordering_key, m.due_at as at, m.created_at as accepted from ready m where @part = 2 and m.queue = @queue and m.ordering_key is not null and m.blocked = 1 and m.created_at < @before and m.ordering_key > @after_key order by m.ordering_key, m.due_at, m.created_at, m.id) as p
 union all
-select * from (select top (@max) m.id, 0 as tier, 0 as priority, 0x as ordering_key, m.finished_at as at from outcomes m inner loop join tasks t with (rowlock, forceseek) on t.id = m.id where @part = 4 and m.queue = @queue and m.dead = 1 and t.created_at < @before and m.finished_at > @at order by m.finished_at, m.id) as p) as m
-    order by m.tier, m.priority, m.ordering_key, m.at, m.id;
+select * from (select top (@max) m.id, 0 as tier, 0 as priority, 0x as ordering_key, cast('1970-01-01' as datetime2(6)) as at, cast('1970-01-01' as datetime2(6)) as accepted from running m where @part = 3 and m.queue = @queue and m.created_at < @before and m.id > @id order by m.id) as p
+union all
+select * from (select top (@max) m.id, 0 as tier, 0 as priority, 0x as ordering_key, m.finished_at as at, cast('1970-01-01' as datetime2(6)) as accepted from outcomes m inner loop join tasks t with (rowlock, forceseek) on t.id = m.id where @part = 4 and m.queue = @queue and m.dead = 1 and t.created_at < @before and m.finished_at = @at and m.id > @id order by m.id) as p
+union all
+select * from (select top (@max) m.id, 0 as tier, 0 as priority, 0x as ordering_key, m.finished_at as at, cast('1970-01-01' as datetime2(6)) as accepted from outcomes m inner loop join tasks t with (rowlock, forceseek) on t.id = m.id where @part = 4 and m.queue = @queue and m.dead = 1 and t.created_at < @before and m.finished_at > @at order by m.finished_at, m.id) as p) as m
+    order by m.tier, m.priority, m.ordering_key, m.at, m.accepted, m.id;
 declare @bucket int = -1, @granted int, @resource nvarchar(255);
 declare @buckets table (bucket int primary key);
 insert into @buckets select distinct binary_checksum(cast(k.queue as varbinary(256)), k.ordering_key) & 1048575 from @members m inner loop join tasks k with (rowlock, forceseek) on k.id = m.id where k.ordering_key is not null;
@@ -634,9 +638,9 @@ update o set delete_at = @now, dead = 0 output inserted.id into @dropped
 from @found f inner loop join outcomes o with (rowlock, forceseek) on o.id = f.id where f.place = 8 and o.dead = 1;
 select m.id, cast(case when g.id is null then 0 else 1 end as bit), cast(case when d.id is null then 0 else 1 end as bit),
     cast(g.ordering_key as nvarchar(400)) as ordering_key, coalesce(g.tier, 0), coalesce(g.attempt, 0), g.worker, m.tier, m.priority,
-    cast(m.ordering_key as nvarchar(400)), m.at
+    cast(m.ordering_key as nvarchar(400)), m.at, m.accepted
 from @members m left join @gone g on g.id = m.id left join @dropped d on d.id = m.id
-order by m.tier, m.priority, m.ordering_key, m.at, m.id;
+order by m.tier, m.priority, m.ordering_key, m.at, m.accepted, m.id;
 
 -- ReadEventsSql(@offsets NVarChar -1 0, @max Int 0 0)
 declare @end bigint = cast(ident_current(N'outbox') as bigint);
@@ -783,19 +787,19 @@ limits as (
         case when g.allowed is null or g.allowed > @max then @max when g.allowed < 0 then 0 else g.allowed end as allowed
     from (select j.queue collate Latin1_General_100_BIN2 as queue, j.tier, j.ord from openjson(@targets) with (queue nvarchar(128) '$[0]', tier int '$[1]', ord int '$[2]') as j) as q left join allowances g on g.queue = q.queue),
 found as (
-    select c.id, c.due_at, c.octets, q.queue, q.ord, p.priority, q.allowed,
-        row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.id) as turn
+    select c.id, c.due_at, c.created_at, c.octets, q.queue, q.ord, p.priority, q.allowed,
+        row_number() over (partition by q.ord order by p.priority desc, c.due_at, c.created_at, c.id) as turn
     from limits q cross join (values (4), (3), (2), (1)) as p(priority)
-    cross apply (select top (case when @order = 4 and q.allowed > 1 then 1 else q.allowed end) r.id, r.due_at, cast(r.octets as bigint) as octets from ready r 
+    cross apply (select top (case when @order = 4 and q.allowed > 1 then 1 else q.allowed end) r.id, r.due_at, r.created_at, cast(r.octets as bigint) as octets from ready r 
 where r.queue = q.queue and r.tier = q.tier and r.priority = p.priority and r.blocked = 0 and r.push = 0 and r.due_at <= @due
   and (r.expires_at is null or r.expires_at > @now)
-order by r.due_at, r.id) as c
+order by r.due_at, r.created_at, r.id) as c
     where @order <> 4 or not exists (
         select 1 from queue_locks l join running h on h.id = l.task_id
         where l.queue = q.queue and l.tier = q.tier and l.until > @now and h.attempt = l.attempt)),
 placed as (
-    select f.id, f.allowed, f.octets, row_number() over (order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as place,
-        row_number() over (partition by f.queue order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.id) as number
+    select f.id, f.allowed, f.octets, row_number() over (order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.created_at, f.id) as place,
+        row_number() over (partition by f.queue order by case when @order = 2 then f.turn else 0 end, case when @order = 1 then 0 else f.ord end, case when @order = 1 then 0 else -f.priority end, f.due_at, f.created_at, f.id) as number
     from found f where @order <> 4 or f.turn = 1),
 picked as (
     select top (@max) n.id, n.place, n.octets, row_number() over (order by n.place) as taken,

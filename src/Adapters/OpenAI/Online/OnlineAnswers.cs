@@ -44,16 +44,20 @@ internal sealed class OnlineAnswers(TaskService tasks, ITaskQueries queries, Tim
     {
         using var late = new CancellationTokenSource(wait, time);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, drain.Over, late.Token);
+        TaskCompletion end;
         try
         {
-            if (!await caller.Progress.WaitToReadAsync(stop.Token) || !caller.Progress.TryRead(out var first)
-                || first.IsRefusal || await IsRefusalAsync(first, caller, stop.Token))
-                return await AnswerAsync(await caller.Ended.WaitAsync(stop.Token), caller.TaskId, context);
-            Begin(context.Response);
-            await CopyAsync(first, caller, context.Response.BodyWriter, stop.Token);
-            if ((await caller.Ended).State is TaskStates.Cancelled or TaskStates.Expired)
-                context.Abort(); // signals an incomplete stream
-            return Results.Empty;
+            if (caller.Progress is var events && await events.WaitToReadAsync(stop.Token) && events.TryRead(out var first)
+                && !first.IsRefusal && !await IsRefusalAsync(first, caller, stop.Token))
+            {
+                Begin(context.Response);
+                await CopyAsync(first, caller, context.Response.BodyWriter, stop.Token);
+                if ((await caller.Ended).State is TaskStates.Cancelled or TaskStates.Expired)
+                    context.Abort(); // signals an incomplete stream
+                return Results.Empty;
+            }
+
+            end = await caller.Ended.WaitAsync(stop.Token);
         }
         catch (Exception fault) when (fault is TimeoutException or OperationCanceledException or IOException)
         {
@@ -64,6 +68,8 @@ internal sealed class OnlineAnswers(TaskService tasks, ITaskQueries queries, Tim
                 context.Abort();
             return Results.Empty;
         }
+
+        return await AnswerAsync(end, caller.TaskId, context);
     }
 
     private static void Begin(HttpResponse response)
