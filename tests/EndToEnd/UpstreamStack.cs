@@ -30,11 +30,15 @@ public abstract class UpstreamStack(DatabaseProvider provider, params string?[] 
         ["named:Queues:0"] = "only-this",
         ["gone:MaxRetries"] = "1",
         ["large:MaxAnswerBytes"] = "65536",
+        ["adaptive:AdaptConcurrency"] = "true",
+        ["adaptive:MaxConcurrency"] = "64",
+        ["heavy:Weight"] = "3",
+        ["light:Endpoint"] = "/v1/heavy",
     };
 
     private static readonly string[] Names =
         ["plain", "busy", "broken", "final", "dead", "down", "hanging", "narrow", "cancelled", "stream", "levels", "named", "other",
-            "large", "gone", "many", "stopped"];
+            "large", "gone", "many", "adaptive", "heavy", "light", "stopped"];
 
     private readonly Dictionary<string, TestUpstream> _upstreams = [];
     private readonly List<TestHost> _hosts = [];
@@ -45,6 +49,9 @@ public abstract class UpstreamStack(DatabaseProvider provider, params string?[] 
 
     /// <summary>The process with the Api role.</summary>
     internal TestHost Host => _hosts[0];
+
+    /// <summary>The process with the Consumers role.</summary>
+    internal TestHost Consumers => _hosts[^1];
 
     internal TestDatabase Database => _database;
 

@@ -224,6 +224,14 @@ public sealed class UpstreamTests
         (options.Problem?.Split(' ')[0]).ShouldBe(named);
     }
 
+    [Theory]
+    [InlineData(0, "Weight must be 1 to 1000")]
+    [InlineData(1, null)]
+    [InlineData(1000, null)]
+    [InlineData(1001, "Weight must be 1 to 1000")]
+    public void Weights_have_limits(int weight, string? problem) =>
+        new UpstreamOptions { Endpoint = "/v1/x", BaseUrl = "http://h", Weight = weight }.Problem.ShouldBe(problem);
+
     [Fact]
     public void Queues_and_tiers_are_validated()
     {

@@ -42,7 +42,7 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
 
     /// <summary>Number of tasks that can be accepted: a handler whose task is lost or reported has its slot until it returns.</summary>
     public int Room =>
-        options.Concurrency + options.Prefetch + Math.Min(Volatile.Read(ref _reporting), options.ReportBacklog)
+        (options.Limit?.Invoke() ?? options.Concurrency) + options.Prefetch + Math.Min(Volatile.Read(ref _reporting), options.ReportBacklog)
         - Volatile.Read(ref _count) - Volatile.Read(ref _abandoned);
 
     /// <summary>Waits until there is room and at most half of the prefetch is waiting, so that a fetch is worthwhile.</summary>

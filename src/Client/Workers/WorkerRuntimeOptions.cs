@@ -5,6 +5,9 @@ namespace TaskQueue.Client;
 /// <param name="Prefetch">Maximum number of tasks waiting in the worker in addition.</param>
 internal sealed record WorkerRuntimeOptions(int Concurrency, int Prefetch)
 {
+    /// <summary>Maximum number of concurrently running tasks now, if it changes; at most <see cref="Concurrency"/>.</summary>
+    public Func<int>? Limit { get; init; }
+
     /// <summary>How long an attempt may run; null: as long as its lease is renewed.</summary>
     public TimeSpan? RunTimeLimit { get; init; }
 

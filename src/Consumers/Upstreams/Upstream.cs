@@ -14,6 +14,9 @@ internal sealed class Upstream
     /// <summary>A model that nobody asked for during this time says nothing about the upstream.</summary>
     private static readonly TimeSpan Idle = TimeSpan.FromSeconds(60);
 
+    /// <summary>Longest wait for a turn among the weights: no signal tells that another upstream pauses.</summary>
+    private static readonly TimeSpan LookAtOthers = TimeSpan.FromMilliseconds(100);
+
     private readonly TimeProvider _time;
     private readonly Dictionary<string, Uri> _urls;
     private readonly ConcurrentDictionary<string, Model> _models = new(StringComparer.Ordinal);
@@ -26,6 +29,7 @@ internal sealed class Upstream
         _time = time;
         Options = options;
         Server = new RequestPace(time);
+        Concurrency = options.AdaptConcurrency ? new ConcurrencyLimit(options.MaxConcurrency, time) : null;
         _urls = all.Where(u => u.BaseUrl == options.BaseUrl).Select(u => u.Endpoint).Distinct(StringComparer.Ordinal)
             .ToDictionary(e => e, e => Join(new Uri(options.BaseUrl), e), StringComparer.Ordinal);
     }
@@ -35,14 +39,38 @@ internal sealed class Upstream
     /// <summary>The pace of all requests: the server is away, or refused a request that names no model.</summary>
     public RequestPace Server { get; }
 
-    /// <summary>Upstreams that serve the same endpoint, this one excluded; set once all are created.</summary>
-    public IReadOnlyList<Upstream> Others { get; set; } = [];
+    /// <summary>The number of concurrent requests that is found; null: it is configured.</summary>
+    public ConcurrencyLimit? Concurrency { get; }
+
+    /// <summary>Shares of the upstreams that serve the same tasks; null: all have the same weight.</summary>
+    public WeightedShares? Shares { get; private set; }
+
+    /// <summary>Upstreams that serve the same endpoint, this one excluded; set by <see cref="Link"/>.</summary>
+    public IReadOnlyList<Upstream> Others { get; private set; } = [];
 
     /// <summary>Whether several models are asked for, so that one must not hold up the others.</summary>
     public bool HasModels => _models.Count > 1 && _models.Where(m => !m.Value.IsIdle).Skip(1).Any();
 
     /// <summary>Whether no request would be sent now: the server pauses, or all of its models that are asked for do.</summary>
     public bool IsPaused => PauseLeft > TimeSpan.Zero;
+
+    /// <summary>
+    /// Upstreams with the same tasks know each other: one takes what another cannot run now. Different weights are kept in the shares.
+    /// </summary>
+    public static void Link(IReadOnlyList<Upstream> all, TimeProvider time)
+    {
+        foreach (var one in all)
+            one.Others = [.. all.Where(other => other != one && other.Options.HasTasksOf(one.Options))];
+        foreach (var one in all.Where(u => !u.Options.IsFallback))
+        {
+            Upstream[] same = [one, .. one.Others.Where(o => !o.Options.IsFallback && o.Options.HasTiersOf(one.Options))];
+            if (one.Shares is not null || same.DistinctBy(u => u.Options.Weight).Count() == 1)
+                continue;
+            var shares = new WeightedShares(same, time);
+            foreach (var upstream in same)
+                upstream.Shares = shares;
+        }
+    }
 
     /// <summary>URL for a task's requests; null if this server is not configured for the endpoint.</summary>
     /// <param name="endpoint">Endpoint named by the submitter, or null.</param>
@@ -71,7 +99,7 @@ internal sealed class Upstream
         Server.Pause > TimeSpan.Zero
         || (model is not null && _models.TryGetValue(model, out var known) && known.Pace.Pause > TimeSpan.Zero);
 
-    /// <summary>Waits until a claim is useful: a request could be sent, and a fallback is needed.</summary>
+    /// <summary>Waits until a claim is useful: a request could be sent, a fallback is needed, and its share allows it.</summary>
     public async Task ReadyAsync(CancellationToken cancellationToken)
     {
         while (true)
@@ -79,11 +107,23 @@ internal sealed class Upstream
             var wait = PauseLeft;
             if (wait <= TimeSpan.Zero && Options.IsFallback && Others.Any(o => !o.Options.IsFallback && !o.IsPaused))
                 wait = TimeSpan.FromSeconds(1);
-            if (wait <= TimeSpan.Zero)
+            if (wait > TimeSpan.Zero)
+                await Task.Delay(wait < LookAgain ? wait : LookAgain, _time, cancellationToken);
+            else if (Shares is { } shares && shares.IsAhead(this, out var changed))
+                await changed.WaitAsync(LookAtOthers, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            else
                 return;
-            await Task.Delay(wait < LookAgain ? wait : LookAgain, _time, cancellationToken);
+            cancellationToken.ThrowIfCancellationRequested();
         }
     }
+
+    /// <summary>A claim begins.</summary>
+    /// <param name="room">Number of free slots.</param>
+    /// <returns>How many tasks it may claim.</returns>
+    public int BeginClaim(int room) => Shares?.BeginClaim(this, room) ?? room;
+
+    /// <summary>A claim has ended with a number of tasks.</summary>
+    public void EndClaim(int tasks) => Shares?.EndClaim(this, tasks);
 
     /// <summary>The server's pause; or that of the model that continues first, if all that are asked for pause.</summary>
     private TimeSpan PauseLeft

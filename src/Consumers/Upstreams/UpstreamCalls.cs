@@ -77,7 +77,7 @@ internal sealed partial class UpstreamCalls(
 
             if (await TurnAsync(call, charge, noMore) is { } deferral)
                 return (null, deferral);
-            var answer = await http.SendAsync(options, call.Request, sink, abort);
+            var answer = await SendAsync(call, sink, abort);
             call.Note.Over();
             await budget.SettleAsync(options, charge, answer);
             Learn(call, answer);
@@ -91,6 +91,24 @@ internal sealed partial class UpstreamCalls(
                 return (null, TimeSpan.Zero); // another upstream takes it
             if (!answer.IsNotNow && !answer.IsSilent && answer.RetryAfter is null)
                 await Task.Delay(RetryWaits.Backoff(call.Retries - 1, Chance()), time, noMore);
+        }
+    }
+
+    /// <summary>Sends a request and measures it, if its upstream adapts to what is measured.</summary>
+    private async Task<UpstreamAnswer> SendAsync(Call call, ProgressSink? sink, CancellationToken abort)
+    {
+        if (call.Upstream.Concurrency is not { } limit)
+            return await http.SendAsync(call.Upstream.Options, call.Request, sink, abort);
+        UpstreamAnswer? answer = null;
+        var sent = limit.Sent();
+        try
+        {
+            return answer = await http.SendAsync(call.Upstream.Options, call.Request, sink, abort);
+        }
+        finally
+        {
+            limit.Ended(sent, answer is { Status: < 500, IsNotNow: false },
+                answer is { IsLate: true } or { IsSilent: false, IsNotNow: true } or { IsSilent: false, RetryAfter: not null });
         }
     }
 

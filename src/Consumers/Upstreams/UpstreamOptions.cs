@@ -40,6 +40,8 @@ public sealed class UpstreamList : IValidatableObject
 /// <summary>One HTTP server that tasks are forwarded to.</summary>
 public sealed class UpstreamOptions
 {
+    private static readonly int[] UsualTiers = [0, 1];
+
     /// <summary>The path named by callers, such as <c>/v1/chat/completions</c>; at most 256 characters.</summary>
     public string Endpoint { get; set; } = "";
 
@@ -58,6 +60,19 @@ public sealed class UpstreamOptions
     /// <summary>Maximum number of concurrent requests per process.</summary>
     /// <value>16; 1 to 1,000.</value>
     public int MaxConcurrency { get; set; } = 16;
+
+    /// <summary>
+    /// Whether the number of concurrent requests is found while tasks run: the one that brings the most answers a second, at most
+    /// <see cref="MaxConcurrency"/>.
+    /// </summary>
+    public bool AdaptConcurrency { get; set; }
+
+    /// <summary>
+    /// Its share of the tasks among upstreams that serve the same ones, as long as they have free slots and do not pause. Fallbacks have
+    /// none.
+    /// </summary>
+    /// <value>1; 1 to 1,000.</value>
+    public int Weight { get; set; } = 1;
 
     /// <summary>Timeout in seconds for a whole response, or for the next event of a streamed one.</summary>
     /// <value>600; 1 to 86,400.</value>
@@ -101,6 +116,12 @@ public sealed class UpstreamOptions
     /// <value>None: 0, then 1.</value>
     public IList<int> Tiers { get; } = [];
 
+    /// <summary>Tiers that it serves, highest precedence first.</summary>
+    internal IEnumerable<int> ServedTiers => Tiers.Count > 0 ? Tiers : UsualTiers;
+
+    /// <summary>Whether it serves the same tiers as another one.</summary>
+    internal bool HasTiersOf(UpstreamOptions other) => ServedTiers.ToHashSet().SetEquals(other.ServedTiers);
+
     /// <summary>Whether it serves what another one serves.</summary>
     internal bool HasTasksOf(UpstreamOptions other) =>
         Endpoint == other.Endpoint && Queues.Order(StringComparer.Ordinal).SequenceEqual(other.Queues.Order(StringComparer.Ordinal));
@@ -117,6 +138,7 @@ public sealed class UpstreamOptions
         : UseSubmitterKey is not null
             ? "UseSubmitterKey was removed, because callers' keys are no longer stored; set ApiKey to a key of the upstream"
         : MaxConcurrency is < 1 or > 1000 ? "MaxConcurrency must be 1 to 1000"
+        : Weight is < 1 or > 1000 ? "Weight must be 1 to 1000"
         : TimeoutSeconds is < 1 or > 86_400 ? "TimeoutSeconds must be 1 to 86400"
         : MaxRetries is < 0 or > 1000 ? "MaxRetries must be 0 to 1000"
         : MaxAnswerBytes is < 1024 or > 64 * 1024 * 1024 ? "MaxAnswerBytes must be 1024 to 67108864"

@@ -8,8 +8,6 @@ namespace TaskQueue.Consumers.Upstreams;
 /// <summary>Determines the queues an upstream serves.</summary>
 internal sealed class UpstreamQueues(QueueCatalog catalog, QueueService queues, IOptions<UpstreamList> list)
 {
-    private static readonly int[] UsualTiers = [0, 1];
-
     /// <summary>Registers the default queue of each upstream without configured queues; an existing queue is left unchanged.</summary>
     public async Task RegisterAsync()
     {
@@ -27,7 +25,7 @@ internal sealed class UpstreamQueues(QueueCatalog catalog, QueueService queues, 
         var own = upstream.Queues.Count > 0 ? null : QueueRouter.UpstreamQueue(upstream.Endpoint);
         var names = own is null ? upstream.Queues : await FindAsync(upstream.Endpoint, own);
         var targets = new List<QueueTier>();
-        foreach (var tier in upstream.Tiers.Count > 0 ? upstream.Tiers : UsualTiers)
+        foreach (var tier in upstream.ServedTiers)
         {
             QueueTier[] equal = [.. names.SelectMany(name =>
                 tier == BatchLanes.First && name == own ? BatchLanes.Of(name) : [new QueueTier(name, tier)])];

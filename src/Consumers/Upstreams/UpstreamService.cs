@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -5,6 +6,7 @@ using TaskQueue.Client;
 using TaskQueue.Consumers.Workers;
 using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Health;
+using TaskQueue.Engine.Telemetry;
 using ClaimRequest = TaskQueue.Engine.Tasks.ClaimRequest;
 
 namespace TaskQueue.Consumers.Upstreams;
@@ -22,13 +24,16 @@ internal sealed partial class UpstreamService : EngineWorker
     private readonly ILogger _logger;
 
     public UpstreamService(
-        IServiceProvider services, IOptions<UpstreamList> list, UpstreamQueues queues, Drain drain, TimeProvider time,
-        ILogger<UpstreamService> logger)
+        IServiceProvider services, IOptions<UpstreamList> list, UpstreamQueues queues, Drain drain, IMeterFactory meters,
+        TimeProvider time, ILogger<UpstreamService> logger)
         : base(drain)
     {
         (_services, _queues, _drain, _time, _logger) = (services, queues, drain, time, logger);
         var upstreams = list.Value.Upstreams;
-        Runtimes = [.. Link([.. upstreams.Select(u => new Upstream(u, upstreams, time))]).Select(Create)];
+        List<Upstream> all = [.. upstreams.Select(u => new Upstream(u, upstreams, time))];
+        Upstream.Link(all, time);
+        Runtimes = [.. all.Select(Create)];
+        Show(meters, [.. all.Where(u => u.Concurrency is not null)]);
         foreach (var upstream in upstreams)
             LogServes(upstream.Endpoint, upstream.BaseUrl, upstream.MaxConcurrency);
     }
@@ -41,12 +46,14 @@ internal sealed partial class UpstreamService : EngineWorker
         await base.StartAsync(cancellationToken);
     }
 
-    /// <summary>Upstreams with the same tasks know each other: one takes what another cannot run now.</summary>
-    private static List<Upstream> Link(List<Upstream> all)
+    private static void Show(IMeterFactory meters, List<Upstream> adaptive)
     {
-        foreach (var one in all)
-            one.Others = [.. all.Where(other => other != one && other.Options.HasTasksOf(one.Options))];
-        return all;
+        if (adaptive.Count > 0)
+            meters.Create(TaskQueueMeter.Name).CreateObservableGauge("taskqueue.upstream.concurrency",
+                () => adaptive.Select(u => new Measurement<int>(u.Concurrency!.Current,
+                    new KeyValuePair<string, object?>("endpoint", u.Options.Endpoint),
+                    new KeyValuePair<string, object?>("base_url", u.Options.BaseUrl))),
+                "{request}", "Maximum number of concurrent requests that this process has found for an upstream.");
     }
 
     /// <summary>Creates the worker of an upstream, which claims as many tasks as its concurrency allows.</summary>
@@ -54,14 +61,18 @@ internal sealed partial class UpstreamService : EngineWorker
     {
         var reports = ActivatorUtilities.CreateInstance<EngineReports>(_services, "upstream", typeof(UpstreamService));
         var plan = new ClaimPlan(LookAgain, async max =>
-            new ClaimRequest(await _queues.TargetsAsync(upstream.Options), max, reports.Worker, EngineClaims.LeaseMs))
+            new ClaimRequest(await _queues.TargetsAsync(upstream.Options), upstream.BeginClaim(max), reports.Worker, EngineClaims.LeaseMs))
         {
-            ReadyAsync = upstream.ReadyAsync, AbortsSoon = true,
+            ReadyAsync = upstream.ReadyAsync, Claimed = upstream.EndClaim, AbortsSoon = true,
         };
         var heartbeat = _services.GetRequiredService<LoopHeartbeats>().Of(typeof(UpstreamService));
         var transport = ActivatorUtilities.CreateInstance<EngineClaims>(_services, reports, plan, heartbeat);
         var handler = new UpstreamHandler(upstream, _services.GetRequiredService<UpstreamCalls>(), _drain);
-        return new WorkerRuntime(LimitsOf(upstream.Options.MaxConcurrency), transport, handler, _time, _logger);
+        var limits = LimitsOf(upstream.Options.MaxConcurrency) with
+        {
+            Limit = upstream.Concurrency is { } limit ? () => limit.Current : null,
+        };
+        return new WorkerRuntime(limits, transport, handler, _time, _logger);
     }
 
     [LoggerMessage(LogLevel.Information, "Tasks of {Endpoint} are forwarded to {BaseUrl}, {MaxConcurrency} at once")]

@@ -15,6 +15,9 @@ internal sealed record ClaimPlan(TimeSpan Wait, Func<int, ValueTask<ClaimRequest
     /// <summary>Waits until claiming is allowed.</summary>
     public Func<CancellationToken, Task> ReadyAsync { get; init; } = _ => Task.CompletedTask;
 
+    /// <summary>Receives the number of tasks of each claim.</summary>
+    public Action<int> Claimed { get; init; } = _ => { };
+
     /// <summary>Whether attempts whose task was cancelled are aborted within a second or two, and not with the next heartbeat.</summary>
     public bool AbortsSoon { get; init; }
 }
@@ -109,7 +112,9 @@ internal sealed partial class EngineClaims(
         var room = await attempts.RoomAsync(cancellationToken);
         heartbeat.Beat();
         var request = await plan.NextAsync(room) with { Contact = EngineReports.InProcess };
-        foreach (var task in await claims.ClaimAsync(request, plan.Wait, cancellationToken, heartbeat))
+        var tasks = await claims.ClaimAsync(request, plan.Wait, cancellationToken, heartbeat);
+        plan.Claimed(tasks.Count);
+        foreach (var task in tasks)
             attempts.Take(EngineItem.Of(task, Lease));
     }
 

@@ -1,0 +1,41 @@
+using Shouldly;
+using TaskQueue.Engine.Tasks;
+using TaskQueue.Tests.Servers;
+using Xunit;
+
+namespace TaskQueue.Tests.EndToEnd;
+
+/// <summary>How many requests an upstream has at once, and which upstream has them.</summary>
+public abstract partial class UpstreamTests
+{
+    [Fact]
+    public async Task The_number_of_concurrent_requests_is_found()
+    {
+        var load = 0;
+        stack["adaptive"].Usual = async context => // beyond 8 at once it is only slower
+        {
+            var latency = TimeSpan.FromMilliseconds(Math.Max(100, 100 * Interlocked.Increment(ref load) / 8));
+            await Task.Delay(latency, TimeProvider.System, context.RequestAborted);
+            Interlocked.Decrement(ref load);
+            await TestUpstream.SayAsync(context, 200, "{}");
+        };
+
+        var ids = await Task.WhenAll(Enumerable.Range(0, 600).Select(_ => stack.SubmitAsync("adaptive", t => t)));
+
+        foreach (var id in ids)
+            await stack.StateAsync(id, TaskStates.Completed);
+        stack["adaptive"].MostAtOnce.ShouldBeInRange(8, 32);
+        (await MetricsText.ReadAsync(stack.Consumers.Http)).Sum("taskqueue_upstream_concurrency", ("endpoint", "/v1/adaptive"))
+            .ShouldBeInRange(4, 32);
+    }
+
+    [Fact]
+    public async Task Upstreams_of_one_endpoint_share_its_tasks_by_weight()
+    {
+        for (var n = 0; n < 24; n++)
+            (await stack.ResultAsync(await stack.PutAsync("heavy"))).Whole("status_code").ShouldBe(200);
+
+        stack["heavy"].Requests.Count.ShouldBeInRange(17, 19);
+        stack["light"].Requests.Count.ShouldBe(24 - stack["heavy"].Requests.Count);
+    }
+}
