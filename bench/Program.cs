@@ -23,6 +23,7 @@ var commit = new Option<string>("--commit") { Description = "Commit shown in the
 var seconds = new Option<int?>("--seconds") { Description = "Soak: duration in seconds; default 1200." };
 var rate = new Option<int?>("--rate") { Description = "Soak: tasks per second; default 2000." };
 var retention = new Option<int?>("--retention") { Description = "Soak: seconds finished tasks are kept; default 120." };
+var console = new Option<bool>("--console") { Description = "Soak: a Chromium shows the console meanwhile." };
 var output = new Option<string>("--out")
 {
     Description = "Soak: output folder for soak.md and soak.svg.",
@@ -36,14 +37,14 @@ repeat.Validators.Add(result =>
 
 var root = new RootCommand("Measures TaskQueue and prints a Markdown table; see bench/README.md.")
 {
-    scenarios, quick, repeat, seconds, rate, retention, output, database, rabbitMq, scratch, command, commit,
+    scenarios, quick, repeat, seconds, rate, retention, console, output, database, rabbitMq, scratch, command, commit,
 };
 root.SetAction(async (parsed, _) =>
 {
     var isQuick = parsed.GetValue(quick);
     var soak = new SoakPlan(
         parsed.GetValue(seconds) ?? (isQuick ? 20 : 1200), parsed.GetValue(rate) ?? (isQuick ? 200 : 2000),
-        parsed.GetValue(retention) ?? (isQuick ? 5 : 120), parsed.GetValue(output)!);
+        parsed.GetValue(retention) ?? (isQuick ? 5 : 120), parsed.GetValue(output)!, parsed.GetValue(console));
     var options = new BenchOptions(
         parsed.GetValue(scenarios) ?? [], isQuick, parsed.GetValue(repeat) ?? (isQuick ? 1 : 3), parsed.GetValue(database)!,
         new Uri(parsed.GetValue(rabbitMq)!), parsed.GetValue(scratch)!, parsed.GetValue(command)!, parsed.GetValue(commit)!, soak);

@@ -60,6 +60,7 @@ trap 'exit 130' INT TERM HUP
 {
   programs=(wrk)
   [[ " ${args[*]-} " != *" peers "* ]] || programs+=(npm redis-server)
+  [[ " ${args[*]-} " != *" --console "* ]] || programs+=(chromium)
   if [ -z "$database" ] || [ -z "$rabbitmq" ] || [ -z "$(pgbench_folder)" ] || ! type "${programs[@]}" >/dev/null 2>&1; then
     tests/servers.sh install "${programs[@]}"
   fi

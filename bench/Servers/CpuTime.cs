@@ -19,6 +19,18 @@ internal static class CpuTime
         return TimeSpan.FromSeconds(ticks / TicksPerSecond);
     }
 
+    /// <summary>A process and all that descend from it.</summary>
+    public static IReadOnlyList<int> Tree(int root)
+    {
+        var children = Directory.EnumerateDirectories("/proc").Select(f => int.TryParse(Path.GetFileName(f), out var id) ? id : 0)
+            .Where(id => id != 0).Select(id => (Id: id, Fields: ReadFields(id))).Where(p => p.Fields is not null)
+            .ToLookup(p => Parent(p.Fields!), p => p.Id);
+        var all = new List<int> { root };
+        for (var i = 0; i < all.Count; i++)
+            all.AddRange(children[all[i]]);
+        return all;
+    }
+
     /// <summary>The parent of a process.</summary>
     /// <exception cref="BenchException">No such process runs on this machine.</exception>
     public static int ParentOf(int id) => ReadFields(id) is { } fields ? Parent(fields)

@@ -15,7 +15,7 @@ internal static class SoakPage
         var plan = verdict.Plan;
         text.AppendLine("# Soak").AppendLine();
         text.AppendLine($"{plan.Rate:#,0} tasks a second for {plan.Seconds / 60d:0.#} minutes, offered by the clock, 20 a request; four "
-            + "pull workers claim up to 50 and report them.");
+            + $"pull workers claim up to 50 and report them{(plan.Console ? "; a browser shows the console's overview" : "")}.");
         text.AppendLine($"Finished tasks are kept for {plan.KeepSeconds} s. Written by the driver; see [bench](../bench/README.md).")
             .AppendLine();
         text.AppendLine("![Sizes, claims, memory and rates over the run](soak.svg)").AppendLine();
@@ -82,8 +82,8 @@ internal static class SoakPage
     {
         var text = new StringBuilder();
         text.AppendLine($"| s | {string.Join(" | ", SoakPlan.Tables.Select(t => $"{t}: rows (dead) | MB"))} | claim p50 ms | p99 ms | "
-            + $"in/s | done/s | removed/s | WAL MB/s | outbox s | overdue s | {string.Join(" | ", SoakPlan.Roles)} MB |");
-        text.AppendLine($"|{string.Concat(Enumerable.Repeat("--:|", 9 + (2 * SoakPlan.Tables.Count) + SoakPlan.Roles.Count))}");
+            + $"in/s | done/s | removed/s | WAL MB/s | outbox s | overdue s | {string.Join(" | ", SoakPlan.Roles)} MB |{(verdict.Plan.Console ? " browser MB |" : "")}");
+        text.AppendLine($"|{string.Concat(Enumerable.Repeat("--:|", 9 + (2 * SoakPlan.Tables.Count) + SoakPlan.Roles.Count + (verdict.Plan.Console ? 1 : 0)))}");
         foreach (var s in verdict.Samples.Where((_, i) => (i + 1) % Math.Max(1, verdict.Samples.Count / Lines) == 0))
         {
             var tables = SoakPlan.Tables.Select(s.Table).Select(t => $"{t.Rows:#,0} ({t.Dead:#,0}) | {t.Megabytes:0}");
@@ -91,7 +91,7 @@ internal static class SoakPage
                 $"| {s.Seconds:0} | {string.Join(" | ", tables)} | "
                 + $"{s.Claim.P50:0.0} | {s.Claim.P99:0.0} | {s.Accepted:#,0} | {s.Completed:#,0} | {s.Removed:#,0} | {s.Wal / 1e6:0.0} | "
                 + $"{s.Database.OutboxSeconds:0.0} | {s.Database.OverdueSeconds:0.0} | "
-                + $"{string.Join(" | ", s.Processes.Select(p => $"{p.Megabytes:0}"))} |");
+                + $"{string.Join(" | ", s.Processes.Select(p => $"{p.Megabytes:0}"))} |{(s.Browser is { } browser ? $" {browser:0} |" : "")}");
         }
 
         return text.ToString();

@@ -5,7 +5,8 @@ namespace TaskQueue.Bench.Soak;
 /// <param name="Rate">Tasks per second.</param>
 /// <param name="KeepSeconds">How long finished tasks are kept.</param>
 /// <param name="Folder">Output folder for page and chart.</param>
-internal sealed record SoakPlan(int Seconds, int Rate, int KeepSeconds, string Folder)
+/// <param name="Console">Whether a browser shows the console meanwhile.</param>
+internal sealed record SoakPlan(int Seconds, int Rate, int KeepSeconds, string Folder, bool Console)
 {
     /// <summary>Sampling interval.</summary>
     public TimeSpan Interval { get; } = TimeSpan.FromSeconds(Math.Clamp(Seconds / 40, 1, 10));

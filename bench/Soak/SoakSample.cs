@@ -45,9 +45,10 @@ internal sealed record ProcessLook(double Megabytes, double Cores);
 /// <param name="Removed">Tasks removed by retention per second.</param>
 /// <param name="Wal">Bytes of write-ahead log per second.</param>
 /// <param name="LateMs">Maximum delay of a request.</param>
+/// <param name="Browser">Memory of the browser in megabytes (10^6 bytes); null if there is none.</param>
 internal sealed record SoakSample(
     double Seconds, DatabaseLook Database, IReadOnlyList<ProcessLook> Processes, Latency Claim, double Accepted, double Completed,
-    double Removed, double Wal, double LateMs)
+    double Removed, double Wal, double LateMs, double? Browser)
 {
     public TableLook Table(string name) => Database.Table(name);
 
@@ -57,5 +58,6 @@ internal sealed record SoakSample(
         + $"claims {Claim}, "
         + $"{string.Join('/', Processes.Select(p => $"{p.Megabytes:0}"))} MB, "
         + $"{string.Join('/', Processes.Select(p => $"{p.Cores:0.00}"))} cores, "
+        + (Browser is { } browser ? $"browser {browser:0} MB, " : "")
         + $"WAL {Wal / 1e6:0.0} MB/s, outbox {Database.OutboxSeconds:0.0} s, overdue {Database.OverdueSeconds:0.0} s, late {LateMs:0} ms";
 }

@@ -22,7 +22,9 @@ internal static class SoakScenario
             var warmUp = new SoakLoad(servers[0].Http, run.Soak with { Seconds = WarmUpSeconds });
             await warmUp.RunAsync(run.Stop);
             var load = new SoakLoad(servers[0].Http, run.Soak);
-            var samples = await WatchAsync(run, new SoakWatch(servers, probe, load));
+            using var browser = run.Soak.Console ? await SoakBrowser.OpenAsync(
+                new Uri(servers[0].Address, "console/"), "Overview · TaskQueue", run.Options.Scratch, run.Stop) : null;
+            var samples = await WatchAsync(run, new SoakWatch(servers, probe, load, browser));
             servers.ForEach(s => s.DemandNoTrouble());
             run.Say("the load is over, and every task is reported");
             var completed = await database.CountCompletedAsync();

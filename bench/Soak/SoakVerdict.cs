@@ -34,6 +34,7 @@ internal sealed class SoakVerdict(SoakPlan plan, IReadOnlyList<SoakSample> sampl
         Compare("claims, p50", Unit.Milliseconds, s => s.Claim.P50, Time),
         Compare("claims, p99", Unit.Milliseconds, s => s.Claim.P99, Time),
         .. SoakPlan.Roles.Select((role, i) => Compare($"memory of {role}", Unit.Megabytes, s => s.Processes[i].Megabytes, Size)),
+        .. plan.Console ? (Figure[])[Compare("memory of the browser", Unit.Megabytes, s => s.Browser ?? 0, Size)] : [],
         new("tasks accepted", Steadily(s => s.Accepted, Unit.TasksPerSecond), null, Goal.ValueAtLeast(plan.Rate * 0.98)),
         new("tasks removed", Steadily(s => s.Removed, Unit.RowsPerSecond), null, Goal.ValueAtLeast(plan.Rate * 0.95)),
     ];

@@ -4,7 +4,7 @@ using TaskQueue.Bench.Servers;
 namespace TaskQueue.Bench.Soak;
 
 /// <summary>Takes samples from the differences between consecutive snapshots.</summary>
-internal sealed class SoakWatch(IReadOnlyList<ServerProcess> servers, SoakProbe probe, SoakLoad load)
+internal sealed class SoakWatch(IReadOnlyList<ServerProcess> servers, SoakProbe probe, SoakLoad load, SoakBrowser? browser)
 {
     private long _begun;
     private Look? _last;
@@ -28,7 +28,7 @@ internal sealed class SoakWatch(IReadOnlyList<ServerProcess> servers, SoakProbe 
             [.. servers.Select((s, i) => new ProcessLook(s.ReadMemory().Now, (now.CpuSeconds[i] - before.CpuSeconds[i]) / seconds))],
             claim, (now.Accepted - before.Accepted) / seconds, (now.Completed - before.Completed) / seconds,
             (now.Database.Table("tasks").Deleted - before.Database.Table("tasks").Deleted) / seconds,
-            (now.Database.Wal - before.Database.Wal) / seconds, late);
+            (now.Database.Wal - before.Database.Wal) / seconds, late, browser?.ReadMegabytes());
     }
 
     private async Task<Look> LookAsync(CancellationToken cancellationToken)
