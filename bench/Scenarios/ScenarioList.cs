@@ -21,6 +21,7 @@ internal static class ScenarioList
         ("client-worker", ClientScenario.WorkAsync),
         ("bulk", BulkScenario.RunAsync),
         ("claim", ClaimScenario.RunAsync),
+        ("grpc", GrpcScenario.RunAsync),
         ("push", PushScenario.RunAsync),
         ("dispatch", DispatchScenario.RunAsync),
         ("wakeup", WakeUpScenario.RunAsync),

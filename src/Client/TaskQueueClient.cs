@@ -9,8 +9,6 @@ namespace TaskQueue.Client;
 /// <summary>HTTP client of a TaskQueue server. Thread-safe; use one instance per program.</summary>
 public sealed partial class TaskQueueClient : ITaskProducer
 {
-    private const int Tries = 5;
-    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200);
     private static readonly MediaTypeHeaderValue Json = new("application/json");
 
     private readonly IHttpClientFactory _clients;
@@ -29,22 +27,8 @@ public sealed partial class TaskQueueClient : ITaskProducer
     /// <summary>Retries transient failures. For idempotent requests only.</summary>
     /// <param name="send">Sends the request; receives the number of the try, from 1.</param>
     /// <param name="cancellationToken">Stops retrying.</param>
-    private async Task<T> TryAsync<T>(Func<ServerConnection, int, Task<T>> send, CancellationToken cancellationToken)
-    {
-        var pause = FirstPause;
-        for (var i = 1; ; i++)
-        {
-            try
-            {
-                return await send(_clients.Connect(), i);
-            }
-            catch (TaskQueueException fault) when (fault.IsTransient && i < Tries)
-            {
-                await Task.Delay(fault.RetryAfter is { } wish && wish > pause ? wish : pause, _time, cancellationToken);
-                pause *= 2;
-            }
-        }
-    }
+    private Task<T> TryAsync<T>(Func<ServerConnection, int, Task<T>> send, CancellationToken cancellationToken) =>
+        Retries.RunAsync(i => send(_clients.Connect(), i), _time, cancellationToken);
 }
 
 /// <summary>Registers the client.</summary>

@@ -57,6 +57,7 @@ internal static partial class PackageConsumers
             Leaves = "send",
         },
         new("Client", ["System.Text.Json.Serialization", .. OfHost], "Hello, Ann") { Needs = [Hosting] },
+        new("Client.Grpc", OfHost, """{"name":"Ann"}""") { Needs = [Hosting] },
         new("Client.RabbitMq", OfHost, """{"name":"Ann"}""") { Needs = [Hosting] },
         new("Client.Testing", ["System.Text.Json.Serialization", "TaskQueue.Client", "TaskQueue.Client.Testing"], "Hello, Ann")
         {

@@ -16,6 +16,7 @@ public sealed class PackageTests(PackedPackages packages)
     [InlineData("TaskQueue.Contracts")]
     [InlineData("TaskQueue.Client")]
     [InlineData("TaskQueue.Client.RabbitMq")]
+    [InlineData("TaskQueue.Client.Grpc")]
     [InlineData("TaskQueue.Client.EntityFrameworkCore")]
     [InlineData("TaskQueue.Client.Hangfire")]
     [InlineData("TaskQueue.Client.Testing")]
@@ -59,6 +60,16 @@ public sealed class PackageTests(PackedPackages packages)
 
         dependencies["TaskQueue.Client"].ShouldBe($"[{PackedPackages.Version}]");
         dependencies.Keys.ShouldContain("MassTransit.RabbitMQ");
+    }
+
+    [Fact]
+    public void The_client_over_gRPC_depends_on_its_client_alone_and_on_exactly_the_client_whose_internals_it_uses()
+    {
+        var dependencies = DependenciesOf("TaskQueue.Client.Grpc");
+
+        dependencies["TaskQueue.Client"].ShouldBe($"[{PackedPackages.Version}]");
+        dependencies.Keys.Where(d => !d.StartsWith("Microsoft.Extensions.", StringComparison.Ordinal)).ShouldBeSubsetOf(
+            ["TaskQueue.Client", "TaskQueue.Contracts", "Google.Protobuf", "Grpc.Net.Client"]);
     }
 
     [Fact]
@@ -201,7 +212,8 @@ public sealed class PackedPackages : IAsyncLifetime
     private readonly Lazy<Task> _consumers;
 
     internal static IReadOnlyList<string> Projects { get; } =
-        ["Contracts", "Client", "Client.EntityFrameworkCore", "Client.RabbitMq", "Client.Hangfire", "Client.Testing", "Aspire.Hosting"];
+        ["Contracts", "Client", "Client.EntityFrameworkCore", "Client.Grpc", "Client.RabbitMq", "Client.Hangfire", "Client.Testing",
+            "Aspire.Hosting"];
 
     public PackedPackages() => _consumers = new(() => PackageConsumers.BuildAsync(this));
 

@@ -6,6 +6,7 @@ using Grpc.Net.Client;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using TaskQueue.Adapters.Moab.Rpc;
+using TaskQueue.Api.Rpc;
 using TaskQueue.Engine.Telemetry;
 using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
@@ -56,7 +57,7 @@ public sealed class GrpcHostingTests : IAsyncLifetime
     {
         using var channel = GrpcChannel.ForAddress(_host.Http.BaseAddress!);
         var client = new Health.HealthClient(channel);
-        foreach (var service in new[] { "", MoabGrpc.Preview, MoabGrpc.V0 })
+        foreach (var service in new[] { "", MoabGrpc.Preview, MoabGrpc.V0, RpcServices.Tasks, RpcServices.Workers })
             (await client.CheckAsync(new() { Service = service })).Status.ShouldBe(HealthCheckResponse.Types.ServingStatus.Serving);
         (await Should.ThrowAsync<RpcException>(async () => await client.CheckAsync(new() { Service = "other" })))
             .StatusCode.ShouldBe(StatusCode.NotFound);

@@ -15,7 +15,7 @@ using V0 = TaskQueue.Moab.V0;
 namespace TaskQueue.Tests.EndToEnd;
 
 /// <summary>What callers of gRPC may consume of a process.</summary>
-public sealed class GrpcMemoryTests : IAsyncLifetime
+public sealed partial class GrpcMemoryTests : IAsyncLifetime
 {
     private const string Health = "/grpc.health.v1.Health/Check", Enqueue = $"/{MoabGrpc.V0}/Enqueue";
     private const string DeadlineExceeded = "4", ResourceExhausted = "8";
@@ -31,7 +31,12 @@ public sealed class GrpcMemoryTests : IAsyncLifetime
     {
         _database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
         _host = await TestHost.StartAsync(_database.ConnectionString,
-            settings: new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "Error" });
+            settings: new Dictionary<string, string?>
+            {
+                ["Logging:LogLevel:Default"] = "Error", ["TaskQueue:Limits:MemoryWaitSeconds"] = "1",
+                ["TaskQueue:Limits:MinResponseBytesPerSecond"] = "1000000",
+            },
+            services: services => services.AddSingleton<TimeProvider>(new HastyTime()));
     }
 
     public async Task DisposeAsync()
@@ -44,6 +49,8 @@ public sealed class GrpcMemoryTests : IAsyncLifetime
     [Theory]
     [InlineData(Health)]
     [InlineData(Enqueue)]
+    [InlineData("/taskqueue.v1.Tasks/EnqueueMany")]
+    [InlineData("/taskqueue.v1.Workers/Claim")]
     public async Task A_small_message_does_not_become_a_large_one(string path)
     {
         using var compressed = new MemoryStream();

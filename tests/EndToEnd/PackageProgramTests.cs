@@ -35,6 +35,10 @@ public sealed partial class PackageProgramTests(ServersStack stack) : IClassFixt
     }
 
     [Fact]
+    public async Task The_program_over_gRPC_gets_its_own_task() =>
+        (await PackagePrograms.GrpcAsync(stack.Http.BaseAddress!, _queue).WaitAsync(Patience)).ShouldContain("""{"name":"Ann"}""");
+
+    [Fact]
     public async Task The_program_of_the_outbox_saves_an_order_and_its_task()
     {
         var file = Path.Combine(Path.GetTempPath(), $"taskqueue-outbox-{Guid.NewGuid():N}.db");
@@ -66,6 +70,7 @@ public sealed partial class PackageProgramTests(ServersStack stack) : IClassFixt
     [Theory]
     [InlineData("Contracts")]
     [InlineData("Client")]
+    [InlineData("Client.Grpc")]
     [InlineData("Client.RabbitMq")]
     [InlineData("Client.EntityFrameworkCore")]
     [InlineData("Client.Hangfire")]

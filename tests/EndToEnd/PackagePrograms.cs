@@ -76,6 +76,33 @@ internal static class PackagePrograms
         return greeting;
     }
 
+    /// <summary>TaskQueue.Client.Grpc.</summary>
+    public static async Task<string> GrpcAsync(Uri server, string queue)
+    {
+        var done = new TaskCompletionSource<string>();
+        var builder = Host.CreateApplicationBuilder();
+        builder.Services.AddTaskQueueGrpcProducer(client => client.BaseAddress = server);
+        builder.Services.AddTaskQueueWorker(worker =>
+        {
+            worker.Queues.Add(queue);
+            worker.UseGrpc();
+            worker.AddProcessor("greet", (task, cancellationToken) =>
+            {
+                done.TrySetResult(task.Payload);
+                return Task.FromResult(TaskOutcome.Completed());
+            });
+        });
+        using var host = builder.Build();
+        await host.StartAsync();
+
+        var producer = host.Services.GetRequiredService<TaskQueueGrpcProducer>();
+        await producer.EnqueueAsync(new NewTask(queue, "greet") { Data = """{"name":"Ann"}""" });
+        Console.WriteLine(await done.Task); // {"id":…,"action":"greet","data":{"name":"Ann"},"created_at":…}
+
+        await host.StopAsync();
+        return await done.Task;
+    }
+
     /// <summary>TaskQueue.Client.RabbitMq.</summary>
     public static async Task<string> RabbitMqAsync(Uri broker, string queue)
     {

@@ -207,6 +207,32 @@ public sealed class QuotaApiTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Quotas_hold_over_gRPC()
+    {
+        using var ann = new GrpcClient(_host.Http.BaseAddress!, TestKeys.Of("key-ann"));
+        var claims = new List<ClaimCall> { await ann.ClaimAsync("q", credit: 1), await ann.ClaimAsync("q", credit: 1) };
+        foreach (var claim in claims)
+            (await claim.NextAsync()).ShouldBeTrue();
+        (await QuotaAsync(_ann)).GetProperty("streams").Whole("used").ShouldBe(2);
+
+        using (var third = await ann.ClaimAsync("q", credit: 1))
+        {
+            var (status, text, code, http) = await GrpcClient.RefusedAsync(third.RestAsync);
+            (status, code, http).ShouldBe((Grpc.Core.StatusCode.ResourceExhausted, "quota_exceeded", 429));
+            text.ShouldContain("streams");
+        }
+
+        await claims[0].CompleteAsync();
+        (await claims[0].RestAsync()).ShouldBeEmpty();
+        using (var fourth = await ann.ClaimAsync("q", credit: 1))
+            (await fourth.NextAsync()).ShouldBeTrue();
+        for (var i = 0; i < 3; i++)
+            await ann.EnqueueAsync("b");
+        (await GrpcClient.RefusedAsync(() => ann.EnqueueAsync("b"))).Code.ShouldBe("quota_exceeded");
+        claims.ForEach(c => c.Dispose());
+    }
+
+    [Fact]
     public async Task Requests_are_limited_per_tenant_in_the_APIs_error_format()
     {
         var replies = await Task.WhenAll(Enumerable.Range(0, 30).Select(_ => _eve.ReadAsync("/queues")));

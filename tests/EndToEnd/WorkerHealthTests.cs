@@ -17,14 +17,17 @@ public sealed class WorkerHealthTests(ServersStack stack) : IClassFixture<Server
 
     private readonly string _queue = $"h{Guid.NewGuid():N}";
 
-    [Fact]
-    public async Task Over_HTTP_idle_and_busy_workers_are_healthy_and_a_server_outage_is_degraded()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Idle_and_busy_workers_of_pull_queues_are_healthy_and_a_server_outage_is_degraded(bool overGrpc)
     {
         await using var server = await TaskQueueProcess.StartAsync("api,scheduler", stack.Database.ConnectionString, stack.RabbitMq);
         var end = new TaskCompletionSource();
-        await using var idle = await StartAsync(server.Http.BaseAddress!, _ => { });
+        await using var idle = await StartAsync(server.Http.BaseAddress!, o => Connect(o, overGrpc));
         await using var busy = await StartAsync(server.Http.BaseAddress!, o =>
         {
+            Connect(o, overGrpc);
             (o.Concurrency, o.Prefetch, o.Lease) = (1, 0, TimeSpan.FromSeconds(4));
             o.Queues[0] += "busy";
             o.AddProcessor("a", async (_, _) =>
@@ -43,11 +46,13 @@ public sealed class WorkerHealthTests(ServersStack stack) : IClassFixture<Server
         end.SetResult();
     }
 
-    [Fact]
-    public async Task Over_HTTP_a_worker_that_the_server_refuses_is_unhealthy()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_worker_of_pull_queues_that_the_server_refuses_is_unhealthy(bool overGrpc)
     {
         (await stack.Http.PutAsync($"/queues/{_queue}", new { delivery = "push" })).Status.ShouldBeInRange(200, 201);
-        await using var refused = await StartAsync(stack.Http.BaseAddress!, _ => { });
+        await using var refused = await StartAsync(stack.Http.BaseAddress!, o => Connect(o, overGrpc));
         (await UnwellAsync(refused, HealthStatus.Unhealthy)).ShouldContain("UseRabbitMq");
     }
 
@@ -128,5 +133,11 @@ public sealed class WorkerHealthTests(ServersStack stack) : IClassFixture<Server
         var report = await worker.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync();
         var entry = report.Entries["taskqueue-worker"];
         return (entry.Status, entry.Description);
+    }
+
+    private static void Connect(TaskQueueWorkerOptions options, bool overGrpc)
+    {
+        if (overGrpc)
+            options.UseGrpc();
     }
 }

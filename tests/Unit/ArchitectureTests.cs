@@ -25,6 +25,7 @@ public sealed class ArchitectureTests
         ["Storage.SqlServer"] = ["Contracts", "Engine", "Storage"],
         ["Bus"] = ["Contracts", "Engine"],
         ["Client"] = ["Contracts"],
+        ["Client.Grpc"] = ["Client", "Contracts"],
         ["Client.Hangfire"] = ["Client", "Contracts"],
         ["Client.Hangfire.Analyzers"] = [], // loaded by compilers
         ["Client.RabbitMq"] = ["Client", "Contracts"],

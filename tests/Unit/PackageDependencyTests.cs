@@ -8,17 +8,18 @@ using Xunit;
 
 namespace TaskQueue.Tests.Unit;
 
-/// <summary>The HTTP client brings no message bus, neither as a package nor as an assembly.</summary>
+/// <summary>The HTTP client brings neither a message bus nor gRPC, neither as a package nor as an assembly.</summary>
 public sealed class PackageDependencyTests
 {
     private const string Aws = "AWSSDK.";
 
-    private static readonly string[] Bus = ["MassTransit", "RabbitMQ"];
+    private static readonly string[] Bus = ["MassTransit", "RabbitMQ"], Rpc = ["Grpc", "Google.Protobuf"];
 
     [Theory]
     [InlineData("Contracts")]
     [InlineData("Client")]
     [InlineData("Client.EntityFrameworkCore")]
+    [InlineData("Client.Grpc")]
     public void No_transitive_package_is_a_bus(string project)
     {
         var packages = ClosureOf(project);
@@ -30,7 +31,7 @@ public sealed class PackageDependencyTests
     public void No_package_for_other_programs_brings_the_SDK_of_S3()
     {
         string[] projects =
-            ["Contracts", "Client", "Client.RabbitMq", "Client.EntityFrameworkCore", "Client.Hangfire", "Client.Kubernetes"];
+            ["Contracts", "Client", "Client.Grpc", "Client.RabbitMq", "Client.EntityFrameworkCore", "Client.Hangfire", "Client.Kubernetes"];
         projects.SelectMany(ClosureOf).ShouldAllBe(p => !p.StartsWith(Aws, StringComparison.OrdinalIgnoreCase));
         PackagesOf(Repository.FileAt("src", "Client.Testing", "Client.Testing.csproj"))
             .ShouldAllBe(p => !p.StartsWith(Aws, StringComparison.Ordinal));
@@ -40,11 +41,19 @@ public sealed class PackageDependencyTests
     public void The_bus_clients_transitive_packages_include_a_bus() =>
         Bus.ShouldAllBe(b => ClosureOf("Client.RabbitMq").Any(p => p.StartsWith(b, StringComparison.OrdinalIgnoreCase)));
 
+    [Theory]
+    [InlineData("Contracts")]
+    [InlineData("Client")]
+    [InlineData("Client.EntityFrameworkCore")]
+    [InlineData("Client.RabbitMq")]
+    public void No_transitive_package_is_gRPC(string project) =>
+        ClosureOf(project).ShouldAllBe(p => !Rpc.Any(r => p.StartsWith(r, StringComparison.OrdinalIgnoreCase)));
+
     [Fact]
-    public void No_client_assembly_references_a_bus() =>
+    public void No_client_assembly_references_a_bus_or_gRPC() =>
         new[] { typeof(TaskQueueClient).Assembly, typeof(TaskId).Assembly }.SelectMany(a => a.GetReferencedAssemblies())
             .Select(a => a.Name!)
-            .ShouldAllBe(name => !Bus.Any(b => name.StartsWith(b, StringComparison.OrdinalIgnoreCase)));
+            .ShouldAllBe(name => !Bus.Concat(Rpc).Any(b => name.StartsWith(b, StringComparison.OrdinalIgnoreCase)));
 
     [Fact]
     public void The_test_host_names_every_package_of_the_server_that_it_contains()

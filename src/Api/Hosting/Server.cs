@@ -85,7 +85,7 @@ internal static partial class Server
         if (roles.HasFlag(Roles.Consumers))
             AddConsumers(builder);
         builder.Services.AddHostedService<DrainService>();
-        builder.Services.AddSingleton<TaskWaits>();
+        builder.Services.AddTaskRpcs().AddWorkerRpcs();
         builder.Services.AddHttp().AddOperations().AddTelemetry(configuration, roles, self.Name).AddBella().AddBatches().AddOnline()
             .AddMoab();
         builder.Services.AddGrpcHealth(needsBus: roles != Roles.Api);
@@ -174,11 +174,13 @@ internal static partial class Server
     private static void MapApis(WebApplication app)
     {
         app.MapTasks();
+        app.MapTaskRpcs();
         app.MapWhy();
         app.MapLogs();
         app.MapFailures();
         app.MapBulkOperations();
         app.MapWorkers();
+        app.MapWorkerRpcs();
         app.MapQueues();
         app.MapSchedules();
         app.MapScheduleLists();

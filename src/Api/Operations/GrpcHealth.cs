@@ -3,6 +3,7 @@ using Grpc.Core;
 using Grpc.Health.V1;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using TaskQueue.Adapters.Moab.Rpc;
+using TaskQueue.Api.Rpc;
 using TaskQueue.Engine.Draining;
 using TaskQueue.Http.Auth;
 
@@ -20,7 +21,7 @@ internal sealed class GrpcHealth(HealthCheckService checks, Drain drain, TimePro
     /// <summary>How long a result is used, and how often a watch looks.</summary>
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
 
-    private static readonly HashSet<string> Services = ["", MoabGrpc.Preview, MoabGrpc.V0];
+    private static readonly HashSet<string> Services = ["", MoabGrpc.Preview, MoabGrpc.V0, RpcServices.Tasks, RpcServices.Workers];
 
     private readonly SemaphoreSlim _measuring = new(1, 1);
     private volatile Result? _last;

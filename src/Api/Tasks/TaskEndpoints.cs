@@ -1,7 +1,5 @@
-using System.Text.Json;
 using Microsoft.Extensions.Options;
 using TaskQueue.Api.Search;
-using TaskQueue.Contracts;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Quotas;
@@ -19,7 +17,6 @@ namespace TaskQueue.Api.Tasks;
 internal static partial class TaskEndpoints
 {
     private const int ListMax = 100;
-    private const int BulkMax = 1000;
 
     public static void MapTasks(this WebApplication app)
     {
@@ -55,31 +52,19 @@ internal static partial class TaskEndpoints
         Results.Json(new TaskError(fault.Code == "invalid_json" ? "invalid JSON" : fault.Message), TaskJson.Instance.TaskError,
             statusCode: fault.Status);
 
-    private static async Task<IResult> PostAsync(HttpContext context, TaskService taskService, TimeProvider time,
-        IOptions<EngineOptions> options)
+    private static async Task<IResult> PostAsync(HttpContext context, TaskCalls calls, IOptions<EngineOptions> options)
     {
         using var body = await RequestJson.ReadDocumentAsync(context, BodyLimits.One(options.Value));
-        while (true)
+        try
         {
-            var newId = TaskId.New(time);
-            var task = TaskRequest.Read(body.RootElement, newId, time.GetUtcNow(), context.Access(), isNative: false);
-            try
-            {
-                // An existing id chosen by the caller is a retry of an earlier request.
-                if (await taskService.SubmitAsync(task) is var answer && (answer.Result != SubmitStatus.IdTaken || task.Id != newId))
-                    return Results.Json(new TaskQueued(answer.Id, TaskMapping.Word(answer.Result)), TaskJson.Instance.TaskQueued,
-                        statusCode: 202);
-            }
-            catch (TaskIdConflictException taken)
-            {
-                if (task.Id != newId)
-                    throw new ApiException(409, "id_taken", taken.Message);
-            }
-            catch (Exception fault) when (fault is not (InvalidSubmissionException or QuotaExceededException))
-            {
-                throw new ApiException(Note(context, fault) ? StatusCodes.Status503ServiceUnavailable
-                    : StatusCodes.Status500InternalServerError, "not_queued", "failed to queue task");
-            }
+            var queued = await calls.EnqueueAsync((newId, now) =>
+                TaskRequest.Read(body.RootElement, newId, now, context.Access(), isNative: false));
+            return Results.Json(queued, TaskJson.Instance.TaskQueued, statusCode: 202);
+        }
+        catch (Exception fault) when (fault is not (ApiException or InvalidSubmissionException or QuotaExceededException))
+        {
+            throw new ApiException(Note(context, fault) ? StatusCodes.Status503ServiceUnavailable
+                : StatusCodes.Status500InternalServerError, "not_queued", "failed to queue task");
         }
     }
 
@@ -112,80 +97,34 @@ internal static partial class TaskEndpoints
         }
     }
 
-    private static async Task<IResult> PostManyAsync(HttpContext context, TaskService taskService, TimeProvider time,
+    private static async Task<IResult> PostManyAsync(HttpContext context, TaskCalls calls, TimeProvider time,
         IOptions<EngineOptions> options)
     {
         var (now, access) = (time.GetUtcNow(), context.Access());
-        var list = new RequestList("tasks", BodyLimits.Many(options.Value), BodyLimits.One(options.Value), BulkMax,
-            $"the body must be {{\"tasks\": [...]}} with 1 to {BulkMax} tasks");
-        var tasks = await RequestLists.ReadAsync(context, list, (task, index) => ReadOne(task, index, TaskId.New(time), now, access));
-        try
-        {
-            var answers = await taskService.SubmitManyAsync(tasks);
-            return Results.Json(new TasksQueued([.. answers.Select(a => a.Id)], answers.Count,
-                [.. answers.Select(a => TaskMapping.Word(a.Result))]), TaskJson.Instance.TasksQueued, statusCode: 202);
-        }
-        catch (InvalidSubmissionException refused)
-        {
-            throw new ApiException(400, "invalid_task", $"tasks[{refused.Index}]: {refused.Message}");
-        }
+        var list = new RequestList("tasks", BodyLimits.Many(options.Value), BodyLimits.One(options.Value), TaskCalls.MaxMany,
+            $"the body must be {{\"tasks\": [...]}} with 1 to {TaskCalls.MaxMany} tasks");
+        var tasks = await RequestLists.ReadAsync(context, list, (task, index) =>
+            calls.ReadOne(index, newId => TaskRequest.Read(task, newId, now, access, isNative: true)));
+        return Results.Json(await calls.EnqueueManyAsync(tasks), TaskJson.Instance.TasksQueued, statusCode: 202);
     }
 
-    private static TaskSubmission ReadOne(JsonElement task, int index, Guid id, DateTimeOffset now, Access access)
+    private static async Task<IResult> GetAsync(string id, HttpContext context, TaskCalls calls)
     {
-        try
-        {
-            return TaskRequest.Read(task, id, now, access, isNative: true);
-        }
-        catch (ApiException refusal)
-        {
-            throw new ApiException(refusal.Fault.Status, refusal.Fault.Code, $"tasks[{index}]: {refusal.Message}");
-        }
-    }
-
-    private static async Task<IResult> GetAsync(string id, HttpContext context, ITaskQueries queries, TaskWaits waits, Redaction redaction,
-        StreamQuota streams, CancellationToken cancellationToken)
-    {
-        var access = context.Access();
         PageQuery.DemandKnown(context.Request, "wait_seconds");
-        var wait = TaskWaits.Read(context.Request.Query);
-        using var counted = wait > TimeSpan.Zero ? streams.Open(access.Tenant) : null;
-        using var end = wait > TimeSpan.Zero ? waits.Register(Id(id)) : null;
-        if (end is not null && !await queries.HasEndedAsync(Id(id), access, cancellationToken))
-            await waits.WaitAsync(end, wait, cancellationToken); // holds nothing of the task in memory
-        var task = await queries.FindAsync(Id(id), access, context.Memory().ReserveAnswerAsync, cancellationToken) ?? throw NotFound(id);
-        var timeline = await queries.TimelineAsync(task.CorrelationId, context.Memory().ReserveAnswerAsync, cancellationToken);
-        return Results.Json(TaskMapping.ToDetails(task, timeline, redaction.For(context.Caller())), TaskJson.Instance.TaskDetails);
+        return Results.Json(await calls.GetAsync(context, id, TaskWaits.Read(context.Request.Query)), TaskJson.Instance.TaskDetails);
     }
 
-    private static async Task<IResult> CancelAsync(string id, HttpContext context, TaskService taskService) =>
-        Changed(id, await taskService.CancelAsync(Id(id), context.Access()), "cancelled");
+    private static async Task<IResult> CancelAsync(string id, HttpContext context, TaskCalls calls) =>
+        Results.Json(await calls.CancelAsync(id, context.Access()), TaskJson.Instance.TaskChanged);
 
-    private static async Task<IResult> DeleteAsync(string id, HttpContext context, TaskService taskService)
+    private static async Task<IResult> DeleteAsync(string id, HttpContext context, TaskCalls calls)
     {
-        var delete = taskService.Delete(Id(id));
-        await taskService.ApplyAsync([delete], context.Access());
-        return delete.CommandResult == CommandResult.Applied ? Results.NoContent() : throw NotFound(id);
+        await calls.DeleteAsync(id, context.Access());
+        return Results.NoContent();
     }
 
-    private static async Task<IResult> RetryAsync(string id, HttpContext context, TaskService taskService) =>
-        Changed(id, await taskService.RetryAsync(Id(id), context.Access()), "pending");
-
-    private static IResult Changed(string id, CommandResult commandResult, string status) =>
-        commandResult switch
-        {
-            CommandResult.Applied or CommandResult.Duplicate =>
-                Results.Json(new TaskChanged(Id(id), status), TaskJson.Instance.TaskChanged),
-            CommandResult.NotFound => throw NotFound(id),
-            CommandResult.KeyTaken =>
-                throw new ApiException(409, "dedupe_key_taken", $"another task that waits or runs has the dedupe key of task {id}"),
-            CommandResult.Finished => throw new ApiException(409, "finished", $"task {id} has ended and cannot be cancelled"),
-            _ => throw new ApiException(409, "not_allowed", $"task {id} is neither failed nor cancelled, so it cannot be retried"),
-        };
-
-    private static Guid Id(string id) => Guid.TryParse(id, out var guid) ? guid : throw NotFound(id);
-
-    private static ApiException NotFound(string id) => new(404, "not_found", $"there is no task {id}");
+    private static async Task<IResult> RetryAsync(string id, HttpContext context, TaskCalls calls) =>
+        Results.Json(await calls.RetryAsync(id, context.Access()), TaskJson.Instance.TaskChanged);
 
     /// <summary>Logs a fault unless it is part of an outage.</summary>
     /// <returns>Whether it is transient: the response is then 503 with Retry-After, although the original API only has 500.</returns>

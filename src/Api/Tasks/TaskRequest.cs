@@ -30,18 +30,11 @@ internal static class TaskRequest
         if (task.ValueKind != JsonValueKind.Object || !task.TryGetProperty("action", out var action) || IsFalse(action))
             throw new ApiException(400, "action_required", "action required");
         TaskMembers.Demand(task, isNative);
-        var id = Words(task, "id") is { } chosen ? ChosenId(chosen) : newId;
-        var target = Target(task);
-        if (!access.Allows(target.Queue))
-            throw Callers.NotForQueue(target.Queue);
-        return new TaskSubmission(id, target.Queue,
+        var (id, target) = (Words(task, "id") is { } chosen ? ChosenId(chosen) : newId, Target(task));
+        return Begin(id, target, access, action.ValueKind == JsonValueKind.String ? Text(action, "action") : null,
             TaskMessage.Of(id, target.Queue, action.GetRawText(),
-                task.TryGetProperty("data", out var data) ? data.GetRawText() : null, now))
+                task.TryGetProperty("data", out var data) ? data.GetRawText() : null, now)) with
         {
-            Tier = target.Tier,
-            Owner = access.Tenant,
-            Name = action.ValueKind == JsonValueKind.String && Text(action, "action") is { Length: <= 256 } name && TextRules.IsClean(name)
-                ? name : null,
             Priority = PriorityOf(task),
             ScheduledAt = Time(task, "scheduled_at"),
             ExpiresAt = Time(task, "expires_at"),
@@ -56,17 +49,32 @@ internal static class TaskRequest
         };
     }
 
-    private static Guid ChosenId(string text) =>
+    /// <summary>A submission without options.</summary>
+    /// <exception cref="ApiException">403.</exception>
+    public static TaskSubmission Begin(Guid id, QueueTier target, Access access, string? name, string message) =>
+        !access.Allows(target.Queue) ? throw Callers.NotForQueue(target.Queue) : new TaskSubmission(id, target.Queue, message)
+        {
+            Tier = target.Tier,
+            Owner = access.Tenant,
+            Name = name is { Length: <= 256 } && TextRules.IsClean(name) ? name : null,
+        };
+
+    /// <exception cref="ApiException">400.</exception>
+    public static Guid ChosenId(string text) =>
         Guid.TryParseExact(text, "D", out var id) && id != Guid.Empty ? id
             : throw Wrong("id must be a UUID such as 01a20000-0000-4000-8000-000000000001");
 
     private static bool IsFalse(JsonElement value) => value.ValueKind is JsonValueKind.Null or JsonValueKind.False;
 
+    /// <summary>A queue and tier, as a text names it.</summary>
+    /// <exception cref="ApiException">400.</exception>
+    public static QueueTier Target(string? queue) =>
+        QueueNames.Parse(queue)
+            ?? throw Wrong($"queue must be a name ({QueueNames.Rule}), or name:tier with a tier of 0 to {QueueNames.MaxTier}");
+
     private static QueueTier Target(JsonElement task) =>
-        Member(task, "queue") is not { } queue
-            ? new(BuiltInQueues.Tasks, 0)
-            : QueueNames.Parse(queue.ValueKind == JsonValueKind.String ? Text(queue, "queue") : null)
-                ?? throw Wrong($"queue must be a name ({QueueNames.Rule}), or name:tier with a tier of 0 to {QueueNames.MaxTier}");
+        Member(task, "queue") is { } queue ? Target(queue.ValueKind == JsonValueKind.String ? Text(queue, "queue") : null)
+            : new(BuiltInQueues.Tasks, 0);
 
     private static OverwriteFields Overwrite(JsonElement task)
     {
@@ -91,7 +99,7 @@ internal static class TaskRequest
     /// <summary>A smaller number is meant as a delay, not as a time before the year 2002.</summary>
     private const double LeastUnixSeconds = 1e9;
 
-    private const string OverwriteRule = "overwrite must be a list of payload, scheduled_at and expires_at";
+    public const string OverwriteRule = "overwrite must be a list of payload, scheduled_at and expires_at";
 
     private static string? Words(JsonElement task, string name) =>
         Member(task, name) is not { } value ? null : value.ValueKind == JsonValueKind.String ? Text(value, name)
@@ -140,5 +148,5 @@ internal static class TaskRequest
         }
     }
 
-    private static ApiException Wrong(string message) => new(400, "invalid_task", message);
+    public static ApiException Wrong(string message) => new(400, "invalid_task", message);
 }

@@ -17,11 +17,14 @@ internal sealed class TaskWaits(CompletionWaiters waiters, TimeProvider time, Dr
         if (!query.TryGetValue("wait_seconds", out var text))
             return TimeSpan.Zero;
         // "-Infinity" is a number too, whatever the styles.
-        return double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds)
-            && seconds is >= 0 and <= MaxSeconds
-            ? TimeSpan.FromSeconds(seconds)
-            : throw new ApiException(400, "invalid_request", $"wait_seconds must be 0 to {MaxSeconds}");
+        return Of(double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds) ? seconds : -1);
     }
+
+    /// <summary>A requested wait.</summary>
+    /// <exception cref="ApiException">400.</exception>
+    public static TimeSpan Of(double seconds) =>
+        seconds is >= 0 and <= MaxSeconds ? TimeSpan.FromSeconds(seconds)
+            : throw new ApiException(400, "invalid_request", $"wait_seconds must be 0 to {MaxSeconds}");
 
     /// <summary>Registers a waiter. Read the task after registering, so that no completion is missed.</summary>
     public CompletionWaiter Register(Guid taskId) => waiters.Register(taskId);

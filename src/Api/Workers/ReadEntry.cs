@@ -16,6 +16,7 @@ namespace TaskQueue.Api.Workers;
 /// <param name="Attempt">The attempt, as far as it can be read.</param>
 internal sealed record ReadEntry(AttemptCommand? Command, ApiException? Problem, Guid? Id, int? Attempt)
 {
+    /// <summary>Reads an entry of JSON.</summary>
     public static ReadEntry Of<T>(JsonElement entry, int index, JsonTypeInfo<T> type, Func<T, AttemptCommand> toCommand)
         where T : class
     {
@@ -39,9 +40,25 @@ internal sealed record ReadEntry(AttemptCommand? Command, ApiException? Problem,
         }
     }
 
+    /// <summary>Reads an entry of gRPC, whose form is known to be valid; its answer is found by its place, not by its id.</summary>
+    public static ReadEntry Of<T>(T entry, Func<T, AttemptCommand> toCommand)
+    {
+        try
+        {
+            var command = toCommand(entry);
+            return new ReadEntry(command, null, command.CorrelationId, command.Attempt);
+        }
+        catch (ApiException fault)
+        {
+            return new ReadEntry(null, fault, null, null);
+        }
+    }
+
+    /// <summary>The code of its answer, once the command was applied.</summary>
+    public string Code => Command is { } command ? WorkerMapping.Code(command.CommandResult) : "invalid";
+
     /// <summary>The answer, once the command was applied.</summary>
-    public Answer ToAnswer() =>
-        new(Id, Attempt, Command is { } command ? WorkerMapping.Code(command.CommandResult) : "invalid", Problem?.Message);
+    public Answer ToAnswer() => new(Id, Attempt, Code, Problem?.Message);
 
     private static ReadEntry Invalid(JsonElement entry, ApiException problem) =>
         new(null, problem, Guid.TryParse(TextRules.Read(entry, "id"), out var id) ? id : null, AttemptOf(entry));

@@ -45,7 +45,7 @@ internal static class WorkerListEndpoints
     private static async Task<IResult> DrainAsync(string id, HttpContext context, IWorkerStore store, WorkerRegistry registry)
     {
         var worker = await FindAsync(id, context, store);
-        if (worker.Transport is not (null or WorkerContact.Http))
+        if (worker.Transport is not (null or WorkerContact.Http or WorkerContact.Grpc))
             throw new ApiException(409, "not_drainable",
                 $"a worker of transport {worker.Transport} cannot be told to drain; stop its program instead");
         if (!await store.DrainAsync(id, context.RequestAborted))
@@ -63,11 +63,10 @@ internal static class WorkerListEndpoints
         return Results.NoContent();
     }
 
-    private static async Task<IResult> StoppedAsync(HttpContext context, WorkerRegistry registry, IOptions<EngineOptions> options)
+    private static async Task<IResult> StoppedAsync(HttpContext context, WorkerCalls calls, IOptions<EngineOptions> options)
     {
         var body = await RequestJson.ReadAsync(context, WorkerListJson.Instance.StoppedBody, BodyLimits.One(options.Value));
-        var access = context.Access();
-        registry.Stopped(new WorkerKey(access.Tenant, access.Credential, WorkerEndpoints.Name(body.Worker)));
+        calls.Stopped(body.Worker, context.Access());
         return Results.NoContent();
     }
 

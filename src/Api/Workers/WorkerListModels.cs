@@ -29,7 +29,7 @@ internal sealed record WorkerPage(IReadOnlyList<WorkerDetails> Workers, string? 
 /// <param name="Name">Its name.</param>
 /// <param name="Version">Version of its program; null if it does not say.</param>
 /// <param name="Host">Its machine; null if it does not say.</param>
-/// <param name="Transport"><c>http</c>, <c>bus</c>, <c>in_process</c>, <c>bella</c> or <c>moab</c>.</param>
+/// <param name="Transport"><c>http</c>, <c>grpc</c>, <c>bus</c>, <c>in_process</c>, <c>bella</c> or <c>moab</c>.</param>
 /// <param name="Queues">Queues that it claims from: <c>name</c> or <c>name:tier</c>. On the bus: those of its tasks so far.</param>
 /// <param name="Slots">Tasks that it runs at a time; null if it does not say.</param>
 /// <param name="Running">Tasks that it holds now.</param>

@@ -23,6 +23,7 @@ public static class RabbitMqWorkerOptions
         if (tls.ProblemWith(address) is { } problem)
             throw new OptionsValidationException(nameof(TaskQueueWorkerOptions), typeof(TaskQueueWorkerOptions),
                 [$"UseRabbitMq: tls {problem}"]);
+        options.ConsumesPushQueues = true;
         options.Transport = (services, time) => ActivatorUtilities.CreateInstance<RabbitMqTransport>(services, options, address, tls, time);
     }
 }

@@ -168,7 +168,7 @@ public sealed partial class TaskQueueClient
         await _clients.Connect().SendAsync(HttpMethod.Post, $"{Path(id)}/{verb}", null, TaskJson.Default.ChangedAnswer, cancellationToken);
 
     /// <summary>On a retry, a duplicate with the same id is the task that an earlier try enqueued.</summary>
-    private static EnqueuedTask Answer(NewTask task, Guid id, string status, int tries) =>
+    internal static EnqueuedTask Answer(NewTask task, Guid id, string status, int tries) =>
         new(id, status switch
         {
             "updated" => EnqueueResult.Updated,

@@ -5,192 +5,28 @@ using TaskQueue.Client.Http;
 namespace TaskQueue.Client;
 
 /// <summary>Claims tasks from pull queues over HTTP.</summary>
-internal sealed partial class HttpTransport(TaskQueueWorkerOptions options, IHttpClientFactory clients, TimeProvider time,
-    ILogger<HttpTransport> logger) : IRemoteTransport
+internal sealed class HttpTransport(TaskQueueWorkerOptions options, IHttpClientFactory clients, TimeProvider time,
+    ILogger<HttpTransport> logger) : PullTransport(options, time, logger)
 {
-    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(20);
-    private static readonly TimeSpan DefaultLease = TimeSpan.FromSeconds(15);
+    private readonly TaskQueueWorkerOptions _options = options;
 
-    /// <summary>
-    /// Grace period for a claim in flight when the worker stops: if abandoned, its tasks would wait for their leases to expire.
-    /// </summary>
-    private static readonly TimeSpan LastClaim = TimeSpan.FromSeconds(1);
-
-    /// <summary>Delay before retrying a refused request, which cannot succeed until its cause is fixed.</summary>
-    private static readonly TimeSpan Refused = TimeSpan.FromSeconds(15);
-
-    private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(10);
-
-    private readonly Backoff _backoff = new(LongestBackoff, time);
-
-    /// <summary>An idle worker hears from the server several times within UnresponsiveAfter.</summary>
-    private readonly double _waitSeconds = (options.UnresponsiveAfter / 3 < LongestWait ? options.UnresponsiveAfter / 3 : LongestWait)
-        .TotalSeconds;
-
-    private readonly ClaimInfo _info = ClaimInfo.Of(options);
-
-    private InFlightAttempts? _attempts;
-
-    /// <summary>Why the last claim was refused; logged once.</summary>
-    private string? _refused;
-
-    public ConnectionHealth Health { get; } = new(time);
-
-    public bool ReturnsUnbegun => false;
-
-    public bool HasLease(Attempt attempt) => true;
-
-    public async Task FetchAsync(InFlightAttempts attempts, CancellationToken cancellationToken)
+    protected override async Task FetchOnceAsync(InFlightAttempts attempts, int room, CancellationToken enough, CancellationToken giveUp)
     {
-        _attempts = attempts;
-        using var giveUp = new CancellationTokenSource();
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, attempts.DrainRequested);
-        await using var stopping = cancellationToken.Register(() => giveUp.CancelAfter(LastClaim));
-        try
-        {
-            while (!cancellationToken.IsCancellationRequested && !attempts.DrainRequested.IsCancellationRequested)
-            {
-                Health.Rest(); // heartbeats continue while there is no room
-                var room = await attempts.RoomAsync(either.Token);
-                Health.Wake();
-                await FetchOnceAsync(attempts, room, cancellationToken, giveUp.Token);
-            }
-        }
-        catch (OperationCanceledException) when (either.IsCancellationRequested)
-        {
-            // The end.
-        }
-        finally
-        {
-            Health.Rest();
-        }
+        var request = new ClaimRequest(_options.Queues, _options.Name, room, _options.Lease?.TotalSeconds, WaitSeconds, Info);
+        var answer = await clients.Connect().SendAsync(
+            HttpMethod.Post, "/workers/claim", request, WorkerJson.Default.ClaimRequest, WorkerJson.Default.ClaimAnswer, giveUp);
+        Claimed(attempts, answer.Tasks, answer.Drain);
     }
 
-    public async Task HeartbeatAsync(IReadOnlyList<Heartbeat> heartbeats, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await SendHeartbeatsAsync(heartbeats, cancellationToken);
-        }
-        catch (TaskQueueException fault)
-        {
-            Health.Failed(fault.Message, fault.IsTransient);
-            throw;
-        }
-    }
+    protected override Task<LineAnswers> CallAsync(HeartbeatRequest request, CancellationToken cancellationToken) =>
+        clients.Connect().SendAsync(HttpMethod.Post, "/workers/heartbeat", request, WorkerJson.Default.HeartbeatRequest,
+            WorkerJson.Default.LineAnswers, cancellationToken);
 
-    private async Task SendHeartbeatsAsync(IReadOnlyList<Heartbeat> heartbeats, CancellationToken cancellationToken)
-    {
-        var request = new HeartbeatRequest([.. heartbeats.Select(h =>
-            new HeartbeatLine(h.Attempt.Item.Id, h.Attempt.Item.Attempt, options.Lease?.TotalSeconds, h.Progress, Lines(h.Log)))]);
-        var answers = await clients.Connect().SendAsync(
-            HttpMethod.Post, "/workers/heartbeat", request, WorkerJson.Default.HeartbeatRequest, WorkerJson.Default.LineAnswers,
-            cancellationToken);
-        if (Health.Rests)
-            Health.Heard(); // while the worker claims, only claims count
-        Obey(answers.Drain);
-        foreach (var (heartbeat, answer) in heartbeats.Zip(answers.Tasks))
-        {
-            heartbeat.Refusal = answer.ToRefusal();
-            if (answer.IsGone && _attempts?.Lose(heartbeat.Attempt) == true)
-                LogLost(heartbeat.Attempt.Item.Id, heartbeat.Attempt.Item.Attempt, answer.Code);
-        }
-    }
+    protected override Task<LineAnswers> CallAsync(ReportRequest request, CancellationToken cancellationToken) =>
+        clients.Connect().SendAsync(HttpMethod.Post, "/workers/report", request, WorkerJson.Default.ReportRequest,
+            WorkerJson.Default.LineAnswers, cancellationToken);
 
-    /// <summary>Says goodbye, so that the server does not take the worker for lost.</summary>
-    public async Task CloseAsync()
-    {
-        try
-        {
-            using var patience = new CancellationTokenSource(LastClaim, time);
-            await clients.Connect().CallAsync(
-                HttpMethod.Post, "/workers/stopped",
-                JsonSerializer.SerializeToElement(new StoppedRequest(options.Name), WorkerJson.Default.StoppedRequest), patience.Token);
-        }
-        catch (Exception fault) when (fault is TaskQueueException or OperationCanceledException)
-        {
-            LogNoGoodbye(fault.Message);
-        }
-    }
-
-    private async Task FetchOnceAsync(InFlightAttempts attempts, int room, CancellationToken cancellationToken, CancellationToken giveUp)
-    {
-        try
-        {
-            var request = new ClaimRequest(options.Queues, options.Name, room, options.Lease?.TotalSeconds, _waitSeconds, _info);
-            var answer = await clients.Connect().SendAsync(
-                HttpMethod.Post, "/workers/claim", request, WorkerJson.Default.ClaimRequest, WorkerJson.Default.ClaimAnswer, giveUp);
-            _backoff.Reset();
-            Health.Heard();
-            attempts.Outages?.Succeeded();
-            _refused = null;
-            foreach (var task in answer.Tasks)
-                attempts.Take(ToItem(task));
-            Obey(answer.Drain);
-        }
-        catch (TaskQueueException fault) when (fault.IsTransient)
-        {
-            attempts.Outages?.Failed(fault.Message);
-            Health.Failed(fault.Message, isAway: true);
-            await _backoff.WaitAsync(fault.RetryAfter, cancellationToken);
-        }
-        catch (TaskQueueException fault)
-        {
-            if (_refused != Advice(fault))
-                LogCannotClaim(string.Join(", ", options.Queues), Advice(fault));
-            _refused = Advice(fault);
-            Health.Failed(Advice(fault), isAway: false);
-            await Task.Delay(Refused, time, cancellationToken);
-        }
-    }
-
-    private static string Advice(TaskQueueException fault) =>
-        fault switch
-        {
-            { Code: "push_queue" } =>
-                $"{fault.Message}; call UseRabbitMq of TaskQueue.Client.RabbitMq on the worker's options, or use a pull queue",
-            { Status: 401 } => $"the server requires a valid key: set ApiKey ({fault.Message})",
-            { Status: 403 } => $"the key may not work on the queue ({fault.Message})",
-            _ => fault.Message,
-        };
-
-    /// <summary>The length of the lease counts, not its end: the clocks of the server and this machine may differ.</summary>
-    private WorkItem ToItem(ClaimedTask task) =>
-        new(task.Id, task.Attempt, task.Queue, task.Tier, task.Name, task.Payload, options.Lease
-            ?? (task.LeaseSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : DefaultLease))
-        {
-            Priority = task.Priority,
-            MaxAttempts = task.MaxAttempts,
-            Tags = task.Tags ?? [],
-            Progress = task.Progress,
-            TraceParent = task.Traceparent,
-            TraceState = task.Tracestate,
-        };
-
-    private void Obey(bool drain)
-    {
-        if (!drain || _attempts is not { DrainRequested.IsCancellationRequested: false } attempts)
-            return;
-        LogDrain(options.Name);
-        attempts.Drain();
-    }
-
-    private static List<LogLine>? Lines(IReadOnlyList<LogEntry>? log) =>
-        log?.Select(l => new LogLine(l.At, l.Word, l.Message)).ToList();
-
-    [LoggerMessage(LogLevel.Information,
-        "Worker {Worker} was asked to drain: it finishes its tasks and claims no more until it is restarted")]
-    private partial void LogDrain(string worker);
-
-    [LoggerMessage(LogLevel.Debug, "The server was not told that the worker stops: {Why}")]
-    private partial void LogNoGoodbye(string why);
-
-    [LoggerMessage(LogLevel.Error, "Cannot claim tasks from {Queues}, trying again every 15 s: {Why}")]
-    private partial void LogCannotClaim(string queues, string why);
-
-    [LoggerMessage(LogLevel.Debug, "This worker lost the lease of task {TaskId} attempt {Attempt}: {Code}")]
-    private partial void LogLost(Guid taskId, int attempt, string code);
-
-    [LoggerMessage(LogLevel.Error, "The outcome of task {TaskId} was refused: {Why}")]
-    private partial void LogRefused(Guid taskId, string why);
+    protected override Task CallAsync(StoppedRequest request, CancellationToken cancellationToken) =>
+        clients.Connect().CallAsync(HttpMethod.Post, "/workers/stopped",
+            JsonSerializer.SerializeToElement(request, WorkerJson.Default.StoppedRequest), cancellationToken);
 }

@@ -46,12 +46,14 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
         - Volatile.Read(ref _count) - Volatile.Read(ref _abandoned);
 
     /// <summary>Waits until there is room and at most half of the prefetch is waiting, so that a fetch is worthwhile.</summary>
-    /// <returns>Number of tasks that can be accepted.</returns>
-    public async Task<int> RoomAsync(CancellationToken cancellationToken)
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="promised">Number of tasks that were asked for before and may still arrive; null: none.</param>
+    /// <returns>Number of tasks that can be accepted in addition.</returns>
+    public async Task<int> RoomAsync(CancellationToken cancellationToken, Func<int>? promised = null)
     {
         while (true)
         {
-            if (Room is > 0 and var room && _waiting.Reader.Count <= options.Prefetch / 2)
+            if (Room - (promised?.Invoke() ?? 0) is > 0 and var room && _waiting.Reader.Count <= options.Prefetch / 2)
                 return room;
             await _freed.WaitAsync(cancellationToken);
         }
@@ -88,6 +90,9 @@ internal sealed class InFlightAttempts(WorkerRuntimeOptions options, bool return
     }
 
     public Attempt? Find(Guid id) => _held.GetValueOrDefault(id);
+
+    /// <summary>Tasks that were promised room have arrived: those that have ended already left it to others.</summary>
+    public void Arrived() => _freed.Set();
 
     /// <summary>A handler started a task: there may be room for another to wait.</summary>
     public void Begun() => _freed.Set();

@@ -11,7 +11,9 @@ public sealed partial class TaskQueueWorkerOptions
     private static readonly TimeSpan MaxLease = TimeSpan.FromDays(1);
     private static readonly TimeSpan MaxRunTime = TimeSpan.FromDays(30);
 
-    /// <summary>1 to 100 queues, highest precedence first: <c>name</c> (tier 0), or over HTTP also <c>name:tier</c>.</summary>
+    /// <summary>
+    /// 1 to 100 queues, highest precedence first: <c>name</c> (tier 0), or over HTTP and gRPC also <c>name:tier</c>.
+    /// </summary>
     public IList<string> Queues { get; } = [];
 
     /// <summary>Unique name of the worker, at most 200 characters; default machine:process:random.</summary>
@@ -62,6 +64,9 @@ public sealed partial class TaskQueueWorkerOptions
 
     /// <summary>Creates the transport; null: HTTP.</summary>
     internal Func<IServiceProvider, TimeProvider, IRemoteTransport>? Transport { get; set; }
+
+    /// <summary>Whether the transport consumes push queues, which have all tiers.</summary>
+    internal bool ConsumesPushQueues { get; set; }
 
     /// <summary>Adds a processor for tasks with exactly this name; the last one added for a name wins.</summary>
     /// <param name="name">The name, called action in POST /tasks.</param>
@@ -117,7 +122,7 @@ public sealed partial class TaskQueueWorkerOptions
             || (RunTimeLimit >= TimeSpan.FromSeconds(1) && RunTimeLimit <= MaxRunTime), "RunTimeLimit must be 1 s to 30 days");
         Demand(UnresponsiveAfter >= TimeSpan.FromSeconds(3) && UnresponsiveAfter <= MaxLease, "UnresponsiveAfter must be 3 s to 1 day");
         Demand(MaxMessageBytes is >= 64 * 1024 and <= 512 * 1024 * 1024, "MaxMessageBytes must be 65536 to 536870912");
-        Demand(Transport is null
+        Demand(!ConsumesPushQueues
             || !Queues.Any(q => q.Contains(':', StringComparison.Ordinal)),
             "Queues must be names without a tier on RabbitMQ: a push queue has all tiers");
         ValidateHandlers();

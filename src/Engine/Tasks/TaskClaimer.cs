@@ -97,11 +97,11 @@ public sealed class TaskClaimer(ITaskStore store, QueueCatalog queues, WorkNotif
         ClaimRequest request, ClaimRules rules, DateTime now, Action<MemoryLease>? keep, CancellationToken cancellationToken)
     {
         var first = Math.Max(FirstBytes, budget.MaxRowBytes);
-        var most = Math.Max(first, Math.Min(budget.MaxAnswerBytes, request.MaxBytes));
+        var most = Math.Min(request.MaxBytes, Math.Max(first, budget.MaxAnswerBytes));
         var memory = await budget.Claims.ReserveAsync(MemoryBudget.AnswerCost(first, request.Max), cancellationToken);
         try
         {
-            var (tasks, isCut) = await TakeAsync(request with { MaxBytes = first }, rules, now);
+            var (tasks, isCut) = await TakeAsync(request with { MaxBytes = Math.Min(first, most) }, rules, now);
             var bytes = tasks.Sum(BytesOf);
             if (isCut && tasks.Count < request.Max && bytes < most && request.Order != ClaimOrder.Sequential
                 && memory.TryGrow(MemoryBudget.AnswerCost(most, request.Max)))

@@ -7,12 +7,17 @@ namespace TaskQueue.Engine.Workers;
 public readonly record struct WorkerKey(string? Owner, string? Credential, string Name);
 
 /// <summary>What a worker tells about itself with a claim.</summary>
-/// <param name="Transport">How it reaches the engine: <see cref="Http"/>, <see cref="Bus"/>, <see cref="InProcess"/>, or an API.</param>
+/// <param name="Transport">
+/// How it reaches the engine: <see cref="Http"/>, <see cref="Grpc"/>, <see cref="Bus"/>, <see cref="InProcess"/>, or an API.
+/// </param>
 /// <param name="Owner">Tenant of its credential.</param>
 public sealed record WorkerContact(string Transport, string? Owner)
 {
     /// <summary>The native API.</summary>
     public const string Http = "http";
+
+    /// <summary>The native API over gRPC.</summary>
+    public const string Grpc = "grpc";
 
     /// <summary>The message bus.</summary>
     public const string Bus = "bus";
@@ -39,5 +44,5 @@ public sealed record WorkerContact(string Transport, string? Owner)
     /// <param name="transport">See <see cref="Transport"/>.</param>
     /// <param name="instance">See <see cref="Instance"/>.</param>
     public static bool IsContinuous(string? transport, string? instance) =>
-        transport is InProcess || (transport is Http && instance is not null);
+        transport is InProcess || (transport is Http or Grpc && instance is not null);
 }

@@ -82,6 +82,8 @@ internal static partial class ApiErrors
     {
         var response = context.Response;
         context.RequestServices.GetService<IApiErrorObserver>()?.OnError(context, fault);
+        if (response.HasStarted)
+            return; // a stream ends with the error
         if (fault.Status == StatusCodes.Status401Unauthorized)
             response.Headers.WWWAuthenticate = "Bearer";
         if (fault.RetryAfter is { } wait)

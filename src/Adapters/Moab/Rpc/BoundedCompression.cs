@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using Grpc.Core;
 using Grpc.Net.Compression;
 using TaskQueue.Http.Errors;
 
@@ -7,23 +8,27 @@ namespace TaskQueue.Adapters.Moab.Rpc;
 /// <summary>
 /// Decompresses messages up to a limit. gRPC compares its own with what arrives, and decompresses that in memory however large it becomes.
 /// </summary>
-internal sealed class BoundedCompression(ICompressionProvider inner, int maxBytes) : ICompressionProvider
+internal sealed class BoundedCompression(ICompressionProvider inner, int maxBytes, Func<ApiError, RpcException> toException)
+    : ICompressionProvider
 {
     public string EncodingName => inner.EncodingName;
 
     /// <summary>The compressions of gRPC.</summary>
-    public static List<ICompressionProvider> All(int maxBytes) =>
+    /// <param name="maxBytes">Largest message once it is decompressed.</param>
+    /// <param name="toException">Refuses a larger one, in the format of the API.</param>
+    public static List<ICompressionProvider> All(int maxBytes, Func<ApiError, RpcException> toException) =>
     [
-        new BoundedCompression(new GzipCompressionProvider(CompressionLevel.Fastest), maxBytes),
-        new BoundedCompression(new DeflateCompressionProvider(CompressionLevel.Fastest), maxBytes),
+        new BoundedCompression(new GzipCompressionProvider(CompressionLevel.Fastest), maxBytes, toException),
+        new BoundedCompression(new DeflateCompressionProvider(CompressionLevel.Fastest), maxBytes, toException),
     ];
 
     public Stream CreateCompressionStream(Stream stream, CompressionLevel? compressionLevel) =>
         inner.CreateCompressionStream(stream, compressionLevel);
 
-    public Stream CreateDecompressionStream(Stream stream) => new BoundedStream(inner.CreateDecompressionStream(stream), maxBytes);
+    public Stream CreateDecompressionStream(Stream stream) =>
+        new BoundedStream(inner.CreateDecompressionStream(stream), maxBytes, toException);
 
-    private sealed class BoundedStream(Stream inner, int maxBytes) : Stream
+    private sealed class BoundedStream(Stream inner, int maxBytes, Func<ApiError, RpcException> toException) : Stream
     {
         private long _read;
 
@@ -41,7 +46,7 @@ internal sealed class BoundedCompression(ICompressionProvider inner, int maxByte
         {
             var count = inner.Read(buffer);
             _read += count;
-            return _read <= maxBytes ? count : throw GrpcErrors.ToException(
+            return _read <= maxBytes ? count : throw toException(
                 new ApiError(413, "too_large", $"the message must have at most {maxBytes} bytes once it is decompressed"));
         }
 

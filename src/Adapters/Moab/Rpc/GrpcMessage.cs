@@ -24,17 +24,22 @@ internal static class GrpcMessage
     private const int LargestRatio = 1032;
 
     /// <summary>Serves a request after memory for its message is reserved.</summary>
-    public static async Task ServeAsync(HttpContext context, RequestDelegate next, int maxBytes)
+    /// <param name="context">The request.</param>
+    /// <param name="next">Serves it.</param>
+    /// <param name="maxBytes">Largest message.</param>
+    /// <param name="maxPlainBytes">Largest message that arrives compressed, once it is decompressed.</param>
+    public static async Task ServeAsync(HttpContext context, RequestDelegate next, int maxBytes, int maxPlainBytes)
     {
         try
         {
-            await ReserveAsync(context, maxBytes);
+            await ReserveAsync(context, maxBytes, maxPlainBytes);
         }
 #pragma warning disable CA1031 // every exception is rendered in the API's format
         catch (Exception fault) when (!context.RequestAborted.IsCancellationRequested)
 #pragma warning restore CA1031
         {
-            await GrpcErrors.ToResult(ApiErrors.Report(context, fault)).ExecuteAsync(context);
+            var render = context.GetEndpoint()?.Metadata.GetMetadata<ApiErrorFormat>()?.Render ?? GrpcErrors.ToResult;
+            await render(ApiErrors.Report(context, fault)).ExecuteAsync(context);
             return;
         }
 
@@ -46,7 +51,7 @@ internal static class GrpcMessage
     /// <exception cref="TaskQueue.Engine.OverloadedException">The memory budget is exhausted.</exception>
     public static async ValueTask<byte[]?> PeekAsync(HttpContext context, int maxBytes)
     {
-        if (await ReserveAsync(context, maxBytes) is not { } head)
+        if (await ReserveAsync(context, maxBytes, maxBytes) is not { } head)
             return null;
         var read = await context.Request.BodyReader.ReadAtLeastAsync((int)(Prefix + head.Length), context.RequestAborted); // it is there
         try
@@ -62,7 +67,7 @@ internal static class GrpcMessage
         }
     }
 
-    private static async ValueTask<Head?> ReserveAsync(HttpContext context, int maxBytes)
+    private static async ValueTask<Head?> ReserveAsync(HttpContext context, int maxBytes, int maxPlainBytes)
     {
         if (context.Features.Get<Head>() is { } known)
             return known;
@@ -72,7 +77,7 @@ internal static class GrpcMessage
             return null; // gRPC refuses it
         if (head.Length > maxBytes)
             throw new ApiException(413, "too_large", $"the message must have at most {maxBytes} bytes, and has {head.Length}");
-        var cost = PerByte * (head.IsCompressed ? Math.Min(maxBytes, LargestRatio * head.Length) : head.Length);
+        var cost = PerByte * (head.IsCompressed ? Math.Min(maxPlainBytes, LargestRatio * head.Length) : head.Length);
         await arrival.UntilAsync(Prefix + head.Length, cost);
         if (cost <= MemoryBudget.SmallBytes)
             await context.Memory().ReserveSmallBodyAsync(cost, context.RequestAborted);
@@ -98,7 +103,7 @@ internal static class GrpcMessage
     /// <summary>Decompresses a message; null if it is not compressed in that way, or larger than any valid one.</summary>
     private static byte[]? Decompress(byte[] message, string encoding, int maxBytes)
     {
-        if (BoundedCompression.All(maxBytes).Find(c => c.EncodingName == encoding) is not { } compression)
+        if (BoundedCompression.All(maxBytes, GrpcErrors.ToException).Find(c => c.EncodingName == encoding) is not { } compression)
             return null;
         try
         {

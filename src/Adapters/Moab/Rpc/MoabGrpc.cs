@@ -21,7 +21,7 @@ internal static class MoabGrpc
         // Unknown services are unknown routes, which clients of gRPC understand; unknown RPCs of these services are answered here.
         services.AddGrpc(options => options.IgnoreUnknownServices = true);
         services.AddOptions<GrpcServiceOptions>().PostConfigure<IOptions<MoabOptions>>((grpc, moab) =>
-            grpc.CompressionProviders = BoundedCompression.All(moab.Value.MaxMessageBytes));
+            grpc.CompressionProviders = BoundedCompression.All(moab.Value.MaxMessageBytes, GrpcErrors.ToException));
         services.AddSingleton<MatcherPolicy, GrpcRoutes>();
         services.AddSingleton<IServiceMethodProvider<MoabPreviewService>, MoabPreviewService.Methods>();
         services.AddSingleton<IServiceMethodProvider<MoabV0Service>, MoabV0Service.Methods>();
@@ -49,7 +49,7 @@ internal static class MoabGrpc
         app.MapGrpcService<TService>().ForKeysOnly().ExcludeFromDescription().Add(endpoint =>
         {
             if (endpoint.RequestDelegate is { } next)
-                endpoint.RequestDelegate = context => GrpcMessage.ServeAsync(context, next, maxBytes);
+                endpoint.RequestDelegate = context => GrpcMessage.ServeAsync(context, next, maxBytes, maxBytes);
         });
         app.Map($"/{service}/{{rpc}}", NoRpcAsync).Needs(Scope.None)
             .WithMetadata(new GrpcRoute(), new ApiErrorFormat(GrpcErrors.ToResult)).ExcludeFromDescription();

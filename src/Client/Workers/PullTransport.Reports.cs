@@ -1,9 +1,7 @@
-using TaskQueue.Client.Http;
-
 namespace TaskQueue.Client;
 
 /// <summary>Reports of outcomes. Whatever has arrived is not sent again because of another outcome.</summary>
-internal sealed partial class HttpTransport
+internal abstract partial class PullTransport
 {
     public async Task<IReadOnlyList<Attempt>> ReportAsync(IReadOnlyList<Attempt> attempts, CancellationToken cancellationToken)
     {
@@ -89,9 +87,7 @@ internal sealed partial class HttpTransport
     /// <returns>Why each was refused, or null: the others have arrived.</returns>
     private async Task<IReadOnlyList<TaskQueueException?>> SendAsync(IReadOnlyList<ReportLine> lines, CancellationToken cancellationToken)
     {
-        var answers = await clients.Connect().SendAsync(
-            HttpMethod.Post, "/workers/report", new ReportRequest(lines), WorkerJson.Default.ReportRequest, WorkerJson.Default.LineAnswers,
-            cancellationToken);
+        var answers = await CallAsync(new ReportRequest(lines), cancellationToken);
         Obey(answers.Drain);
         foreach (var answer in answers.Tasks.Where(a => a.IsGone))
             LogLost(answer.Id, answer.Attempt, answer.Code);
