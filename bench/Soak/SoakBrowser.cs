@@ -40,7 +40,10 @@ internal sealed class SoakBrowser : IDisposable
     }
 
     /// <summary>Memory of all its processes in megabytes (10^6 bytes); of what they share, each has its part.</summary>
-    public double ReadMegabytes() => CpuTime.Tree(_process.Id).Sum(Share);
+    /// <exception cref="BenchException">It shows nothing any more.</exception>
+    public double ReadMegabytes() =>
+        CpuTime.Tree(_process.Id) is var all && all.Any(IsPage) ? all.Sum(Share)
+            : throw new BenchException("the browser, or its page, has ended");
 
     public void Dispose() => _process.Dispose();
 
@@ -48,22 +51,36 @@ internal sealed class SoakBrowser : IDisposable
     {
         if (!File.Exists(port) || (await File.ReadAllLinesAsync(port, cancellationToken)) is not [var number, ..])
             return false;
-        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false });
-        var pages = await http.GetStringAsync(new Uri($"http://127.0.0.1:{number}/json/list"), cancellationToken);
-        using var list = JsonDocument.Parse(pages);
-        return list.RootElement.EnumerateArray().Any(p => p.GetProperty("title").GetString() == title);
+        try
+        {
+            using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false });
+            var pages = await http.GetStringAsync(new Uri($"http://127.0.0.1:{number}/json/list"), cancellationToken);
+            using var list = JsonDocument.Parse(pages);
+            return list.RootElement.EnumerateArray().Any(p => p.GetProperty("title").GetString() == title);
+        }
+        catch (Exception fault) when (fault is HttpRequestException or UriFormatException)
+        {
+            return false; // not yet
+        }
     }
 
-    private static double Share(int process)
+    private static bool IsPage(int process) =>
+        Read($"/proc/{process}/cmdline").Any(l => l.Contains("--type=renderer", StringComparison.Ordinal));
+
+    private static double Share(int process) =>
+        Read($"/proc/{process}/smaps_rollup").FirstOrDefault(l => l.StartsWith("Pss:", StringComparison.Ordinal)) is { } line
+            ? long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024 / 1e6 : 0;
+
+    /// <summary>The lines of a file of a process; none if it has just ended.</summary>
+    private static string[] Read(string path)
     {
         try
         {
-            var line = File.ReadLines($"/proc/{process}/smaps_rollup").First(l => l.StartsWith("Pss:", StringComparison.Ordinal));
-            return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024 / 1e6;
+            return File.ReadAllLines(path);
         }
-        catch (IOException)
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            return 0; // it has just ended
+            return [];
         }
     }
 }

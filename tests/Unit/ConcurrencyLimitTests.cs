@@ -65,7 +65,7 @@ public sealed class ConcurrencyLimitTests
     {
         _slots = new DateTimeOffset[16];
         Run(60, Queued);
-        End(isOverload: false);
+        End(RequestEnd.Served);
         var found = _limit.Current;
 
         _time.Advance(TimeSpan.FromHours(1));
@@ -74,7 +74,7 @@ public sealed class ConcurrencyLimitTests
         {
             var request = _limit.Sent();
             _time.Advance(Latency);
-            _limit.Ended(request, isServed: true, isOverload: false);
+            _limit.Ended(request, RequestEnd.Served);
         }
 
         _limit.Current.ShouldBe(found);
@@ -87,26 +87,57 @@ public sealed class ConcurrencyLimitTests
         Run(60, Queued);
         var found = _limit.Current;
 
-        End(isOverload: true);
+        End(RequestEnd.Overload);
 
         _limit.Current.ShouldBeInRange(found / 2, (found * 3 / 4) + 1);
         for (var n = 0; n < 20; n++)
-            _limit.Ended(_limit.Sent(), isServed: false, isOverload: true);
+            _limit.Ended(_limit.Sent(), RequestEnd.Overload);
         _limit.Current.ShouldBe(4);
         Run(120, Queued);
         _limit.Current.ShouldBeGreaterThan(10);
     }
 
     [Fact]
-    public void Errors_are_no_answers()
+    public void A_server_that_fails_changes_nothing()
     {
         for (var n = 0; n < 300; n++)
         {
-            Run(1, Quick, isServed: false);
-            _limit.Current.ShouldBeLessThanOrEqualTo(8);
+            Run(1, Quick, RequestEnd.Failed);
+            _limit.Current.ShouldBe(4);
         }
 
         DateTimeOffset Quick() => _time.GetUtcNow() + Latency;
+    }
+
+    [Fact]
+    public void Too_few_tasks_for_all_slots_do_not_lower_it()
+    {
+        _slots = new DateTimeOffset[16];
+        Run(60, Queued);
+        End(RequestEnd.Served);
+        var found = _limit.Current;
+
+        for (var n = 0; n < 2000; n++) // now and then all slots are in use, mostly one is
+        {
+            var together = Enumerable.Range(0, n % 20 == 0 ? _limit.Current : 1).Select(_ => _limit.Sent()).ToList();
+            _time.Advance(Latency);
+            together.ForEach(r => _limit.Ended(r, RequestEnd.Served));
+        }
+
+        _limit.Current.ShouldBeGreaterThanOrEqualTo(found);
+    }
+
+    [Fact]
+    public void Requests_that_say_nothing_change_nothing()
+    {
+        for (var n = 0; n < 1000; n++)
+        {
+            var together = Enumerable.Range(0, _limit.Current).Select(_ => _limit.Sent()).ToList();
+            _time.Advance(Latency);
+            together.ForEach(r => _limit.Ended(r, RequestEnd.Ignored));
+        }
+
+        _limit.Current.ShouldBe(4);
     }
 
     [Theory]
@@ -123,7 +154,7 @@ public sealed class ConcurrencyLimitTests
             {
                 var together = Enumerable.Range(0, limit.Current).Select(_ => limit.Sent()).ToList();
                 _time.Advance(Latency);
-                together.ForEach(r => limit.Ended(r, isServed: true, isOverload: false));
+                together.ForEach(r => limit.Ended(r, RequestEnd.Served));
             }
 
             limit.Current.ShouldBeLessThanOrEqualTo(most);
@@ -135,32 +166,32 @@ public sealed class ConcurrencyLimitTests
     /// <summary>Keeps as many requests in flight as the limit allows.</summary>
     /// <param name="seconds">For how long.</param>
     /// <param name="endOf">When a request ends that is sent now.</param>
-    /// <param name="isServed">Whether they are answered.</param>
+    /// <param name="end">How they end.</param>
     /// <returns>Answers a second.</returns>
-    private double Run(int seconds, Func<DateTimeOffset> endOf, bool isServed = true)
+    private double Run(int seconds, Func<DateTimeOffset> endOf, RequestEnd end = RequestEnd.Served)
     {
-        var (end, answers) = (_time.GetUtcNow().AddSeconds(seconds), 0);
+        var (until, answers) = (_time.GetUtcNow().AddSeconds(seconds), 0);
         while (true)
         {
             while (_sent.Count < _limit.Current)
                 _sent.Enqueue(_limit.Sent(), endOf());
             _sent.TryPeek(out _, out var next);
-            if (next > end)
+            if (next > until)
                 break;
             _time.SetUtcNow(next);
-            _limit.Ended(_sent.Dequeue(), isServed, isOverload: false);
+            _limit.Ended(_sent.Dequeue(), end);
             answers++;
         }
 
-        _time.SetUtcNow(end);
+        _time.SetUtcNow(until);
         return (double)answers / seconds;
     }
 
     /// <summary>Ends all requests in flight.</summary>
-    private void End(bool isOverload)
+    private void End(RequestEnd end)
     {
         while (_sent.TryDequeue(out var request, out _))
-            _limit.Ended(request, isServed: !isOverload, isOverload);
+            _limit.Ended(request, end);
     }
 
     /// <summary>A request takes the first free slot of the upstream, for a time that varies by a fifth.</summary>

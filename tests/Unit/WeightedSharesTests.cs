@@ -94,6 +94,24 @@ public sealed class WeightedSharesTests
     }
 
     [Fact]
+    public void Nobody_waits_for_one_that_puts_tasks_back_or_has_no_free_slot()
+    {
+        var all = New(null, o => o.Weight = 10);
+        all[1].BeginClaim(5);
+        Take(all[0], 1);
+        IsAhead(all[0]).ShouldBeTrue();
+
+        all[1].Defers();
+        IsAhead(all[0]).ShouldBeFalse();
+        _time.Advance(TimeSpan.FromSeconds(3));
+        all[1].BeginClaim(5);
+        IsAhead(all[0]).ShouldBeTrue();
+
+        all[1].Fills();
+        IsAhead(all[0]).ShouldBeFalse();
+    }
+
+    [Fact]
     public void A_claim_is_for_a_share_of_many_tasks()
     {
         var all = New(null, o => o.Weight = 3);

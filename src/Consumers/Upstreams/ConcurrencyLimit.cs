@@ -8,6 +8,22 @@ namespace TaskQueue.Consumers.Upstreams;
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct SentRequest(long At, long Window);
 
+/// <summary>How a request ended.</summary>
+internal enum RequestEnd
+{
+    /// <summary>It was answered, and not by an error of the server.</summary>
+    Served,
+
+    /// <summary>The server failed.</summary>
+    Failed,
+
+    /// <summary>The upstream refused it for now, or did not answer in time.</summary>
+    Overload,
+
+    /// <summary>It says nothing: it was cancelled, or sent only to see whether the upstream still refuses.</summary>
+    Ignored,
+}
+
 /// <summary>
 /// The number of concurrent requests that brings the most answers a second, found by hill climbing. Requests are measured in windows. As
 /// long as all slots are used, other limits are tried in turn: one is kept if the rate of answers grows with it by a worthwhile share, or
@@ -24,6 +40,9 @@ internal sealed class ConcurrencyLimit
 
     /// <summary>The share of the limit that is kept after a refusal.</summary>
     private const double Kept = 0.75;
+
+    /// <summary>Fewer requests are tried only while this share of the slots is in use: otherwise there are too few tasks, not too many.</summary>
+    private const double Full = 0.85;
 
     /// <summary>A rate that changed by this factor is news.</summary>
     private const double News = 4.0 / 3;
@@ -46,7 +65,7 @@ internal sealed class ConcurrencyLimit
     private int _limit;
     private int _base; // the limit that a trial is compared with
     private double? _rate; // at the base; null: not measured
-    private bool _isUp = true, _isDoubling = true;
+    private bool _isUp = true, _isDoubling = true, _isFull;
     private int _misses, _rest;
 
     private long _window, _lowered; // number of the window, and of the first one after the last refusal
@@ -83,22 +102,21 @@ internal sealed class ConcurrencyLimit
 
     /// <summary>A request has ended.</summary>
     /// <param name="request">The request.</param>
-    /// <param name="isServed">Whether it was answered, and not by an error of the server.</param>
-    /// <param name="isOverload">Whether the upstream refused it for now, or did not answer in time.</param>
-    public void Ended(SentRequest request, bool isServed, bool isOverload)
+    /// <param name="end">How it ended.</param>
+    public void Ended(SentRequest request, RequestEnd end)
     {
         lock (_lock)
         {
             var now = _time.GetTimestamp();
             Advance(now);
             _inFlight--;
-            if (isOverload && request.Window >= _lowered)
+            if (end == RequestEnd.Overload && request.Window >= _lowered)
                 Lower();
-            if (isOverload || request.Window != _window)
+            if (end is RequestEnd.Overload or RequestEnd.Ignored || request.Window != _window)
                 return; // or sent at another limit
 
             _ended++;
-            _served += isServed ? 1 : 0;
+            _served += end == RequestEnd.Served ? 1 : 0;
             _latency += _time.GetElapsedTime(request.At, now).TotalSeconds;
             Measure(now);
         }
@@ -110,9 +128,16 @@ internal sealed class ConcurrencyLimit
         var elapsed = _time.GetElapsedTime(_began!.Value, now);
         if (elapsed < ShortestWindow || _ended < Math.Max(LeastAnswers, 2 * _limit) || elapsed.TotalSeconds < 2 * _latency / _ended)
             return;
+        if (2 * _served < _ended)
+        {
+            BeginWindow(); // a server that fails says nothing about its concurrency
+            return;
+        }
+
         // Little's law: requests in flight, divided by their latency. A count of answers depends on how many happen to end in the window.
         var rate = _latency > 0 ? _area / elapsed.TotalSeconds / _latency * _served : _served / elapsed.TotalSeconds;
         var isUsed = _peak >= _limit;
+        _isFull = _area >= Full * _limit * elapsed.TotalSeconds;
         BeginWindow();
         if (isUsed)
             Learn(rate);
@@ -153,7 +178,7 @@ internal sealed class ConcurrencyLimit
     {
         var step = _isDoubling ? _base : Math.Max(1, _base / 4);
         var next = Math.Clamp(_isUp ? _base + step : _base - step, 1, _most);
-        if (next == _base)
+        if (next == _base || (!_isUp && !_isFull))
             Miss();
         else
             Volatile.Write(ref _limit, next);
@@ -178,6 +203,8 @@ internal sealed class ConcurrencyLimit
     private void Lower()
     {
         var lowered = Math.Min(_base, Math.Max((int)(_limit * Kept), Math.Min(First, _limit)));
+        if (lowered == _limit && _limit == _base)
+            return; // what was learned at the least limit holds
         Volatile.Write(ref _limit, lowered);
         (_base, _rate, _isUp, _isDoubling, _misses, _rest) = (lowered, null, true, false, 0, Rest);
         BeginWindow();

@@ -70,6 +70,16 @@ internal sealed class RequestPace(TimeProvider time)
         }
     }
 
+    /// <summary>Whether the last request was refused: those that follow only try whether it is over.</summary>
+    public bool IsRefused
+    {
+        get
+        {
+            lock (_lock)
+                return _refusals > 0;
+        }
+    }
+
     /// <summary>How long requests still pause.</summary>
     public TimeSpan Pause
     {

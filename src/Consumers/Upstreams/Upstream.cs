@@ -125,6 +125,12 @@ internal sealed class Upstream
     /// <summary>A claim has ended with a number of tasks.</summary>
     public void EndClaim(int tasks) => Shares?.EndClaim(this, tasks);
 
+    /// <summary>No slot is free.</summary>
+    public void Fills() => Shares?.Fills(this);
+
+    /// <summary>A task was put back to wait, although it had a slot.</summary>
+    public void Defers() => Shares?.Defers(this);
+
     /// <summary>The server's pause; or that of the model that continues first, if all that are asked for pause.</summary>
     private TimeSpan PauseLeft
     {

@@ -48,6 +48,8 @@ internal sealed partial class UpstreamCalls(
         if (answer is not null)
             return await EndAsync(answer, sink, requestId, attempt);
         _used.Keep(task.CorrelationId, call.Retries);
+        if (deferred > TimeSpan.Zero)
+            upstream.Defers();
         return TaskOutcome.Snooze(deferred * (1 + (0.1 * Chance()))); // nothing was told to the caller yet
     }
 
@@ -100,6 +102,7 @@ internal sealed partial class UpstreamCalls(
         if (call.Upstream.Concurrency is not { } limit)
             return await http.SendAsync(call.Upstream.Options, call.Request, sink, abort);
         UpstreamAnswer? answer = null;
+        var isProbe = call.Pace.IsRefused || call.Upstream.Server.IsRefused;
         var sent = limit.Sent();
         try
         {
@@ -107,8 +110,10 @@ internal sealed partial class UpstreamCalls(
         }
         finally
         {
-            limit.Ended(sent, answer is { Status: < 500, IsNotNow: false },
-                answer is { IsLate: true } or { IsSilent: false, IsNotNow: true } or { IsSilent: false, RetryAfter: not null });
+            limit.Ended(sent, abort.IsCancellationRequested ? RequestEnd.Ignored
+                : answer is { IsLate: true } or { IsSilent: false, IsNotNow: true } or { IsSilent: false, RetryAfter: not null }
+                    ? isProbe ? RequestEnd.Ignored : RequestEnd.Overload
+                : answer is { Status: < 500, IsNotNow: false } ? RequestEnd.Served : RequestEnd.Failed);
         }
     }
 

@@ -33,7 +33,7 @@ internal sealed partial class UpstreamService : EngineWorker
         List<Upstream> all = [.. upstreams.Select(u => new Upstream(u, upstreams, time))];
         Upstream.Link(all, time);
         Runtimes = [.. all.Select(Create)];
-        Show(meters, [.. all.Where(u => u.Concurrency is not null)]);
+        Show(meters, all);
         foreach (var upstream in upstreams)
             LogServes(upstream.Endpoint, upstream.BaseUrl, upstream.MaxConcurrency);
     }
@@ -46,13 +46,14 @@ internal sealed partial class UpstreamService : EngineWorker
         await base.StartAsync(cancellationToken);
     }
 
-    private static void Show(IMeterFactory meters, List<Upstream> adaptive)
+    private static void Show(IMeterFactory meters, List<Upstream> all)
     {
+        var adaptive = all.Index().Where(u => u.Item.Concurrency is not null).ToList();
         if (adaptive.Count > 0)
             meters.Create(TaskQueueMeter.Name).CreateObservableGauge("taskqueue.upstream.concurrency",
-                () => adaptive.Select(u => new Measurement<int>(u.Concurrency!.Current,
-                    new KeyValuePair<string, object?>("endpoint", u.Options.Endpoint),
-                    new KeyValuePair<string, object?>("base_url", u.Options.BaseUrl))),
+                () => adaptive.Select(u => new Measurement<int>(u.Item.Concurrency!.Current,
+                    new KeyValuePair<string, object?>("endpoint", u.Item.Options.Endpoint),
+                    new KeyValuePair<string, object?>("upstream", u.Index))),
                 "{request}", "Maximum number of concurrent requests that this process has found for an upstream.");
     }
 
@@ -63,7 +64,7 @@ internal sealed partial class UpstreamService : EngineWorker
         var plan = new ClaimPlan(LookAgain, async max =>
             new ClaimRequest(await _queues.TargetsAsync(upstream.Options), upstream.BeginClaim(max), reports.Worker, EngineClaims.LeaseMs))
         {
-            ReadyAsync = upstream.ReadyAsync, Claimed = upstream.EndClaim, AbortsSoon = true,
+            ReadyAsync = upstream.ReadyAsync, Claimed = upstream.EndClaim, Full = upstream.Fills, AbortsSoon = true,
         };
         var heartbeat = _services.GetRequiredService<LoopHeartbeats>().Of(typeof(UpstreamService));
         var transport = ActivatorUtilities.CreateInstance<EngineClaims>(_services, reports, plan, heartbeat);

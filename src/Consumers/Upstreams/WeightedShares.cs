@@ -72,8 +72,28 @@ internal sealed class WeightedShares
         }
     }
 
+    /// <summary>An upstream has no free slot.</summary>
+    public void Fills(Upstream upstream) => Change(upstream, static (share, _) => share.Room = 0);
+
+    /// <summary>
+    /// An upstream puts tasks back, because of a model that pauses or an owner's budget: its slots are free, but the others do not wait for
+    /// it now.
+    /// </summary>
+    public void Defers(Upstream upstream) => Change(upstream, static (share, now) => share.DeferredAt = now);
+
+    private void Change(Upstream upstream, Action<Share, long> change)
+    {
+        lock (_lock)
+        {
+            change(_shares[upstream], _time.GetTimestamp());
+            _changed.TrySetResult();
+            _changed = NewSignal();
+        }
+    }
+
     private bool CanTake(Upstream upstream, Share share) =>
-        share.Room > 0 && _time.GetElapsedTime(share.SeenAt) < LongestSilence && !upstream.IsPaused;
+        share.Room > 0 && _time.GetElapsedTime(share.SeenAt) < LongestSilence && !upstream.IsPaused
+        && (share.DeferredAt is not { } deferred || _time.GetElapsedTime(deferred) >= LongestSilence);
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -90,5 +110,8 @@ internal sealed class WeightedShares
 
         /// <summary>When it last began a claim, or looked whether it is its turn.</summary>
         public long SeenAt { get; set; }
+
+        /// <summary>When it last put a task back; null: never.</summary>
+        public long? DeferredAt { get; set; }
     }
 }

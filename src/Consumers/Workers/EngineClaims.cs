@@ -18,6 +18,9 @@ internal sealed record ClaimPlan(TimeSpan Wait, Func<int, ValueTask<ClaimRequest
     /// <summary>Receives the number of tasks of each claim.</summary>
     public Action<int> Claimed { get; init; } = _ => { };
 
+    /// <summary>Called when a claim has to wait for room.</summary>
+    public Action Full { get; init; } = () => { };
+
     /// <summary>Whether attempts whose task was cancelled are aborted within a second or two, and not with the next heartbeat.</summary>
     public bool AbortsSoon { get; init; }
 }
@@ -109,7 +112,10 @@ internal sealed partial class EngineClaims(
     {
         heartbeat.Rest();
         await plan.ReadyAsync(cancellationToken);
-        var room = await attempts.RoomAsync(cancellationToken);
+        var free = attempts.RoomAsync(cancellationToken);
+        if (!free.IsCompleted)
+            plan.Full();
+        var room = await free;
         heartbeat.Beat();
         var request = await plan.NextAsync(room) with { Contact = EngineReports.InProcess };
         var tasks = await claims.ClaimAsync(request, plan.Wait, cancellationToken, heartbeat);
