@@ -204,7 +204,7 @@ public abstract partial class GrpcApiTests : IDisposable
     {
         var (status, text, code, _) = await GrpcClient.RefusedAsync(async () =>
             await _client.Tasks.GetAsync(new GetRequest { Id = new string('x', 50_000) }));
-        (status, code, text.Length).ShouldBe((StatusCode.NotFound, "not_found", 1001));
+        (status, code, text.Length).ShouldBe((StatusCode.NotFound, "not_found", 301));
     }
 
     [Fact]

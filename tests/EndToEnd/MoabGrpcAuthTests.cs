@@ -1,3 +1,5 @@
+extern alias grpc;
+
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
@@ -10,6 +12,7 @@ using TaskQueue.Adapters.Moab.Wire;
 using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
+using Native = grpc::TaskQueue.Rpc.V1;
 using V0 = TaskQueue.Moab.V0;
 
 namespace TaskQueue.Tests.EndToEnd;
@@ -146,6 +149,17 @@ public sealed class MoabGrpcAuthTests : IAsyncLifetime
 
         (await StatusAsync(request, Signed(Reader, "CreateQueue", request))).ShouldBe((StatusCode.PermissionDenied, "PERMISSION_DENIED"));
         (await _host.Http.PostAsync("/moab/GetQueue", """{"queue_name":"refused"}""")).Status.ShouldBe(401);
+    }
+
+    [Fact]
+    public async Task A_signature_is_for_Moabs_services_only()
+    {
+        var request = new Native.EnqueueRequest { Task = new Native.NewTask { Name = "a" } };
+        var client = new Native.Tasks.TasksClient(_channel);
+
+        (await Should.ThrowAsync<RpcException>(async () => await client.EnqueueAsync(request, Signed(Bravo, "Enqueue", request))))
+            .StatusCode.ShouldBe(StatusCode.Unauthenticated);
+        (await client.EnqueueAsync(request, Bearer(TestKeys.Of("key-admin")))).Id.ShouldNotBeEmpty();
     }
 
     private static V0.CreateQueueRequest Queue(string name) => new() { Name = name, KeepaliveTimeoutInSeconds = 15 };

@@ -18,7 +18,7 @@ internal static class RpcErrors
     public const string DetailsKey = "grpc-status-details-bin";
 
     /// <summary>Most characters of a text.</summary>
-    private const int MaxMessage = 1000;
+    private const int MaxMessage = 300;
 
     private const string Domain = "taskqueue", Types = "type.googleapis.com/google.rpc.", HttpStatus = "http_status";
 

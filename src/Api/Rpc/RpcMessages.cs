@@ -56,6 +56,9 @@ internal static class RpcMessages
         while (input.Position < end)
         {
             var tag = input.ReadTag();
+            if (tag == 0)
+                throw new ApiException(
+                    400, "invalid_request", $"the request is not a message of this RPC: an entry of {entry.Name} is cut off");
             var begin = input.Position;
             input.SkipLastField();
             // A packed list has as many as its bytes at most.

@@ -11,7 +11,7 @@ namespace TaskQueue.Api.Rpc;
 internal static class RpcRoutes
 {
     /// <summary>Largest message that arrives compressed, once it is decompressed: that is how much memory it needs at first.</summary>
-    public const int MaxPlainBytes = 16 * 1024 * 1024;
+    public const int MaxPlainBytes = 4 * 1024 * 1024;
 
     /// <summary>Adds a service.</summary>
     /// <param name="services">The services.</param>

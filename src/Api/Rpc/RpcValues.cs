@@ -10,6 +10,9 @@ namespace TaskQueue.Api.Rpc;
 /// <summary>Maps values of messages: JSON, times and words of enums.</summary>
 internal static class RpcValues
 {
+    /// <summary>As over HTTP, where the levels around a member count, and as readers of the whole message accept it.</summary>
+    private static readonly JsonReaderOptions Depth = new() { MaxDepth = 61 };
+
     /// <summary>The JSON of a member, checked without making objects of it.</summary>
     /// <param name="json">The bytes.</param>
     /// <param name="name">The member, for errors.</param>
@@ -19,7 +22,7 @@ internal static class RpcValues
     {
         if (!Utf8.IsValid(json.Span))
             throw NotJson(name, "UTF-8");
-        var reader = new Utf8JsonReader(json.Span);
+        var reader = new Utf8JsonReader(json.Span, Depth);
         try
         {
             reader.Read();

@@ -15,6 +15,9 @@ internal sealed class ClaimAnswers(HttpContext context, IServerStreamWriter<Wire
     /// <summary>Longest time to send an empty message.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
+    /// <summary>Longest time to send any message, in seconds.</summary>
+    private const double Longest = 86_400;
+
     private readonly CancellationToken _left = context.RequestAborted;
     private readonly long _bytesPerSecond =
         context.RequestServices.GetRequiredService<IOptionsMonitor<LimitOptions>>().CurrentValue.MinResponseBytesPerSecond;
@@ -22,8 +25,9 @@ internal sealed class ClaimAnswers(HttpContext context, IServerStreamWriter<Wire
     /// <exception cref="ApiException">408: the worker reads too slowly.</exception>
     public async Task WriteAsync(Wire.ClaimAnswer answer, int size)
     {
-        using var late = new CancellationTokenSource(
-            _bytesPerSecond > 0 ? Patience + TimeSpan.FromSeconds((double)size / _bytesPerSecond) : Timeout.InfiniteTimeSpan, time);
+        var longest = _bytesPerSecond > 0 ? Patience + TimeSpan.FromSeconds(Math.Min((double)size / _bytesPerSecond, Longest))
+            : Timeout.InfiniteTimeSpan;
+        using var late = new CancellationTokenSource(longest, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(_left, late.Token);
         try
         {

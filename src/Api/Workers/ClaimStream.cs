@@ -1,5 +1,4 @@
 using Grpc.Core;
-using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Draining;
 using TaskQueue.Engine.Memory;
@@ -83,13 +82,16 @@ internal sealed class ClaimStream(WorkerCalls calls, StreamQuota streams, Drain 
     {
         // The first answer comes at once: the worker knows then that it is connected, and that claims succeed. Of a process that stops it
         // is the last one: the worker must not claim in a loop.
+        var begin = time.GetTimestamp();
         for (var longest = drain.HasBegun ? wait : TimeSpan.Zero; await WaitForCreditAsync(longest); longest = wait)
         {
             bool isDraining;
+            var left = longest - time.GetElapsedTime(begin);
             using (var memory = new ClaimMemory())
             {
                 var credit = Math.Min(Volatile.Read(ref _credit), WorkerCalls.MaxEntries);
-                (var tasks, isDraining) = await TakeAsync(request with { Max = credit }, longest, wait, memory);
+                (var tasks, isDraining) = await TakeAsync(
+                    request with { Max = credit }, left > TimeSpan.Zero ? left : TimeSpan.Zero, wait, memory);
                 await DeliverAsync(tasks, memory, access);
                 if ((tasks.Count == 0 || isDraining) && !_over.IsCancellationRequested)
                     await _answers.WriteAsync(new Wire.ClaimAnswer { Drain = isDraining }, size: 0);
@@ -98,6 +100,7 @@ internal sealed class ClaimStream(WorkerCalls calls, StreamQuota streams, Drain 
             if (isDraining || drain.HasBegun || !context.IsKeyValid(request.Targets.Select(t => t.Queue)))
                 return; // it calls again, here or elsewhere, and gets to know why if it cannot
             await calls.DemandAsync(context, request);
+            begin = time.GetTimestamp();
         }
     }
 
@@ -107,8 +110,8 @@ internal sealed class ClaimStream(WorkerCalls calls, StreamQuota streams, Drain 
     {
         if (Volatile.Read(ref _credit) > 0 || _over.IsCancellationRequested)
             return !_over.IsCancellationRequested;
-        using var late = new CancellationTokenSource(drain.Shorten(wait), time);
         using var leave = drain.EndWait(_over.Token);
+        using var late = new CancellationTokenSource(drain.Shorten(wait), time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, leave.Token);
         while (Volatile.Read(ref _credit) == 0 && !either.IsCancellationRequested)
             await _granted.WaitAsync(either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -147,7 +150,7 @@ internal sealed class ClaimStream(WorkerCalls calls, StreamQuota streams, Drain 
                 }
 
                 var size = answer.CalculateSize();
-                await memory.AddMessageAsync(size, _left);
+                memory.AddMessage(size);
                 Interlocked.Add(ref _credit, -answer.Tasks.Count);
                 await _answers.WriteAsync(answer, size);
                 if (_left.IsCancellationRequested)
@@ -198,10 +201,11 @@ internal sealed class ClaimStream(WorkerCalls calls, StreamQuota streams, Drain 
 
         public void Add(MemoryLease lease) => (_lease, _tasks) = (lease, lease.Bytes);
 
-        /// <summary>Reserves memory for a message while it is written: its tasks are in memory meanwhile, as texts and as bytes.</summary>
-        /// <exception cref="OverloadedException">The memory budget is exhausted.</exception>
-        public ValueTask AddMessageAsync(int bytes, CancellationToken cancellationToken) =>
-            _lease?.GrowAsync(_tasks + bytes, cancellationToken) ?? ValueTask.CompletedTask;
+        /// <summary>
+        /// Counts a message, if there is room: its tasks are in memory as texts and as bytes meanwhile. Who holds tasks must not wait for
+        /// memory.
+        /// </summary>
+        public void AddMessage(int bytes) => _lease?.TryGrow(_tasks + bytes);
 
         public void Dispose() => _lease?.Dispose();
     }

@@ -7,6 +7,9 @@ namespace TaskQueue.Client;
 internal sealed class CreditStream(AsyncDuplexStreamingCall<Wire.ClaimRequest, Wire.ClaimAnswer> call, InFlightAttempts attempts,
     CancellationToken enough) : IAsyncDisposable
 {
+    /// <summary>Most that the server accepts.</summary>
+    private const int MaxCredit = 1000;
+
     private readonly CancellationTokenSource _end = CancellationTokenSource.CreateLinkedTokenSource(enough);
     private Task _granting = Task.CompletedTask;
     private int _promised;
@@ -47,6 +50,9 @@ internal sealed class CreditStream(AsyncDuplexStreamingCall<Wire.ClaimRequest, W
             while (true)
             {
                 var room = await attempts.RoomAsync(_end.Token, () => Volatile.Read(ref _promised));
+                room = Math.Min(room, MaxCredit - Volatile.Read(ref _promised)); // room may be counted twice while a task ends
+                if (room <= 0)
+                    continue;
                 Interlocked.Add(ref _promised, room);
                 await call.RequestStream.WriteAsync(new Wire.ClaimRequest { Credit = room });
             }

@@ -13,6 +13,9 @@ internal sealed class GrpcTransport(TaskQueueWorkerOptions options, RpcConnectio
     /// <summary>Silences of the server, in messages that did not come, after which the connection is given up.</summary>
     private const int Missing = 2;
 
+    /// <summary>A call that ends sooner, and brought nothing, is followed by a pause.</summary>
+    private static readonly TimeSpan ShortestCall = TimeSpan.FromSeconds(1);
+
     private static readonly TimeSpan Margin = TimeSpan.FromSeconds(5);
 
     /// <summary>A large message takes its time; that a connection has gone is noticed by its pings.</summary>
@@ -35,6 +38,7 @@ internal sealed class GrpcTransport(TaskQueueWorkerOptions options, RpcConnectio
         var patience = PatienceOf(wait);
         using var late = new CancellationTokenSource(patience, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(giveUp, late.Token);
+        var (begin, isUseful) = (_time.GetTimestamp(), false);
         try
         {
             using var call = _workers.Claim(connection.Options(either.Token));
@@ -47,6 +51,7 @@ internal sealed class GrpcTransport(TaskQueueWorkerOptions options, RpcConnectio
                 var answer = call.ResponseStream.Current;
                 Claimed(attempts, answer.Tasks.Select(WorkerWire.ToTask), answer.Drain);
                 stream.Received(answer.Tasks.Count);
+                isUseful |= answer.Tasks.Count > 0;
             }
         }
         catch (OperationCanceledException) when (giveUp.IsCancellationRequested)
@@ -57,6 +62,10 @@ internal sealed class GrpcTransport(TaskQueueWorkerOptions options, RpcConnectio
         {
             throw connection.ToException(fault, late.Token);
         }
+
+        // A server that ends calls at once, such as one that stops, is not asked all the time.
+        if (!isUseful && _time.GetElapsedTime(begin) < ShortestCall)
+            await Task.Delay(ShortestCall, _time, enough).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     protected override async Task<LineAnswers> CallAsync(HeartbeatRequest request, CancellationToken cancellationToken)

@@ -129,6 +129,7 @@ internal static class WorkerWire
             Wire.AnswerCode.Finished => "finished",
             Wire.AnswerCode.NotFound => "not_found",
             Wire.AnswerCode.Invalid => "invalid",
-            _ => "stale_attempt",
+            Wire.AnswerCode.StaleAttempt => "stale_attempt",
+            _ => "unknown", // of a newer server
         };
 }

@@ -25,7 +25,8 @@ internal sealed class MoabSignatures(ApiKeyStore keys, TimeProvider time, IOptio
 
     /// <inheritdoc />
     public bool Has(HttpContext context) =>
-        context.Request.Headers.ContainsKey(Signature) && context.GetEndpoint()?.Metadata.GetMetadata<GrpcRoute>() is not null;
+        context.Request.Headers.ContainsKey(Signature)
+        && (context.Request.Path.StartsWithSegments($"/{MoabGrpc.Preview}") || context.Request.Path.StartsWithSegments($"/{MoabGrpc.V0}"));
 
     /// <inheritdoc />
     public async ValueTask<Caller?> FindAsync(HttpContext context)
