@@ -73,7 +73,7 @@ public abstract partial class MoabApiTests
         foreach (var payload in new[] { "", Text(65_535), Text(65_536), new string('é', 32_768) })
         {
             (await server.EnqueueAsync(queue, $$"""{"payload":"{{payload}}"}""")).Single().Text("payload").ShouldBe(payload);
-            (await server.DequeueAsync(queue, 10, ""","keepalive_timeout_in_seconds":600""")).Payloads().ShouldBe([payload]);
+            (await server.DequeueAsync(queue, 10, ""","keepalive_timeout_in_seconds":60""")).Payloads().ShouldBe([payload]);
         }
 
         var bytes = Convert.ToBase64String(Enumerable.Repeat((byte)0xFF, 65_536).ToArray());
