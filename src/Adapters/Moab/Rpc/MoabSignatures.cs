@@ -24,9 +24,12 @@ internal sealed class MoabSignatures(ApiKeyStore keys, TimeProvider time, IOptio
     private static readonly int[] Days = [0, -1, 1];
 
     /// <inheritdoc />
-    public bool Has(HttpContext context) =>
-        context.Request.Headers.ContainsKey(Signature)
-        && (context.Request.Path.StartsWithSegments($"/{MoabGrpc.Preview}") || context.Request.Path.StartsWithSegments($"/{MoabGrpc.V0}"));
+    public bool Has(HttpContext context)
+    {
+        return context.Request.Headers.ContainsKey(Signature) && (IsOf(MoabGrpc.Preview) || IsOf(MoabGrpc.V0));
+
+        bool IsOf(string service) => context.Request.Path.StartsWithSegments($"/{service}", StringComparison.Ordinal);
+    }
 
     /// <inheritdoc />
     public async ValueTask<Caller?> FindAsync(HttpContext context)
