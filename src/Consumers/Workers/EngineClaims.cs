@@ -113,7 +113,7 @@ internal sealed partial class EngineClaims(
         heartbeat.Rest();
         await plan.ReadyAsync(cancellationToken);
         var free = attempts.RoomAsync(cancellationToken);
-        if (!free.IsCompleted)
+        if (!free.IsCompleted && attempts.Room <= 0)
             plan.Full();
         var room = await free;
         heartbeat.Beat();
