@@ -27,7 +27,9 @@ public abstract partial class UpstreamTests
             await TestUpstream.SayAsync(context, 200, "{}");
         };
 
-        var ids = await Task.WhenAll(Enumerable.Range(0, 600).Select(_ => stack.SubmitAsync("adaptive", t => t)));
+        List<Guid> ids = [];
+        foreach (var some in Enumerable.Range(0, 600).Chunk(50))
+            ids.AddRange(await Task.WhenAll(some.Select(_ => stack.SubmitAsync("adaptive", t => t))));
 
         foreach (var id in ids)
             await stack.StateAsync(id, TaskStates.Completed);
