@@ -51,7 +51,8 @@ internal sealed partial class PostgresTaskStore
             delete from dedupe_keys where ctid = any(array(select d.place from gone g cross join lateral (
                 select d.ctid as place from dedupe_keys d where d.queue = g.queue and d.dedupe_key = g.dedupe_key and d.task_id = g.id
                 offset 0) as d)))
-        select f.id, g.id is not null, d.id is not null, g.ordering_key, g.tier, g.attempt, g.worker, f.tier, f.priority, f.key, f.at, f.accepted
+        select f.id, g.id is not null, d.id is not null, g.ordering_key, g.tier, g.attempt, g.worker, f.tier, f.priority, f.key, f.at,
+            f.accepted
         from found f left join gone g on g.id = f.id left join dead_letters d on d.id = f.id
         order by f.tier, f.priority, f.key, f.at, f.accepted, f.id
         """;

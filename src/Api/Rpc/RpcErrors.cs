@@ -14,9 +14,6 @@ namespace TaskQueue.Api.Rpc;
 /// </summary>
 internal static class RpcErrors
 {
-    /// <summary>Header or trailer of the details.</summary>
-    public const string DetailsKey = "grpc-status-details-bin";
-
     /// <summary>Most characters of a text.</summary>
     private const int MaxMessage = 300;
 
@@ -25,11 +22,15 @@ internal static class RpcErrors
     public static RpcException ToException(ApiError error)
     {
         error = Short(error);
-        return new(new Status(CodeOf(error), error.Message), new Metadata { { DetailsKey, Details(error) } });
+        return new(new Status(CodeOf(error), error.Message), new Metadata { { GrpcErrors.DetailsKey, Details(error) } });
     }
 
     /// <summary>A response that consists of the status only, for requests that do not reach their RPC.</summary>
-    public static IResult ToResult(ApiError error) => new StatusOnly(Short(error));
+    public static IResult ToResult(ApiError error)
+    {
+        error = Short(error);
+        return new GrpcStatus(CodeOf(error), error.Message, Details(error));
+    }
 
     private static StatusCode CodeOf(ApiError error) =>
         error.Status switch
@@ -65,19 +66,5 @@ internal static class RpcErrors
         }
 
         return status.ToByteArray();
-    }
-
-    private sealed class StatusOnly(ApiError error) : IResult
-    {
-        public Task ExecuteAsync(HttpContext httpContext)
-        {
-            var response = httpContext.Response;
-            response.StatusCode = StatusCodes.Status200OK;
-            response.ContentType = "application/grpc";
-            response.Headers["grpc-status"] = ((int)CodeOf(error)).ToString(CultureInfo.InvariantCulture);
-            response.Headers["grpc-message"] = GrpcErrors.Escape(error.Message);
-            response.Headers[DetailsKey] = Convert.ToBase64String(Details(error));
-            return Task.CompletedTask;
-        }
     }
 }

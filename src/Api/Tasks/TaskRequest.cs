@@ -56,7 +56,7 @@ internal static class TaskRequest
         {
             Tier = target.Tier,
             Owner = access.Tenant,
-            Name = name is { Length: <= 256 } && TextRules.IsClean(name) ? name : null,
+            Name = name is { Length: <= MaxName } && TextRules.IsClean(name) ? name : null,
         };
 
     /// <exception cref="ApiException">400.</exception>
@@ -98,6 +98,9 @@ internal static class TaskRequest
 
     /// <summary>A smaller number is meant as a delay, not as a time before the year 2002.</summary>
     private const double LeastUnixSeconds = 1e9;
+
+    /// <summary>Longest name of a task.</summary>
+    public const int MaxName = 256;
 
     public const string OverwriteRule = "overwrite must be a list of payload, scheduled_at and expires_at";
 

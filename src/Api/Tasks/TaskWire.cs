@@ -12,8 +12,6 @@ namespace TaskQueue.Api.Tasks;
 /// <summary>Maps the messages of gRPC to submissions, and details of tasks to messages.</summary>
 internal static class TaskWire
 {
-    private const int MaxName = 256;
-
     /// <param name="task">The task.</param>
     /// <param name="newId">Id if it has none.</param>
     /// <param name="now">Creation time written into the message.</param>
@@ -23,8 +21,8 @@ internal static class TaskWire
     {
         if (task is null || task.Name.Length == 0)
             throw TaskRequest.Wrong("a task needs a name");
-        if (task.Name.Length > MaxName || !TextRules.IsClean(task.Name))
-            throw TaskRequest.Wrong($"name must have at most {MaxName} characters; {TextRules.Rule}");
+        if (task.Name.Length > TaskRequest.MaxName || !TextRules.IsClean(task.Name))
+            throw TaskRequest.Wrong($"name must have at most {TaskRequest.MaxName} characters; {TextRules.Rule}");
         var id = task.HasId ? TaskRequest.ChosenId(task.Id) : newId;
         var target = task.HasQueue ? TaskRequest.Target(task.Queue) : new QueueTier(BuiltInQueues.Tasks, 0);
         var data = task.HasData ? RpcValues.Json(task.Data, "data") : null;

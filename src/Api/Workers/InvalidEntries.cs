@@ -12,5 +12,6 @@ internal sealed class InvalidEntries
     /// <exception cref="ApiException">400: the request has too many invalid entries.</exception>
     public ReadEntry Check(ReadEntry entry, int index) =>
         entry.Problem is { } problem && ++_count > Max
-            ? throw WorkerCalls.Wrong($"more than {Max} entries are invalid, so none was applied; tasks[{index}]: {problem.Message}") : entry;
+            ? throw WorkerCalls.Wrong($"more than {Max} entries are invalid, so none was applied; tasks[{index}]: {problem.Message}")
+            : entry;
 }

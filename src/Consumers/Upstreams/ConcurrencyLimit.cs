@@ -41,7 +41,9 @@ internal sealed class ConcurrencyLimit
     /// <summary>The share of the limit that is kept after a refusal.</summary>
     private const double Kept = 0.75;
 
-    /// <summary>Fewer requests are tried only while this share of the slots is in use: otherwise there are too few tasks, not too many.</summary>
+    /// <summary>
+    /// Fewer requests are tried only while this share of the slots is in use: otherwise there are too few tasks, not too many requests.
+    /// </summary>
     private const double Full = 0.85;
 
     /// <summary>A rate that changed by this factor is news.</summary>

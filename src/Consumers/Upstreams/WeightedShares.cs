@@ -67,8 +67,7 @@ internal sealed class WeightedShares
                     its.Taken = Math.Max(its.Taken, share.Taken);
             }
 
-            _changed.TrySetResult();
-            _changed = NewSignal();
+            Signal();
         }
     }
 
@@ -86,9 +85,15 @@ internal sealed class WeightedShares
         lock (_lock)
         {
             change(_shares[upstream], _time.GetTimestamp());
-            _changed.TrySetResult();
-            _changed = NewSignal();
+            Signal();
         }
+    }
+
+    /// <summary>Makes those who wait look again.</summary>
+    private void Signal()
+    {
+        _changed.TrySetResult();
+        _changed = NewSignal();
     }
 
     private bool CanTake(Upstream upstream, Share share) =>

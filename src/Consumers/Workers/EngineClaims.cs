@@ -112,10 +112,9 @@ internal sealed partial class EngineClaims(
     {
         heartbeat.Rest();
         await plan.ReadyAsync(cancellationToken);
-        var free = attempts.RoomAsync(cancellationToken);
-        if (!free.IsCompleted && attempts.Room <= 0)
+        if (attempts.Room <= 0)
             plan.Full();
-        var room = await free;
+        var room = await attempts.RoomAsync(cancellationToken);
         heartbeat.Beat();
         var request = await plan.NextAsync(room) with { Contact = EngineReports.InProcess };
         var tasks = await claims.ClaimAsync(request, plan.Wait, cancellationToken, heartbeat);

@@ -14,17 +14,17 @@ internal static class ListOrder
     /// <param name="now">When they were accepted, and are due unless they are scheduled.</param>
     public static void Keep(List<NewTask> tasks, DateTime now)
     {
-        var steps = new int[tasks.Count];
-        for (var i = 1; i < steps.Length; i++)
-            steps[i] = steps[i - 1] + (tasks[i].Task.CorrelationId.CompareTo(tasks[i - 1].Task.CorrelationId) < 0 ? 1 : 0);
-        if (steps.Length == 0 || steps[^1] == 0)
-            return;
-        for (var i = 0; i < steps.Length; i++)
+        var at = now;
+        for (var i = tasks.Count - 2; i >= 0; i--)
         {
             var task = tasks[i].Task;
-            task.CreatedAt = now.AddMicroseconds(steps[i] - steps[^1]);
+            if (tasks[i + 1].Task.CorrelationId.CompareTo(task.CorrelationId) < 0)
+                at = at.AddMicroseconds(-1);
+            if (at == now)
+                continue;
             if (task.DueAt == now)
-                task.DueAt = task.CreatedAt;
+                task.DueAt = at;
+            task.CreatedAt = at;
         }
     }
 }

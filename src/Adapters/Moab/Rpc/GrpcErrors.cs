@@ -32,7 +32,7 @@ internal static class GrpcErrors
         new(new Status(CodeOf(error), error.Message), new Metadata { { DetailsKey, Details(error) } });
 
     /// <summary>A response that consists of the status only, for requests that do not reach their RPC.</summary>
-    public static IResult ToResult(ApiError error) => new StatusOnly(error);
+    public static IResult ToResult(ApiError error) => new GrpcStatus(CodeOf(error), error.Message, Details(error));
 
     /// <summary>Encodes a text of a status: bytes of its UTF-8 that are not printable ASCII as <c>%XX</c>.</summary>
     internal static string Escape(string text)
@@ -69,19 +69,5 @@ internal static class GrpcErrors
         }
 
         return status.ToByteArray();
-    }
-
-    private sealed class StatusOnly(ApiError error) : IResult
-    {
-        public Task ExecuteAsync(HttpContext httpContext)
-        {
-            var response = httpContext.Response;
-            response.StatusCode = StatusCodes.Status200OK;
-            response.ContentType = "application/grpc";
-            response.Headers["grpc-status"] = ((int)CodeOf(error)).ToString(CultureInfo.InvariantCulture);
-            response.Headers["grpc-message"] = Escape(error.Message);
-            response.Headers[DetailsKey] = Convert.ToBase64String(Details(error));
-            return Task.CompletedTask;
-        }
     }
 }
