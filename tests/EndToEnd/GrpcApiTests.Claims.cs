@@ -99,16 +99,19 @@ public abstract partial class GrpcApiTests
         for (var i = 0; i < 3; i++)
         {
             using (var claim = await _client.ClaimAsync(_queue, credit: 10))
+            {
                 (await claim.NextAsync()).ShouldBeTrue();
+                (await PostsAsync()).ShouldBeGreaterThan(0);
+            }
 
-            // The server may not have noticed yet, and gives back what it claims.
+            // Until the server notices, what it sends may be lost on the way, as if the worker had died with it.
+            await Eventually.UntilAsync(async () => await PostsAsync() == 0, TestHttp.Patience, "the server has noticed");
             var id = await Http.SubmitAsync(new { action = "a", queue = _queue, max_attempts = 1 });
-            Guid? claimed = null;
-            await Eventually.UntilAsync(async () => (claimed = (await Http.ClaimAsync(_queue, lease_seconds: 60)).SingleOrDefault() is
-                { ValueKind: System.Text.Json.JsonValueKind.Object } task ? task.Id() : null) is not null, TestHttp.Patience,
-                "another worker has the task");
-            claimed.ShouldBe(id);
+            (await Http.ClaimAsync(_queue, lease_seconds: 60)).ShouldHaveSingleItem().Id().ShouldBe(id);
         }
+
+        async Task<double> PostsAsync() =>
+            (await MetricsText.ReadAsync(Http)).Sum("http_server_active_requests", ("http_request_method", "POST"));
     }
 
     [Theory]

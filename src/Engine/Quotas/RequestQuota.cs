@@ -22,7 +22,7 @@ public sealed class RequestQuota
         (_quotas, _store, _metrics, _time) = (quotas, store, metrics, time);
         _make = tenant =>
         {
-            var shared = new SharedTokens(tenant, store, presence, dependencies, time);
+            var shared = new SharedTokens(tenant, store, presence, metrics, dependencies, time);
             return new(shared, new TokenLeases(shared.LeaseAsync, time));
         };
     }

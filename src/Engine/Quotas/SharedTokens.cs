@@ -6,8 +6,8 @@ namespace TaskQueue.Engine.Quotas;
 /// The token bucket for a tenant's requests, shared by all processes. If the database does not answer, each process grants its share of the
 /// limit locally. If no other process shares the database, the bucket is in memory.
 /// </summary>
-internal sealed class SharedTokens(string tenant, ITenantUsageStore store, ProcessPresence presence, DependencyHealth dependencies,
-    TimeProvider time)
+internal sealed class SharedTokens(string tenant, ITenantUsageStore store, ProcessPresence presence, QuotaMetrics metrics,
+    DependencyHealth dependencies, TimeProvider time)
 {
     private const int MaxTries = 10;
 
@@ -26,7 +26,7 @@ internal sealed class SharedTokens(string tenant, ITenantUsageStore store, Proce
         if (!store.IsShared)
             return Local(limit, wanted);
         if (_failedAt is { } failed && time.GetElapsedTime(failed) < Spare)
-            return Local(Share(limit), wanted);
+            return Unshared(limit, wanted);
         using var patience = new CancellationTokenSource(Patience, time);
         try
         {
@@ -40,7 +40,7 @@ internal sealed class SharedTokens(string tenant, ITenantUsageStore store, Proce
         {
             dependencies.TryHandle(fault);
             _failedAt = time.GetTimestamp();
-            return Local(Share(limit), wanted);
+            return Unshared(limit, wanted);
         }
     }
 
@@ -53,7 +53,12 @@ internal sealed class SharedTokens(string tenant, ITenantUsageStore store, Proce
     public long UsedHere(long limit) =>
         TokenBucket.Used(Volatile.Read(ref _spent), TokenBucket.Nanoseconds(time.GetUtcNow().UtcDateTime), limit);
 
-    private long Share(long limit) => Math.Max(1, limit / presence.Processes);
+    private TokenGrant Unshared(long limit, long wanted)
+    {
+        var grant = Local(Math.Max(1, limit / presence.Processes), wanted);
+        metrics.Unshared(grant.Tokens);
+        return grant;
+    }
 
     private TokenGrant Local(long limit, long wanted)
     {
