@@ -111,7 +111,7 @@ public sealed class AgentChecks7To13(TwoServers stack) : IClassFixture<TwoServer
     {
         await using var worker = await StartAsync(o => o.UnknownNames = UnknownNames.Echo);
         var later = await Http.SubmitAsync(
-            new { action = "a", queue = _queue, priority = "high", scheduled_at = TimeProvider.System.GetUtcNow().AddSeconds(5) });
+            new { action = "a", queue = _queue, priority = "high", scheduled_at = TimeProvider.System.GetUtcNow().AddSeconds(10) });
         var now = await Http.SubmitAsync(new { action = "a", queue = _queue, priority = "low" });
         await Http.TaskAsync(now, "completed");
         (await Http.TaskAsync(later)).Text("status").ShouldBe("pending");

@@ -193,7 +193,7 @@ public abstract partial class BellaApiTests
     public async Task Check20_a_timed_out_stream_ends_and_its_task_is_cancelled()
     {
         var name = await server.RegisterAsync();
-        var put = server.PutWaitingAsync(name, "streaming", ""","timeout":2""");
+        var put = server.PutWaitingAsync(name, "streaming", ""","timeout":7""");
         var id = Id(await server.TakeFirstAsync($"{name}:0", server.OtherHttp));
         using var answer = await put;
 

@@ -52,6 +52,7 @@ public abstract class BellaServer(DatabaseProvider provider) : IAsyncLifetime
         ["TaskQueue:Bella:Dialect"] = "bella",
         ["TaskQueue:Webhooks:AllowPrivateNetworks"] = "true",
         ["TaskQueue:Webhooks:SigningKeys:0"] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        ["TaskQueue:Webhooks:TimeoutSeconds"] = "300", // a receiver that hangs does so for as long as a test lasts
         ["TaskQueue:Limits:FailedAuthentications:PerSecond"] = "1000",
         ["TaskQueue:Limits:FailedAuthentications:Burst"] = "1000",
         ["Logging:LogLevel:Default"] = "Error",

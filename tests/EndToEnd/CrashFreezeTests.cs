@@ -25,7 +25,7 @@ public sealed class CrashFreezeTests(CrashFixture fixture)
             // Each commit locks one of 64 partitions of the outbox: a thousand tasks meet those that the frozen process holds.
             var start = Stopwatch.GetTimestamp();
             await after.PostAsync(1000);
-            Stopwatch.GetElapsedTime(start).ShouldBeLessThan(TimeSpan.FromSeconds(8), "2 s for the locks, the rest for a slow machine");
+            Stopwatch.GetElapsedTime(start).ShouldBeLessThan(TimeSpan.FromSeconds(20), "2 s for the locks, the rest for a slow machine");
         }
         finally
         {

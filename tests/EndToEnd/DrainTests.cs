@@ -57,7 +57,7 @@ public sealed class DrainTests
             new Dictionary<string, string?> { ["Logging:LogLevel:Default"] = "Error" }))
         {
             await using var first = await TaskQueueProcess.StartAsync("consumers", database.ConnectionString, rabbitMq,
-                new Dictionary<string, string>(Settings("0", "4"))
+                new Dictionary<string, string>(Settings("0", "10"))
             {
                 ["TaskQueue:Actions:Concurrency"] = "1",
                 ["TaskQueue:Actions:SimulatedWorkMs"] = "60000",
@@ -70,7 +70,7 @@ public sealed class DrainTests
             await using var second = await TaskQueueProcess.StartAsync("consumers", database.ConnectionString, rabbitMq,
                 Settings("0", "4"));
 
-            var exit = first.TerminateAsync(Patience);
+            var exit = first.TerminateAsync(TimeSpan.FromSeconds(60));
             foreach (var id in ids.Where(id => id != running))
                 (await api.Http.TaskAsync(id, "completed")).Whole("attempt").ShouldBe(1);
             exit.IsCompleted.ShouldBeFalse();

@@ -57,9 +57,9 @@ public sealed class HandlerWorkerTests(ServersStack stack) : IClassFixture<Serve
     {
         await DeclareAsync("pull");
         var id = await Http.SubmitAsync(new { queue = _queue, action = "a" });
-        var first = (await Http.ClaimAsync(_queue, lease_seconds: 1))[0];
+        var first = (await Http.ClaimAsync(_queue, lease_seconds: 60))[0];
         first.TryGetProperty("progress", out _).ShouldBeFalse();
-        (await Http.TellAsync("heartbeat", new { id, attempt = 1, progress = new { row = 17 } })).ShouldBe(["ok"]);
+        (await Http.TellAsync("heartbeat", new { id, attempt = 1, progress = new { row = 17 }, lease_seconds = 1 })).ShouldBe(["ok"]);
 
         JsonElement second = default;
         await Eventually.UntilAsync(async () =>

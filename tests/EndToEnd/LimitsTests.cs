@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -44,11 +45,15 @@ public sealed class LimitsTests : IAsyncLifetime
     public async Task An_address_that_floods_open_routes_is_refused_while_tasks_are_still_accepted()
     {
         var http = await StartAsync(("TaskQueue:Limits:OpenPerSecond", "5"));
-        var answers = await Task.WhenAll(Enumerable.Range(0, 40)
+        (await http.ReadAsync("/health/live")).Status.ShouldBe(200); // the first request of a server is slow
+        var start = Stopwatch.GetTimestamp();
+        var answers = await Task.WhenAll(Enumerable.Range(0, 100)
             .Select(n => http.GetAsync(n % 2 == 0 ? "/openapi/v1.json" : "/nothing/here")));
+        var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
 
         var refused = answers.Where(a => a.StatusCode == HttpStatusCode.TooManyRequests).ToList();
-        refused.Count.ShouldBeInRange(20, 39);
+        refused.ShouldNotBeEmpty();
+        (answers.Length - refused.Count).ShouldBeInRange(1, 10 + (int)(5 * (seconds + 1))); // two seconds' worth at once
         refused.ShouldAllBe(a => a.Headers.RetryAfter!.Delta == TimeSpan.FromSeconds(1));
         await http.SubmitAsync(new { action = "a", queue = "q" });
     }

@@ -16,7 +16,7 @@ public sealed class MaintenanceServersTests : IAsyncLifetime
     private static readonly Dictionary<string, string?> Settings = new()
     {
         ["Logging:LogLevel:Default"] = "None", ["TaskQueue:Maintenance:PollSeconds"] = "1",
-        ["TaskQueue:Maintenance:TakeOverAfterSeconds"] = "5", ["TaskQueue:Maintenance:StaleUsageInterval"] = "1.00:00:00",
+        ["TaskQueue:Maintenance:TakeOverAfterSeconds"] = "60", ["TaskQueue:Maintenance:StaleUsageInterval"] = "1.00:00:00",
     };
 
     private readonly List<TestHost> _hosts = [];

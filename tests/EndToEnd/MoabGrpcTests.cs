@@ -6,6 +6,7 @@ using Grpc.Net.Client;
 using Shouldly;
 using TaskQueue.Adapters.Moab.Rpc;
 using TaskQueue.Api.Hosting;
+using TaskQueue.Tests.Servers;
 using Xunit;
 using Preview = TaskQueue.Moab.Preview;
 using V0 = TaskQueue.Moab.V0;
@@ -291,6 +292,10 @@ public sealed class MoabGrpcTests(MoabOnSqlite server) : IClassFixture<MoabOnSql
         await cancelled.CancelAsync();
         (await Should.ThrowAsync<RpcException>(() => leaving)).StatusCode.ShouldBe(StatusCode.Cancelled);
 
+        // Until the server notices, what it hands out may be lost on the way, as if the client had died with it.
+        await Eventually.UntilAsync(
+            async () => (await MetricsText.ReadAsync(server.Http)).Sum("http_server_active_requests", ("http_request_method", "POST")) == 0,
+            TestHttp.Patience, "the server has noticed");
         var id = await server.EnqueueOneAsync(queue);
 
         var task = (await client.DequeueAsync(new() { QueueName = queue }, Wait(30))).Tasks.Single();

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
@@ -235,16 +236,31 @@ public sealed class QuotaApiTests : IAsyncLifetime
     [Fact]
     public async Task Requests_are_limited_per_tenant_in_the_APIs_error_format()
     {
-        var replies = await Task.WhenAll(Enumerable.Range(0, 30).Select(_ => _eve.ReadAsync("/queues")));
-        replies.Count(r => r.Status == 200).ShouldBeInRange(5, 15);
+        var start = Stopwatch.GetTimestamp();
+        var replies = await UntilRefusedAsync(() => _eve.ReadAsync("/queues"));
+        var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        replies.Count(r => r.Status == 200).ShouldBeInRange(5, (int)(5 * (seconds + 3)));
         Problems.Expect(replies.First(r => r.Status != 200), 429, "quota_exceeded")
             .Text("detail")!.ShouldContain("may have 5 requests a second (requests_per_second)");
-        var bella = (await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => _eve.PostAsync("/v1/queue/take", new { }))))
-            .First(r => r.Status == 429);
+        var bella = (await UntilRefusedAsync(() => _eve.PostAsync("/v1/queue/take", new { }))).First(r => r.Status == 429);
         bella.Json.GetProperty("error").Text("type").ShouldBe("insufficient_quota");
         foreach (var client in new[] { _ann, _boss })
             (await client.ReadAsync("/queues")).Status.ShouldBe(200);
         await Eventually.UntilAsync(async () => (await _eve.ReadAsync("/queues")).Status == 200, TestHttp.Patience, "tokens come back");
+
+        // A busy machine may be too slow for one burst to exceed the limit.
+        static async Task<List<Reply>> UntilRefusedAsync(Func<Task<Reply>> callAsync)
+        {
+            var all = new List<Reply>();
+            await Eventually.UntilAsync(
+                async () =>
+                {
+                    all.AddRange(await Task.WhenAll(Enumerable.Range(0, 30).Select(_ => callAsync())));
+                    return all.Exists(r => r.Status == 429);
+                },
+                TestHttp.Patience, "a request is refused");
+            return all;
+        }
     }
 
     [Fact]

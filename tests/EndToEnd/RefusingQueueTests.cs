@@ -13,8 +13,10 @@ public sealed class RefusingQueueTests : IAsyncLifetime
 {
     private const string Bad = "bad", Good = "good";
 
-    /// <summary>How late a task of a good queue may be, submitted and reported on a busy machine.</summary>
-    private static readonly TimeSpan Prompt = TimeSpan.FromSeconds(3), Patience = TimeSpan.FromSeconds(90);
+    /// <summary>Less than the five seconds after which a publisher gives up waiting for the broker.</summary>
+    private static readonly TimeSpan Prompt = TimeSpan.FromSeconds(4);
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
 
     private string _rabbitMq = "";
     private TestDatabase _database = null!;
@@ -32,7 +34,7 @@ public sealed class RefusingQueueTests : IAsyncLifetime
         foreach (var queue in new[] { Bad, Good })
             (await _host.Http.PutAsync($"/queues/{queue}", new { delivery = "push" })).Status.ShouldBe(201);
         await WorkAsync(Good);
-        await RunsAsync(TestHttp.Patience);
+        await RunAsync();
     }
 
     public async Task DisposeAsync()
@@ -48,18 +50,16 @@ public sealed class RefusingQueueTests : IAsyncLifetime
     {
         await TestServers.RefuseMessagesAsync(_rabbitMq, $"^{Bad}$");
         var waiting = new List<Guid>();
-        for (var i = 0; i < 5; i++)
+        await ArePromptAsync(5, async () =>
         {
             waiting.AddRange(await SubmitAsync(150)); // more than one message each
-            await RunsAsync(Prompt);
-        }
-
+            return await RunAsync();
+        });
         await HeldAsync();
         var gate = (await _host.Http.ReadAsync($"/tasks/{waiting[^1]}/why")).Json.GetProperty("gates").EnumerateArray().Single();
         gate.Text("gate").ShouldBe("push_backlog");
         gate.Text("message")!.ShouldContain("(its queue takes no more)");
-        for (var i = 0; i < 10; i++)
-            await RunsAsync(Prompt);
+        await ArePromptAsync(10, RunAsync);
         (await DepthAsync(Bad)).ShouldBeLessThan(5);
         await IsWellAsync();
 
@@ -77,12 +77,11 @@ public sealed class RefusingQueueTests : IAsyncLifetime
         await TestServers.SuspendQueueAsync(_rabbitMq, Bad);
         var waiting = new List<Guid>(await SubmitAsync(150));
         await HeldAsync();
-        for (var i = 0; i < 5; i++)
+        await ArePromptAsync(5, async () =>
         {
             waiting.AddRange(await SubmitAsync(10));
-            await RunsAsync(Prompt);
-        }
-
+            return await RunAsync();
+        });
         await IsWellAsync();
         await TestServers.ResumeQueueAsync(_rabbitMq, Bad);
         await WorkAsync(Bad);
@@ -121,12 +120,12 @@ public sealed class RefusingQueueTests : IAsyncLifetime
     {
         await TestServers.BindQueueAsync(_rabbitMq, "worker", Addresses.EndedOf(Bad));
         await TestServers.RefuseMessagesAsync(_rabbitMq, "^worker$");
-        for (var i = 0; i < 5; i++)
+        await ArePromptAsync(5, async () =>
         {
             foreach (var id in await SubmitAsync(2))
                 (await _host.Http.PostAsync($"/tasks/{id}/cancel", "")).Status.ShouldBe(200);
-            await RunsAsync(Prompt);
-        }
+            return await RunAsync();
+        });
     }
 
     [Fact]
@@ -143,13 +142,14 @@ public sealed class RefusingQueueTests : IAsyncLifetime
         }
 
         var dispatched = new List<Guid>();
-        for (var i = 0; i < 5; i++)
+        await ArePromptAsync(5, async () =>
         {
+            var begun = Stopwatch.GetTimestamp();
             dispatched.Add(await _host.Http.SubmitAsync(new { action = "a", queue = Good }));
             await Eventually.UntilAsync(
-                async () => (await _host.Http.TaskAsync(dispatched[^1])).Text("status") == "completed",
-                TimeSpan.FromSeconds(i == 0 ? 30 : 5), "it is dispatched");
-        }
+                async () => (await _host.Http.TaskAsync(dispatched[^1])).Text("status") == "completed", Patience, "it is dispatched");
+            return Stopwatch.GetElapsedTime(begun);
+        });
 
         // RabbitMQ tells its publishers only once there is room: the subscriber comes back.
         await _bus.WorkAsync("subscriber", _ => Task.CompletedTask);
@@ -173,13 +173,23 @@ public sealed class RefusingQueueTests : IAsyncLifetime
     private async Task<IReadOnlyList<Guid>> SubmitAsync(int count) =>
         await _host.Http.SubmitManyAsync(Enumerable.Range(0, count).Select(_ => new { action = "a", queue = Bad }));
 
+    /// <summary>The median counts: the bound concerns the server, not the other load of this machine.</summary>
+    private static async Task ArePromptAsync(int rounds, Func<Task<TimeSpan>> runAsync)
+    {
+        var took = new List<TimeSpan>();
+        for (var i = 0; i < rounds; i++)
+            took.Add(await runAsync());
+        took.Order().ElementAt(rounds / 2).ShouldBeLessThan(Prompt, string.Join(", ", took));
+    }
+
     /// <summary>A task of the good queue is dispatched, and its events are published.</summary>
-    private async Task RunsAsync(TimeSpan within)
+    /// <returns>How long it took.</returns>
+    private async Task<TimeSpan> RunAsync()
     {
         var begun = Stopwatch.GetTimestamp();
         var id = await _host.Http.SubmitAsync(new { action = "a", queue = Good });
         await SeenAsync([id]);
-        Stopwatch.GetElapsedTime(begun).ShouldBeLessThan(within);
+        return Stopwatch.GetElapsedTime(begun);
     }
 
     private async Task SeenAsync(IReadOnlyList<Guid> ids, string last = nameof(TasksCompleted))

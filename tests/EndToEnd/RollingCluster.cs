@@ -7,7 +7,7 @@ namespace TaskQueue.Tests.EndToEnd;
 internal sealed class RollingCluster : IAsyncDisposable
 {
     private static readonly string[] Roles = ["consumers", "consumers", "scheduler", "scheduler", "api", "api"];
-    private static readonly TimeSpan ExitDeadline = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan ExitDeadline = TimeSpan.FromSeconds(60);
 
     private readonly List<(string Role, TaskQueueProcess Process)> _running = [];
     private readonly List<(string Role, TaskQueueProcess Process)> _gone = [];
@@ -67,7 +67,7 @@ internal sealed class RollingCluster : IAsyncDisposable
     private async Task<(string Role, TaskQueueProcess Process)> StartAsync(string role) =>
         (role, await TaskQueueProcess.StartAsync(role, Database.ConnectionString, RabbitMq, new Dictionary<string, string>
         {
-            ["TaskQueue:Drain:AnnounceSeconds"] = role == "api" ? "1" : "0",
+            ["TaskQueue:Drain:AnnounceSeconds"] = role == "api" ? "4" : "0",
             ["TaskQueue:Drain:GraceSeconds"] = "8",
             // Slower than the producers, so that work is running when a process is told to stop.
             ["TaskQueue:Actions:SimulatedWorkMs"] = "20",

@@ -21,11 +21,11 @@ internal sealed class ServiceProxy : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false,
         UseCookies = false, ActivityHeadersPropagator = null });
-    private readonly HttpClient _probe = new(new SocketsHttpHandler { UseProxy = false }) { Timeout = TimeSpan.FromSeconds(1) };
+    private readonly HttpClient _probe = new(new SocketsHttpHandler { UseProxy = false }) { Timeout = TimeSpan.FromSeconds(10) };
     private readonly ConcurrentDictionary<Uri, bool> _servers = new();
     private readonly ConcurrentQueue<string> _failures = new();
     private readonly CancellationTokenSource _stop = new();
-    private readonly Task _probing;
+    private readonly ConcurrentQueue<Task> _probing = new();
     private int _mutex;
     private int _requests;
 
@@ -33,7 +33,6 @@ internal sealed class ServiceProxy : IAsyncDisposable
     {
         _app = app;
         app.Run(ForwardAsync);
-        _probing = ProbeAsync();
     }
 
     public Uri Address => new(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
@@ -55,7 +54,11 @@ internal sealed class ServiceProxy : IAsyncDisposable
     }
 
     /// <summary>Adds a server that is ready.</summary>
-    public void Add(Uri server) => _servers[server] = true;
+    public void Add(Uri server)
+    {
+        _servers[server] = true;
+        _probing.Enqueue(ProbeAsync(server));
+    }
 
     /// <summary>Forgets a server that is gone.</summary>
     public void Remove(Uri server) => _servers.TryRemove(server, out _);
@@ -63,7 +66,7 @@ internal sealed class ServiceProxy : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
-        await _probing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.WhenAll(_probing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _app.DisposeAsync();
         _http.Dispose();
         _probe.Dispose();
@@ -92,24 +95,31 @@ internal sealed class ServiceProxy : IAsyncDisposable
                 + $"{context.Features.Get<IForwarderErrorFeature>()?.Exception?.Message}");
     }
 
-    private async Task ProbeAsync()
+    private async Task ProbeAsync(Uri server)
     {
         using var timer = new PeriodicTimer(ProbeEvery);
-        while (await timer.WaitForNextTickAsync(_stop.Token))
-            await Task.WhenAll(_servers.Keys.Select(async server =>
-                _servers.TryUpdate(server, await IsReadyAsync(server), _servers.GetValueOrDefault(server))));
+        while (_servers.ContainsKey(server) && await timer.WaitForNextTickAsync(_stop.Token))
+        {
+            if (await IsReadyAsync(server) is { } ready)
+                _servers.TryUpdate(server, ready, !ready);
+        }
     }
 
-    private async Task<bool> IsReadyAsync(Uri server)
+    /// <returns>Null if there was no answer in time: a busy machine is no reason to send no more requests.</returns>
+    private async Task<bool?> IsReadyAsync(Uri server)
     {
         try
         {
             using var answer = await _probe.GetAsync(new Uri(server, "/health/ready"), _stop.Token);
             return answer.IsSuccessStatusCode;
         }
-        catch (Exception fault) when (fault is HttpRequestException or OperationCanceledException)
+        catch (HttpRequestException)
         {
             return false;
+        }
+        catch (OperationCanceledException)
+        {
+            return null;
         }
     }
 }

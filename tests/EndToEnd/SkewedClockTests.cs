@@ -27,7 +27,7 @@ public sealed class SkewedClockTests : ProcessTests
         var tick = In(300).UtcDateTime;
         (await wrong.Http.PutAsync("/queues/ticks/schedules/hourly", new { cron = $"{tick.Minute} {tick.Hour} * * *", action = "x" }))
             .Status.ShouldBeInRange(200, 201);
-        List<Held> held = [await HoldAsync(right, "held-by-right", 6), await HoldAsync(wrong, "held-by-wrong", 6)];
+        List<Held> held = [await HoldAsync(right, "held-by-right", 60), await HoldAsync(wrong, "held-by-wrong", 60)];
         List<Held> left = [await HoldAsync(right, "left-by-right", 2), await HoldAsync(wrong, "left-by-wrong", 2)];
 
         foreach (var task in left)

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Shouldly;
 using TaskQueue.Tests.Servers;
 
 namespace TaskQueue.Tests.EndToEnd;
@@ -76,6 +77,28 @@ public static class TestHttp
         await Eventually.UntilAsync(
             async () => (task = await http.TaskAsync(id)).GetProperty("status").GetString() == status, Patience, $"task {id} is {status}");
         return task;
+    }
+
+    /// <summary>Waits until heartbeats have kept a running task for longer than a lease that began with the call.</summary>
+    /// <param name="http">The server.</param>
+    /// <param name="id">The task.</param>
+    /// <param name="lease">Its lease.</param>
+    /// <param name="also">What must hold besides for the ends of its lease that were seen, one for each heartbeat; null: nothing.</param>
+    public static async Task OutlivesLeaseAsync(
+        this HttpClient http, Guid id, TimeSpan lease, Func<IReadOnlyList<DateTimeOffset>, bool>? also = null)
+    {
+        var ends = new List<DateTimeOffset>();
+        await Eventually.UntilAsync(
+            async () =>
+            {
+                var task = await http.TaskAsync(id);
+                task.Text("status").ShouldBe("running");
+                var end = task.GetProperty("lease_until").GetDateTimeOffset();
+                if (ends.Count == 0 || ends[^1] != end)
+                    ends.Add(end);
+                return end - ends[0] > lease && also?.Invoke(ends) != false;
+            },
+            TimeSpan.FromSeconds(60), $"the lease of task {id} is renewed as expected");
     }
 
     /// <summary>Claims tasks of a queue.</summary>

@@ -35,7 +35,7 @@ public sealed class UpstreamStopTests(UpstreamsOnServers stack) : IClassFixture<
         var began = TimeProvider.System.GetTimestamp();
         await first.DisposeAsync();
 
-        TimeProvider.System.GetElapsedTime(began).ShouldBeLessThan(TimeSpan.FromSeconds(4));
+        TimeProvider.System.GetElapsedTime(began).ShouldBeLessThan(TimeSpan.FromSeconds(10)); // after 12 the host gives up
         (await stack.StateAsync(ends, TaskStates.Completed)).Result!.ShouldContain("first");
         foreach (var id in new[] { hangs, waits })
         {

@@ -39,7 +39,7 @@ public abstract class WorkerListTests(Stack stack)
         var begun = 0;
         await using var run = await WorkerRun.StartAsync(stack.Http.BaseAddress!, o =>
         {
-            (o.Name, o.Concurrency, o.Prefetch, o.Lease, o.Version) = (_name, 1, 2, TimeSpan.FromSeconds(3), "7");
+            (o.Name, o.Concurrency, o.Prefetch, o.Lease, o.Version) = (_name, 1, 2, TimeSpan.FromSeconds(9), "7");
             o.Queues.Add(_queue);
             o.AddProcessor("x", async (_, _) =>
             {

@@ -31,15 +31,14 @@ public abstract partial class WorkerProgramConformance
         var ids = new List<Guid>();
         for (var i = 0; i < 4; i++)
             ids.Add(await SubmitAsync("wait", new { gate, result = i }, attempts: 1));
-        await using var worker = await StartAsync(Options with { Slots = 1, Lease = 3 });
+        await using var worker = await StartAsync(Options with { Slots = 1, Lease = 8 });
         await Eventually.UntilAsync(async () => await CountAsync(ids, "running") == 4, Patience, "the worker holds all");
         await Eventually.UntilAsync(() => Task.FromResult(Started(worker).Count == 1), Patience, "one runs");
         var first = Started(worker)[0];
 
         worker.Stop();
         await Eventually.UntilAsync(async () => await CountAsync(ids, "pending") == 3, Patience, "those that wait are released at once");
-        await PassAsync(TimeSpan.FromSeconds(7));
-        (await Http.TaskAsync(first)).Text("status").ShouldBe("running");
+        await Http.OutlivesLeaseAsync(first, TimeSpan.FromSeconds(8));
         open();
         await worker.EndAsync();
 
@@ -73,7 +72,7 @@ public abstract partial class WorkerProgramConformance
     {
         var (gate, open) = Gate();
         var name = $"me-{_queue}";
-        await using var worker = await StartAsync(Options with { Name = name, Slots = 1, Lease = 2 });
+        await using var worker = await StartAsync(Options with { Name = name, Slots = 1, Lease = 6 });
         var ids = new List<Guid>();
         for (var i = 0; i < 3; i++)
             ids.Add(await SubmitAsync("wait", new { gate }));

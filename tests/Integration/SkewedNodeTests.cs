@@ -39,8 +39,14 @@ public abstract class SkewedNodeTests(int minutes) : IAsyncLifetime
     }
 
     [Fact]
-    public void The_nodes_agree_on_the_time_and_the_wrong_one_knows_that_it_is()
+    public async Task The_nodes_agree_on_the_time_and_the_wrong_one_knows_that_it_is()
     {
+        foreach (var node in new[] { _right, _wrong })
+        {
+            for (var i = 0; i < 5; i++) // a quick answer corrects what a slow one has left
+                await Get<DatabaseWatch>(node).MeasureAsync(CancellationToken.None);
+        }
+
         TimeOf(_wrong).GetUtcNow().ShouldBe(TimeOf(_right).GetUtcNow(), TimeSpan.FromSeconds(1));
         Get<DatabaseWatch>(_wrong).Difference.ShouldBe(
             $"the clock of this machine is 600 s {(minutes > 0 ? "ahead of" : "behind")} the database's, which counts");
