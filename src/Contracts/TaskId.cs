@@ -7,7 +7,7 @@ namespace TaskQueue.Contracts;
 /// <summary>
 /// Task ids: 48 bits of Unix milliseconds, then a counter and random bits, under the version nibble 4. New rows thus land at the right edge
 /// of the primary key's index, lists by id are lists by age, and clients that insist on a version 4 UUID accept them. Bus producers should
-/// use it too; any other unique id works, but sorts arbitrarily in searches.
+/// use it too; any other unique id works, but costs the server more.
 /// </summary>
 public static class TaskId
 {

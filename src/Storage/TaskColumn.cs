@@ -62,6 +62,7 @@ internal abstract class TaskColumn(string name, string property, TaskTable table
         new TaskColumn<string?>("owner", nameof(TaskState.Owner), Everywhere, t => t.Owner, (t, v) => t.Owner = v),
         new TaskColumn<string?>("tags", nameof(TaskState.Tags), TaskTable.Tasks, t => t.Tags, (t, v) => t.Tags = v),
         new TaskColumn<int?>("schedule_id", nameof(TaskState.ScheduleId), TaskTable.Tasks, t => t.ScheduleId, (t, v) => t.ScheduleId = v),
+        new TaskColumn<Guid?>("listed_as", nameof(TaskState.ListedAs), TaskTable.Tasks, t => t.ListedAs, (t, v) => t.ListedAs = v),
         new TaskColumn<string?>("progress", nameof(TaskState.Progress), Moving, t => t.Progress, (t, v) => t.Progress = v),
         new TaskColumn<int>(
             "octets", nameof(TaskState.Octets), TaskTable.Ready | TaskTable.Running, t => t.Octets, (t, v) => t.Octets = v),
@@ -85,7 +86,8 @@ internal abstract class TaskColumn(string name, string property, TaskTable table
     public static readonly TaskColumn[] Loaded = [.. All.Where(c => c.Tables != TaskTable.Tasks && c.Name != "result")];
 
     /// <summary>Columns of a task that a duplicate meets: nothing that is large and stays as it is.</summary>
-    public static readonly TaskColumn[] Met = [.. All.Where(c => c.Name is not ("payload" or "result" or "error" or "progress"))];
+    public static readonly TaskColumn[] Met =
+        [.. All.Where(c => c.Name is not ("payload" or "result" or "error" or "progress" or "listed_as"))];
 
     /// <summary>Columns of a whole task.</summary>
     public static readonly TaskColumn[] Visible = [.. All.Where(c => c.Name is not ("octets" or "crashes"))];
@@ -94,7 +96,7 @@ internal abstract class TaskColumn(string name, string property, TaskTable table
     /// Columns that a worker gets: of earlier attempts only their progress, which is short, so that payload and headers are all that may
     /// be large.
     /// </summary>
-    public static readonly TaskColumn[] Delivered = [.. Visible.Where(c => c.Name is not ("result" or "error"))];
+    public static readonly TaskColumn[] Delivered = [.. Visible.Where(c => c.Name is not ("result" or "error" or "listed_as"))];
 
     /// <summary>The primary key.</summary>
     public static TaskColumn Id => All[0];

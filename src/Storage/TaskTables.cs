@@ -61,6 +61,10 @@ internal static class TaskTables
         MapColumns(e, TaskColumn.Cold).ToTable(Cold);
         // For lists of a single owner.
         e.HasIndex(x => new { x.Owner, x.CorrelationId }, "ix_tasks_owner").HasFilter("owner is not null");
+        // The newest tasks whose own ids do not say when they were accepted: of all, of a queue, or of an owner.
+        e.HasIndex(x => x.ListedAs, "ix_tasks_listed").HasFilter("listed_as is not null");
+        e.HasIndex(x => new { x.Queue, x.ListedAs }, "ix_tasks_queue_listed").HasFilter("listed_as is not null");
+        e.HasIndex(x => new { x.Owner, x.ListedAs }, "ix_tasks_owner_listed").HasFilter("owner is not null and listed_as is not null");
         // The tasks of a batch in item order.
         e.HasIndex(x => new { x.BatchId, x.CorrelationId }, "ix_tasks_batch").HasFilter("batch_id is not null");
         // For searches, newest first: see docs/search.md.

@@ -63,9 +63,9 @@ internal sealed class BulkOperationBed : IAsyncDisposable
         (await Service.CreateAsync(
             new NewBulkOperation(action, new BulkSelection { Ids = ids }, target, patch, rate), access, "a", default)).ShouldNotBeNull();
 
-    public async Task<BulkOperation> CreateAsync(BulkAction action, TaskSearch search, Access access) =>
-        (await Service.CreateAsync(
-            new NewBulkOperation(action, new BulkSelection { Search = search }, null, null, null), access, "a", default)).ShouldNotBeNull();
+    public async Task<BulkOperation> CreateAsync(BulkAction action, TaskSearch search, Access access, string? patch = null) =>
+        (await Service.CreateAsync(new NewBulkOperation(action, new BulkSelection { Search = search }, null, patch, null), access, "a", default))
+            .ShouldNotBeNull();
 
     /// <summary>Creates an operation and carries it out.</summary>
     public async Task<BulkOperation> RunAsync(

@@ -141,6 +141,26 @@ public sealed class BulkOperationTests
 
     [Theory]
     [MemberData(nameof(Providers))]
+    public async Task An_edit_of_large_tasks_goes_on_after_each_step_whatever_their_ids(DatabaseProvider provider)
+    {
+        await using var bed = await BedAsync(provider);
+        var payload = $$"""{"list":[],"text":"{{new string('x', 600_000)}}"}""";
+        List<Guid> ids = [.. Enumerable.Range(0, 12).Select(_ => Guid.NewGuid())];
+        foreach (var id in ids) // seven exceed a step
+            await bed.Engine.Tasks.SubmitAsync(new TaskSubmission(id, "q", payload) { Owner = "ann" });
+
+        var edit = await bed.CreateAsync(BulkAction.Edit, new TaskSearch { Queue = "q" }, Ann,
+            """[{"op":"add","path":"/list/-","value":1}]""");
+        await bed.WorkAsync();
+
+        var ended = await bed.GetAsync(edit);
+        (ended.State, ended.Done, ended.Skipped, ended.Failed).ShouldBe((BulkState.Completed, 12, 0, 0));
+        foreach (var id in ids)
+            (await bed.FindAsync(id))!.Payload.ShouldStartWith("""{"list":[1],"text":"x""");
+    }
+
+    [Theory]
+    [MemberData(nameof(Providers))]
     public async Task A_step_that_was_interrupted_is_ended_by_another_process_and_counted_once(DatabaseProvider provider)
     {
         await using var bed = await BedAsync(provider);

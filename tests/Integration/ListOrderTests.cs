@@ -1,9 +1,18 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 using Shouldly;
+using TaskQueue.Contracts;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Encryption;
+using TaskQueue.Engine.Memory;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Search;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Storage;
+using TaskQueue.Storage.Search;
+using TaskQueue.Storage.Tasks;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -94,6 +103,53 @@ public sealed class ListOrderTests
                 .Select(t => t.CorrelationId).ShouldBe([task]);
             await engine.Tasks.ApplyAsync([engine.Tasks.Complete(task, 1, worker: null, result: null)]);
         }
+    }
+
+    [Theory]
+    [MemberData(nameof(Providers))]
+    public async Task The_newest_tasks_are_those_that_were_accepted_last(DatabaseProvider provider)
+    {
+        await using var database = await TestDatabase.CreateAsync(provider);
+        await using var engine = new TestEngine(database.Address);
+        var tasks = await SubmitAsync(engine, 30);
+        for (var n = 0; n < 8; n++)
+        {
+            var ofServer = TaskId.New(engine.Services.GetRequiredService<TimeProvider>());
+            await engine.Tasks.SubmitManyAsync([new TaskSubmission(ofServer, "q", "{}")]);
+            tasks.AddRange([ofServer, .. await SubmitAsync(engine, 1)]);
+        }
+
+        tasks.Reverse();
+        foreach (var state in new int?[] { null, TaskStates.Pending })
+        {
+            (await engine.Queries.NewestAsync(state, 10, Access.All, default)).Select(t => t.CorrelationId).ShouldBe(tasks.Take(10));
+            (await engine.Queries.NewestAsync(state, 100, Access.All, default)).Select(t => t.CorrelationId).ShouldBe(tasks);
+        }
+
+        (await engine.Queries.NewestAsync(TaskStates.Running, 10, Access.All, default)).ShouldBeEmpty();
+        foreach (var state in new int?[] { null, TaskStates.Pending })
+        {
+            // As if there were many.
+            var few = new SearchLimits { Few = 1, Step = 5, FirstStep = 5, MaxExamined = 10, MaxTime = TimeSpan.FromMinutes(1) };
+            (await Queries(engine, few).NewestAsync(state, 40, Access.All, default)).Select(t => t.CorrelationId).ShouldBe(tasks.Take(40));
+            (await Queries(engine, few with { MaxExamined = 2 }).NewestAsync(TaskStates.Pending, 40, Access.All, default))
+                .Select(t => t.CorrelationId).Take(10).ShouldBe(tasks.Take(10), "and others complete the list");
+        }
+
+        foreach (var search in new TaskSearch[] { new(), new() { Queue = "q" }, new() { States = [TaskStates.Pending] },
+            new() { CreatedFrom = Micros.Now(TimeProvider.System).AddHours(-1), CreatedTo = Micros.Now(TimeProvider.System).AddHours(1) } })
+        {
+            var found = await engine.Services.GetRequiredService<ITaskSearch>().FindIdsAsync(search, null, 100, Access.All, default);
+            found.Ids.ShouldBe(tasks);
+        }
+    }
+
+    private static TaskQueries Queries(TestEngine engine, SearchLimits limits)
+    {
+        var databases = engine.Services.GetRequiredService<IDbContextFactory<TaskDbContext>>();
+        var memory = Options.Create(new MemoryOptions());
+        var searches = new TaskSearches(databases, memory, engine.Services.GetRequiredService<DataCipher>(), limits, TimeProvider.System);
+        return new TaskQueries(databases, searches, memory, TimeProvider.System);
     }
 
     /// <summary>Pages of what waits have the order of claims, forth and back.</summary>

@@ -1,19 +1,23 @@
 using System.Text;
 using System.Text.RegularExpressions;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using Shouldly;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
+using TaskQueue.Engine.Encryption;
 using TaskQueue.Engine.Failures;
 using TaskQueue.Engine.Memory;
 using TaskQueue.Engine.Schedules;
+using TaskQueue.Engine.Search;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Storage;
 using TaskQueue.Storage.Failures;
 using TaskQueue.Storage.Postgres;
 using TaskQueue.Storage.Schedules;
+using TaskQueue.Storage.Search;
 using TaskQueue.Storage.Tasks;
 using TaskQueue.Tests.Integration.Plans;
 using TaskQueue.Tests.Servers;
@@ -67,12 +71,15 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
         }
     }
 
-    private static async Task<ILookup<KnownStatement, RanStatement>> RunAsync(string connectionString, string planCacheMode)
+    private async Task<ILookup<KnownStatement, RanStatement>> RunAsync(string connectionString, string planCacheMode)
     {
         using var queries = new PlanWatch(connectionString, PostgresProvider.SessionOptions, planCacheMode);
         using var watch = new PlanWatch(connectionString, PostgresProvider.StoreOptions, planCacheMode);
         var (contexts, now) = (new Contexts(queries.Source), Micros.Now(TimeProvider.System));
-        await ListAsync(new TaskQueries(contexts, Options.Create(new MemoryOptions()), TimeProvider.System));
+        var memory = Options.Create(new MemoryOptions());
+        var searches = new TaskSearches(
+            contexts, memory, fixture.Engine.Services.GetRequiredService<DataCipher>(), new SearchLimits(), TimeProvider.System);
+        await ListAsync(new TaskQueries(contexts, searches, memory, TimeProvider.System));
         await CountFailuresAsync(new FailureStore(contexts, TimeProvider.System), now);
         var schedules = new ScheduleStore(contexts);
         await schedules.NextAsync([]);

@@ -26,6 +26,9 @@ public abstract class SearchTests(StoreFixture fixture) : IAsyncLifetime
 
     private static readonly SearchLimits Patient = new() { MaxTime = TimeSpan.FromMinutes(1) };
 
+    /// <summary>When all tasks have been accepted.</summary>
+    private static readonly SetTime Later = new(T0.AddDays(1));
+
     public sealed class OnPostgres(PostgresStoreFixture fixture) : SearchTests(fixture), IClassFixture<PostgresStoreFixture>;
 
     public sealed class OnSqlite(SqliteStoreFixture fixture) : SearchTests(fixture), IClassFixture<SqliteStoreFixture>;
@@ -129,53 +132,82 @@ public abstract class SearchTests(StoreFixture fixture) : IAsyncLifetime
         await Should.ThrowAsync<InvalidSearchException>(() => SearchAsync(new TaskSearch { Schedule = "s" }));
     }
 
-    [Fact]
-    public async Task Any_combination_of_filters_finds_what_a_look_at_every_task_finds()
+    [Theory]
+    [InlineData(0, 500)]
+    [InlineData(50, 7)]
+    [InlineData(50, 500)]
+    [InlineData(100, 7)]
+    public async Task Any_combination_of_filters_finds_what_a_look_at_every_task_finds_newest_first(int percentOfChosenIds, int step)
     {
         var random = new Random(7);
         List<TaskState> tasks = [.. Enumerable.Range(0, 400).Select(n => Any(random, n))];
+        foreach (var task in tasks.Where(t => t.BatchId is null && random.Next(100) < percentOfChosenIds))
+            Choose(task);
         await InsertAsync([.. tasks]);
+        var limits = Patient with { Step = step, FirstStep = Math.Min(step, Patient.FirstStep), Few = step };
         for (var round = 0; round < 150; round++)
         {
             var search = AnySearch(random);
-            var expected = tasks.Where(t => Matches(t, search)).Select(t => t.CorrelationId).OrderDescending().ToList();
+            var expected = tasks.Where(t => Matches(t, search)).OrderByDescending(t => t.ListedAs ?? t.CorrelationId)
+                .Select(t => t.CorrelationId).ToList();
 
-            var read = await ReadAllAsync(search, random.Next(1, 60), Access.All, Patient);
+            var read = await ReadAllAsync(search, random.Next(1, 60), Access.All, limits);
 
             read.ShouldBe(expected, $"{search} {string.Join('+', search.States)} {string.Join('+', search.Tags)}");
         }
     }
 
-    [Fact]
-    public async Task Pages_repeat_and_omit_nothing_while_tasks_arrive_and_move()
+    [Theory]
+    [InlineData(false, 500)]
+    [InlineData(true, 500)]
+    [InlineData(true, 9)]
+    public async Task Pages_repeat_and_omit_nothing_while_tasks_arrive_and_move(bool chosenIds, int step)
     {
-        List<TaskState> tasks = [.. Enumerable.Range(0, 100).Select(_ => New("q", t => t.Name = "n"))];
+        List<TaskState> tasks = [.. Enumerable.Range(0, 100).Select(_ => New("q", t =>
+        {
+            At(t, T0);
+            t.Name = "n";
+        }))];
+        if (chosenIds)
+            tasks.ForEach(Choose);
         await InsertAsync([.. tasks]);
+        var limits = Patient with { Step = step, FirstStep = step, Few = step };
         var search = new TaskSearch { Name = "n" };
         var read = new List<Guid>();
         SearchCursor? cursor = null;
         do
         {
-            var page = await SearchAsync(search, max: 7, from: cursor);
+            var page = await SearchAsync(search, max: 7, from: cursor, limits: limits);
             read.AddRange(page.Tasks.Select(f => f.Task.CorrelationId));
             cursor = page.Next;
-            await InsertAsync(New("q", t => t.Name = "n"));
+            await InsertAsync(New("q", t =>
+            {
+                At(t, T0.AddSeconds(read.Count));
+                t.Name = "n";
+            }));
             await fixture.Engine.Store.ClaimAsync(
                 new ClaimRequest([new QueueTier("q", 0)], 3, "w", 1000), T0.AddHours(1));
         }
         while (cursor is not null);
 
-        read.ShouldBe(tasks.Select(t => t.CorrelationId).OrderDescending());
+        read.ShouldBe(tasks.OrderByDescending(t => t.ListedAs ?? t.CorrelationId).Select(t => t.CorrelationId));
     }
 
-    [Fact]
-    public async Task A_caller_finds_only_what_it_may_see()
+    [Theory]
+    [InlineData(false, 1000)]
+    [InlineData(true, 1000)]
+    [InlineData(true, 1)]
+    public async Task A_caller_finds_only_what_it_may_see(bool chosenIds, int few)
     {
         TaskState Of(string? owner, string queue) => New(queue, t =>
         {
             (t.Owner, t.Tags) = (owner, "t");
             t.OrderingKey = TenantKey.Of(owner, "k");
+            if (chosenIds)
+                Choose(t);
         });
+        var limits = Patient with { Few = few };
+        Task<List<Guid>> IdsAsync(TaskSearch search, Access access) => ReadAllAsync(search, 10, access, limits);
         var (hers, his, nobodys, mail) = (Of("ann", "q"), Of("ben", "q"), Of(null, "q"), Of("ben", "mail-1"));
         await InsertAsync(hers, his, nobodys, mail);
         var mailer = new Access { Others = QueuePatterns.Of(["mail*"]), Tenant = "ann", Own = QueuePatterns.All };
@@ -196,15 +228,19 @@ public abstract class SearchTests(StoreFixture fixture) : IAsyncLifetime
         (await IdsAsync(new() { OrderingKey = "k" }, Access.All)).ShouldBe([nobodys.CorrelationId]);
     }
 
-    [Fact]
-    public async Task A_cursor_shows_no_id_of_a_task_that_the_caller_may_not_see()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_cursor_shows_no_id_of_a_task_that_the_caller_may_not_see(bool chosenIds)
     {
         // Many of one millisecond, so that pages end within it.
         List<TaskState> tasks = [.. Enumerable.Range(0, 120).Select(n => New(n % 7 == 0 ? "mail-1" : "q", t =>
             (t.Owner, t.CorrelationId) = ("ben", Guid.CreateVersion7(new DateTimeOffset(T0.AddMilliseconds(n / 50))))))];
+        if (chosenIds)
+            tasks.ForEach(Choose);
         await InsertAsync([.. tasks]);
         var mailer = new Access { Others = QueuePatterns.Of(["mail*"]), Tenant = "ann", Own = QueuePatterns.All };
-        var limits = Patient with { MaxExamined = 5, Step = 5, FirstStep = 5 };
+        var limits = Patient with { MaxExamined = 5, Step = 5, FirstStep = 5, Few = 5 };
         var (read, cursor) = (new List<Guid>(), (SearchCursor?)null);
         do
         {
@@ -212,10 +248,11 @@ public abstract class SearchTests(StoreFixture fixture) : IAsyncLifetime
             read.AddRange(page.Ids);
             cursor = page.Next;
             if (cursor?.Before is { } before)
-                tasks.ShouldNotContain(t => t.CorrelationId == before && t.Queue == "q");
+                tasks.ShouldNotContain(t => (t.ListedAs ?? t.CorrelationId) == before && t.Queue == "q");
         }
         while (cursor is not null);
-        read.ShouldBe(tasks.Where(t => t.Queue == "mail-1").Select(t => t.CorrelationId).OrderDescending());
+        read.ShouldBe(
+            tasks.Where(t => t.Queue == "mail-1").OrderByDescending(t => t.ListedAs ?? t.CorrelationId).Select(t => t.CorrelationId));
     }
 
     [Fact]
@@ -263,10 +300,21 @@ public abstract class SearchTests(StoreFixture fixture) : IAsyncLifetime
         page.Next.ShouldNotBeNull();
     }
 
-    [Fact]
-    public async Task A_total_is_exact_up_to_a_thousand_and_then_estimated()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(5)]
+    [InlineData(100)]
+    public async Task A_total_is_exact_up_to_a_thousand_and_then_estimated(int percentOfChosenIds)
     {
-        await InsertAsync([.. Enumerable.Range(0, 3000).Select(n => New(n % 3 == 0 ? "a" : "b", t => At(t, T0.AddSeconds(n))))]);
+        List<TaskState> tasks = [.. Enumerable.Range(0, 3000).Select(n => New(n % 3 == 0 ? "a" : "b", t => At(t, T0.AddSeconds(n))))];
+        foreach (var (n, task) in tasks.Index().Where(t => t.Index % 100 < percentOfChosenIds))
+        {
+            Choose(task);
+            if (n % 500 == 0)
+                task.CorrelationId = new Guid(n, 0, 0, new byte[8]); // as if of long ago
+        }
+
+        await InsertAsync([.. tasks]);
 
         (await SearchAsync(new TaskSearch { Queue = "a" })).Total.ShouldBe(new SearchTotal(1000, Exact: true));
         var estimated = (await SearchAsync(new TaskSearch { Queue = "b" })).Total;
@@ -303,7 +351,7 @@ public abstract class SearchTests(StoreFixture fixture) : IAsyncLifetime
     {
         var services = fixture.Engine.Services;
         return new TaskSearches(services.GetRequiredService<IDbContextFactory<TaskDbContext>>(), Options.Create(new MemoryOptions()),
-            services.GetRequiredService<DataCipher>(), limits, TimeProvider.System);
+            services.GetRequiredService<DataCipher>(), limits, Later);
     }
 
     private Task<TaskSearchPage> SearchAsync(
@@ -381,6 +429,9 @@ public abstract class SearchTests(StoreFixture fixture) : IAsyncLifetime
         && (s.Error is null || t.Error?.StartsWith(s.Error, StringComparison.Ordinal) == true)
         && (s.CreatedFrom is null || t.CreatedAt >= s.CreatedFrom) && (s.CreatedTo is null || t.CreatedAt < s.CreatedTo)
         && (s.FinishedFrom is null || t.FinishedAt >= s.FinishedFrom) && (s.FinishedTo is null || t.FinishedAt < s.FinishedTo);
+
+    /// <summary>Gives a task an id as producers choose them.</summary>
+    private static void Choose(TaskState task) => (task.ListedAs, task.CorrelationId) = (task.CorrelationId, Guid.NewGuid());
 
     /// <summary>Accepts a task at a time, with an id of that time.</summary>
     private static void At(TaskState task, DateTime time)

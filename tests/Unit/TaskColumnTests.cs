@@ -46,8 +46,9 @@ public sealed class TaskColumnTests
     {
         TaskColumn[] moved = [.. TaskColumn.Ready, .. TaskColumn.Running, .. TaskColumn.Outcomes];
         moved.Where(c => c.Name != "result").ShouldBeSubsetOf(TaskColumn.Loaded);
-        TaskColumn.All.Except(TaskColumn.Loaded).Select(c => c.Name).ShouldBe(["payload", "headers", "result", "tags", "schedule_id"]);
-        TaskColumn.All.Except(moved).Select(c => c.Name).ShouldBe(["payload", "headers", "tags", "schedule_id"]);
+        TaskColumn.All.Except(TaskColumn.Loaded).Select(c => c.Name)
+            .ShouldBe(["payload", "headers", "result", "tags", "schedule_id", "listed_as"]);
+        TaskColumn.All.Except(moved).Select(c => c.Name).ShouldBe(["payload", "headers", "tags", "schedule_id", "listed_as"]);
     }
 
     [Fact]
@@ -56,7 +57,7 @@ public sealed class TaskColumnTests
         foreach (var table in new[] { TaskColumn.Cold, TaskColumn.Ready, TaskColumn.Running, TaskColumn.Outcomes })
             table.ShouldContain(TaskColumn.Id);
         foreach (var table in new[] { TaskColumn.Ready, TaskColumn.Running })
-            TaskColumn.Cold.Except(table).Select(c => c.Name).ShouldBe(["payload", "headers", "tags", "schedule_id"]);
+            TaskColumn.Cold.Except(table).Select(c => c.Name).ShouldBe(["payload", "headers", "tags", "schedule_id", "listed_as"]);
     }
 
     private static object Another(Type type) =>

@@ -25,6 +25,9 @@ public sealed class BulkOperationService(
 {
     private const int Samples = 10;
 
+    /// <summary>Pages that are searched for the first sample.</summary>
+    private const int MorePages = 10;
+
     /// <summary>States in which an operation changes tasks.</summary>
     private static readonly BulkState[] Active = [BulkState.Planned, BulkState.Running, BulkState.Undoing];
 
@@ -125,7 +128,10 @@ public sealed class BulkOperationService(
         if (selection.Search is { } wanted)
         {
             var page = await search.FindIdsAsync(wanted, null, Samples, access, cancellationToken);
-            return new BulkPreview(page.Total, page.Ids);
+            for (var more = 0; more < MorePages && page is { Ids.Count: 0, Next: { } next }; more++)
+                page = await search.FindIdsAsync(wanted, next, Samples, access, cancellationToken);
+            return new BulkPreview(
+                page.Total.Count < page.Ids.Count ? new SearchTotal(page.Ids.Count, Exact: false) : page.Total, page.Ids);
         }
 
         var possible = BulkRules.StatesOf(operation.Action);

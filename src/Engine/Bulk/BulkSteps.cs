@@ -46,7 +46,7 @@ internal sealed class BulkSteps(
     {
         var selection = BulkSelection.FromText(operation.Selection);
         var isSearch = selection.Search is not null;
-        var (ids, before, position, isLast) = await NextAsync(operation, selection, access);
+        var (ids, listedAs, before, position, isLast) = await NextAsync(operation, selection, access);
         var found = await FindAsync(ids, access);
         var possible = BulkRules.StatesOf(operation.Action);
         List<BulkOperationTask> selected = [];
@@ -54,7 +54,7 @@ internal sealed class BulkSteps(
         for (var i = 0; i < ids.Count; i++)
         {
             if (chars > MaxChars) // the others belong to the next step
-                return Step(ids[i - 1], operation.Position + i, last: false);
+                return Step(listedAs[i - 1], operation.Position + i, last: false);
             // What was accepted since is not chased. Not a condition of the search, which would look for it by ids: clients may make them.
             if (found.TryGetValue(ids[i], out var task) && isSearch && task.CreatedAt >= operation.CreatedAt)
                 continue;
@@ -218,7 +218,7 @@ internal sealed class BulkSteps(
             ? throw new InvalidOperationException(faults[0]!.Message, faults[0]) : faults;
     }
 
-    private async Task<(IReadOnlyList<Guid> Ids, Guid? Before, int Position, bool IsLast)> NextAsync(
+    private async Task<(IReadOnlyList<Guid> Ids, IReadOnlyList<Guid> ListedAs, Guid? Before, int Position, bool IsLast)> NextAsync(
         BulkOperation operation, BulkSelection selection, Access access)
     {
         var size = SizeOf(operation);
@@ -226,13 +226,13 @@ internal sealed class BulkSteps(
         {
             List<Guid> ids = [.. listed.Skip(operation.Position).Take(size)];
             var position = operation.Position + ids.Count;
-            return (ids, null, position, position == listed.Count);
+            return (ids, ids, null, position, position == listed.Count);
         }
 
         var total = new SearchTotal(operation.Total, operation.TotalIsExact);
         var from = operation.Before is { } before ? new SearchCursor(before, total) : null;
         var page = await search.FindIdsAsync(selection.Search!, from, size, access, CancellationToken.None);
-        return (page.Ids, page.Next?.Before, 0, page.Next is null);
+        return (page.Ids, page.ListedAs, page.Next?.Before, 0, page.Next is null);
     }
 
     /// <summary>Reads the payload of a task that is to be changed.</summary>

@@ -39,7 +39,11 @@ public sealed record SearchPaging(SearchCursor? From, int Max, bool Payloads = f
 public sealed record TaskSearchPage(IReadOnlyList<FoundTask> Tasks, SearchCursor? Next, SearchTotal Total);
 
 /// <summary>A page of ids: see <see cref="TaskSearchPage"/>.</summary>
-public sealed record TaskSearchIds(IReadOnlyList<Guid> Ids, SearchCursor? Next, SearchTotal Total);
+/// <param name="Ids">The ids of the tasks found.</param>
+/// <param name="ListedAs">The ids under which they are listed: where a search can continue after each.</param>
+/// <param name="Next">Where the next page starts; null if there is none.</param>
+/// <param name="Total">How many there are in all.</param>
+public sealed record TaskSearchIds(IReadOnlyList<Guid> Ids, IReadOnlyList<Guid> ListedAs, SearchCursor? Next, SearchTotal Total);
 
 /// <summary>A task without result and headers, and without payload unless asked for.</summary>
 /// <param name="Task">The task.</param>

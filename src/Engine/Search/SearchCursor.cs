@@ -4,11 +4,14 @@ using System.Buffers.Text;
 namespace TaskQueue.Engine.Search;
 
 /// <summary>Where the next page of a search starts, and the total of its first page.</summary>
-/// <param name="Before">Only older ids follow.</param>
+/// <param name="Before">Only tasks that are listed under older ids follow.</param>
 /// <param name="Total">The total of the search.</param>
 public sealed record SearchCursor(Guid Before, SearchTotal Total)
 {
     private const int Bytes = 16 + 8;
+
+    /// <summary>The first page, of a search whose total nobody wants.</summary>
+    internal static readonly SearchCursor First = new(Guid.AllBitsSet, new SearchTotal(0, Exact: false));
 
     /// <summary>The text that clients send back.</summary>
     public override string ToString()

@@ -12,6 +12,9 @@ public sealed record SearchLimits
     /// <summary>Tasks of a step.</summary>
     public int Step { get; init; } = 500;
 
+    /// <summary>An index with fewer tasks of its key is read whole, where ids do not say when tasks were accepted.</summary>
+    public int Few { get; init; } = 1000;
+
     /// <summary>Tasks of the step by which one of several indexes is chosen.</summary>
     public int FirstStep { get; init; } = 100;
 }

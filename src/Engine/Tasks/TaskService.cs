@@ -246,6 +246,7 @@ public sealed class TaskService(
         }
 
         ListOrder.Keep(tasks, now);
+        ListingIds.Assign(tasks, now, time);
         foreach (var (task, _) in tasks)
             task.DispatchAt = TaskStateMachine.FirstDispatch(task, atOnce: !inFlight.IsFull);
         return tasks;

@@ -131,6 +131,12 @@ public sealed class TaskState : SagaStateMachineInstance, IOwnedInQueue
     /// <summary>Number of the schedule that submitted it; null is none. Not loaded for a transition.</summary>
     public int? ScheduleId { get; set; }
 
+    /// <summary>
+    /// The id of the server under which lists and searches have it, because its own, which a producer chose, does not say when it was
+    /// accepted; null is its own. Not loaded for a transition.
+    /// </summary>
+    public Guid? ListedAs { get; set; }
+
     /// <summary>JSON text of the progress last reported by its worker; null is none.</summary>
     public string? Progress { get; set; }
 

@@ -2131,6 +2131,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("boolean")
                         .HasColumnName("limited");
 
+                    b.Property<Guid?>("ListedAs")
+                        .HasColumnType("uuid")
+                        .HasColumnName("listed_as");
+
                     b.Property<int>("MaxAttempts")
                         .HasColumnType("integer")
                         .HasColumnName("max_attempts");
@@ -2299,6 +2303,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     b.Property<bool>("Limited")
                         .HasColumnType("boolean")
                         .HasColumnName("limited");
+
+                    b.Property<Guid?>("ListedAs")
+                        .HasColumnType("uuid")
+                        .HasColumnName("listed_as");
 
                     b.Property<int>("MaxAttempts")
                         .HasColumnType("integer")
@@ -2879,6 +2887,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("boolean")
                         .HasColumnName("limited");
 
+                    b.Property<Guid?>("ListedAs")
+                        .HasColumnType("uuid")
+                        .HasColumnName("listed_as");
+
                     b.Property<int>("MaxAttempts")
                         .HasColumnType("integer")
                         .HasColumnName("max_attempts");
@@ -2995,6 +3007,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                         .HasColumnType("text")
                         .HasColumnName("headers");
 
+                    b.Property<Guid?>("ListedAs")
+                        .HasColumnType("uuid")
+                        .HasColumnName("listed_as");
+
                     b.Property<int>("MaxAttempts")
                         .HasColumnType("integer")
                         .HasColumnName("max_attempts");
@@ -3054,13 +3070,22 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     b.HasIndex(new[] { "BatchId", "CorrelationId" }, "ix_tasks_batch")
                         .HasFilter("batch_id is not null");
 
+                    b.HasIndex(new[] { "ListedAs" }, "ix_tasks_listed")
+                        .HasFilter("listed_as is not null");
+
                     b.HasIndex(new[] { "OrderingKey", "CorrelationId" }, "ix_tasks_ordering_key")
                         .HasFilter("ordering_key is not null");
 
                     b.HasIndex(new[] { "Owner", "CorrelationId" }, "ix_tasks_owner")
                         .HasFilter("owner is not null");
 
+                    b.HasIndex(new[] { "Owner", "ListedAs" }, "ix_tasks_owner_listed")
+                        .HasFilter("owner is not null and listed_as is not null");
+
                     b.HasIndex(new[] { "Queue", "CorrelationId" }, "ix_tasks_queue");
+
+                    b.HasIndex(new[] { "Queue", "ListedAs" }, "ix_tasks_queue_listed")
+                        .HasFilter("listed_as is not null");
 
                     b.HasIndex(new[] { "ScheduleId", "CorrelationId" }, "ix_tasks_schedule")
                         .HasFilter("schedule_id is not null");
@@ -3155,6 +3180,10 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     b.Property<bool>("Limited")
                         .HasColumnType("boolean")
                         .HasColumnName("limited");
+
+                    b.Property<Guid?>("ListedAs")
+                        .HasColumnType("uuid")
+                        .HasColumnName("listed_as");
 
                     b.Property<int>("MaxAttempts")
                         .HasColumnType("integer")

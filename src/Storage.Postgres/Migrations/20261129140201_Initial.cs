@@ -721,7 +721,8 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     batch_id = table.Column<Guid>(type: "uuid", nullable: true),
                     owner = table.Column<string>(type: "character varying(128)", maxLength: 128, nullable: true),
                     tags = table.Column<string>(type: "text", nullable: true),
-                    schedule_id = table.Column<int>(type: "integer", nullable: true)
+                    schedule_id = table.Column<int>(type: "integer", nullable: true),
+                    listed_as = table.Column<Guid>(type: "uuid", nullable: true)
                 },
                 constraints: table =>
                 {
@@ -1103,6 +1104,12 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 filter: "batch_id is not null");
 
             migrationBuilder.CreateIndex(
+                name: "ix_tasks_listed",
+                table: "tasks",
+                column: "listed_as",
+                filter: "listed_as is not null");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_tasks_ordering_key",
                 table: "tasks",
                 columns: new[] { "ordering_key", "id" },
@@ -1115,9 +1122,21 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 filter: "owner is not null");
 
             migrationBuilder.CreateIndex(
+                name: "ix_tasks_owner_listed",
+                table: "tasks",
+                columns: new[] { "owner", "listed_as" },
+                filter: "owner is not null and listed_as is not null");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_tasks_queue",
                 table: "tasks",
                 columns: new[] { "queue", "id" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_queue_listed",
+                table: "tasks",
+                columns: new[] { "queue", "listed_as" },
+                filter: "listed_as is not null");
 
             migrationBuilder.CreateIndex(
                 name: "ix_tasks_schedule",
@@ -1148,7 +1167,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     ready.attempts_left, ready.max_attempts, ready.retry, ready.default_lease_ms, ready.lease_ms,
                     null::timestamptz as lease_until, ready.worker, ready.claimed_by, ready.created_at, ready.due_at, ready.expires_at,
                     ready.started_at, null::timestamptz as finished_at, false as limited, false as dead, null::timestamptz as delete_at,
-                    ready.dispatch_at, ready.ending, ready.batch_id, ready.owner, t.tags, t.schedule_id, ready.progress
+                    ready.dispatch_at, ready.ending, ready.batch_id, ready.owner, t.tags, t.schedule_id, t.listed_as, ready.progress
                 from ready join tasks t on t.id = ready.id;
                 """);
             migrationBuilder.Sql(
@@ -1160,7 +1179,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     running.lease_ms, running.lease_until, running.worker, running.claimed_by, running.created_at, running.due_at,
                     running.expires_at, running.started_at, null::timestamptz as finished_at, running.limited, false as dead,
                     null::timestamptz as delete_at, null::timestamptz as dispatch_at, running.ending, running.batch_id, running.owner,
-                    t.tags, t.schedule_id,
+                    t.tags, t.schedule_id, t.listed_as,
                     running.progress
                 from running join tasks t on t.id = running.id;
                 """);
@@ -1172,7 +1191,7 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     outcomes.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, outcomes.lease_ms,
                     null::timestamptz as lease_until, outcomes.worker, outcomes.claimed_by, t.created_at, outcomes.due_at,
                     outcomes.expires_at, outcomes.started_at, outcomes.finished_at, false as limited, outcomes.dead, outcomes.delete_at,
-                    null::timestamptz as dispatch_at, t.ending, t.batch_id, outcomes.owner, t.tags, t.schedule_id, outcomes.progress
+                    null::timestamptz as dispatch_at, t.ending, t.batch_id, outcomes.owner, t.tags, t.schedule_id, t.listed_as, outcomes.progress
                 from outcomes join tasks t on t.id = outcomes.id;
                 """);
             migrationBuilder.Sql(
@@ -1181,19 +1200,19 @@ namespace TaskQueue.Storage.Postgres.Migrations
                 select id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error,
                     attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at,
                     due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner,
-                    tags, schedule_id,
+                    tags, schedule_id, listed_as,
                     progress from waiting_tasks
                 union all
                 select id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error,
                     attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at,
                     due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner,
-                    tags, schedule_id,
+                    tags, schedule_id, listed_as,
                     progress from running_tasks
                 union all
                 select id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error,
                     attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at,
                     due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner,
-                    tags, schedule_id,
+                    tags, schedule_id, listed_as,
                     progress from ended_tasks;
                 """);
 

@@ -2162,6 +2162,10 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnType("bit")
                         .HasColumnName("limited");
 
+                    b.Property<byte[]>("ListedAs")
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("listed_as");
+
                     b.Property<int>("MaxAttempts")
                         .HasColumnType("int")
                         .HasColumnName("max_attempts");
@@ -2337,6 +2341,10 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     b.Property<bool>("Limited")
                         .HasColumnType("bit")
                         .HasColumnName("limited");
+
+                    b.Property<byte[]>("ListedAs")
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("listed_as");
 
                     b.Property<int>("MaxAttempts")
                         .HasColumnType("int")
@@ -2937,6 +2945,10 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnType("bit")
                         .HasColumnName("limited");
 
+                    b.Property<byte[]>("ListedAs")
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("listed_as");
+
                     b.Property<int>("MaxAttempts")
                         .HasColumnType("int")
                         .HasColumnName("max_attempts");
@@ -3058,6 +3070,10 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                         .HasColumnName("headers")
                         .UseCollation("Latin1_General_100_BIN2");
 
+                    b.Property<byte[]>("ListedAs")
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("listed_as");
+
                     b.Property<int>("MaxAttempts")
                         .HasColumnType("int")
                         .HasColumnName("max_attempts");
@@ -3118,13 +3134,22 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     b.HasIndex(new[] { "BatchId", "CorrelationId" }, "ix_tasks_batch")
                         .HasFilter("batch_id is not null");
 
+                    b.HasIndex(new[] { "ListedAs" }, "ix_tasks_listed")
+                        .HasFilter("listed_as is not null");
+
                     b.HasIndex(new[] { "OrderingKey", "CorrelationId" }, "ix_tasks_ordering_key")
                         .HasFilter("ordering_key is not null");
 
                     b.HasIndex(new[] { "Owner", "CorrelationId" }, "ix_tasks_owner")
                         .HasFilter("owner is not null");
 
+                    b.HasIndex(new[] { "Owner", "ListedAs" }, "ix_tasks_owner_listed")
+                        .HasFilter("owner is not null and listed_as is not null");
+
                     b.HasIndex(new[] { "Queue", "CorrelationId" }, "ix_tasks_queue");
+
+                    b.HasIndex(new[] { "Queue", "ListedAs" }, "ix_tasks_queue_listed")
+                        .HasFilter("listed_as is not null");
 
                     b.HasIndex(new[] { "ScheduleId", "CorrelationId" }, "ix_tasks_schedule")
                         .HasFilter("schedule_id is not null");
@@ -3222,6 +3247,10 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     b.Property<bool>("Limited")
                         .HasColumnType("bit")
                         .HasColumnName("limited");
+
+                    b.Property<byte[]>("ListedAs")
+                        .HasColumnType("binary(16)")
+                        .HasColumnName("listed_as");
 
                     b.Property<int>("MaxAttempts")
                         .HasColumnType("int")

@@ -692,7 +692,8 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     batch_id = table.Column<byte[]>(type: "binary(16)", nullable: true),
                     owner = table.Column<byte[]>(type: "varbinary(800)", nullable: true),
                     tags = table.Column<string>(type: "nvarchar(max)", nullable: true, collation: "Latin1_General_100_BIN2"),
-                    schedule_id = table.Column<int>(type: "int", nullable: true)
+                    schedule_id = table.Column<int>(type: "int", nullable: true),
+                    listed_as = table.Column<byte[]>(type: "binary(16)", nullable: true)
                 },
                 constraints: table =>
                 {
@@ -1070,6 +1071,12 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 filter: "batch_id is not null");
 
             migrationBuilder.CreateIndex(
+                name: "ix_tasks_listed",
+                table: "tasks",
+                column: "listed_as",
+                filter: "listed_as is not null");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_tasks_ordering_key",
                 table: "tasks",
                 columns: new[] { "ordering_key", "id" },
@@ -1082,9 +1089,21 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 filter: "owner is not null");
 
             migrationBuilder.CreateIndex(
+                name: "ix_tasks_owner_listed",
+                table: "tasks",
+                columns: new[] { "owner", "listed_as" },
+                filter: "owner is not null and listed_as is not null");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_tasks_queue",
                 table: "tasks",
                 columns: new[] { "queue", "id" });
+
+            migrationBuilder.CreateIndex(
+                name: "ix_tasks_queue_listed",
+                table: "tasks",
+                columns: new[] { "queue", "listed_as" },
+                filter: "listed_as is not null");
 
             migrationBuilder.CreateIndex(
                 name: "ix_tasks_schedule",
@@ -1118,7 +1137,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     cast(null as datetime2(6)) as lease_until, ready.worker, ready.claimed_by, ready.created_at, ready.due_at,
                     ready.expires_at, ready.started_at, cast(null as datetime2(6)) as finished_at, cast(0 as bit) as limited,
                     cast(0 as bit) as dead, cast(null as datetime2(6)) as delete_at, ready.dispatch_at, ready.ending, ready.batch_id,
-                    ready.owner, t.tags, t.schedule_id, ready.progress
+                    ready.owner, t.tags, t.schedule_id, t.listed_as, ready.progress
                 from ready join tasks t on t.id = ready.id');
                 """);
             migrationBuilder.Sql(
@@ -1131,7 +1150,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     running.lease_until, running.worker, running.claimed_by, running.created_at, running.due_at, running.expires_at,
                     running.started_at, cast(null as datetime2(6)) as finished_at, running.limited, cast(0 as bit) as dead,
                     cast(null as datetime2(6)) as delete_at, cast(null as datetime2(6)) as dispatch_at, running.ending, running.batch_id,
-                    running.owner, t.tags, t.schedule_id, running.progress
+                    running.owner, t.tags, t.schedule_id, t.listed_as, running.progress
                 from running join tasks t on t.id = running.id');
                 """);
             migrationBuilder.Sql(
@@ -1142,7 +1161,7 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                     outcomes.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, outcomes.lease_ms,
                     cast(null as datetime2(6)) as lease_until, outcomes.worker, outcomes.claimed_by, t.created_at, outcomes.due_at,
                     outcomes.expires_at, outcomes.started_at, outcomes.finished_at, cast(0 as bit) as limited, outcomes.dead,
-                    outcomes.delete_at, cast(null as datetime2(6)) as dispatch_at, t.ending, t.batch_id, outcomes.owner, t.tags, t.schedule_id, outcomes.progress
+                    outcomes.delete_at, cast(null as datetime2(6)) as dispatch_at, t.ending, t.batch_id, outcomes.owner, t.tags, t.schedule_id, t.listed_as, outcomes.progress
                 from outcomes join tasks t on t.id = outcomes.id');
                 """);
             migrationBuilder.Sql(
@@ -1151,19 +1170,19 @@ namespace TaskQueue.Storage.SqlServer.Migrations
                 select id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error,
                     attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at,
                     due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner,
-                    tags, schedule_id,
+                    tags, schedule_id, listed_as,
                     progress from waiting_tasks
                 union all
                 select id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error,
                     attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at,
                     due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner,
-                    tags, schedule_id,
+                    tags, schedule_id, listed_as,
                     progress from running_tasks
                 union all
                 select id, state, queue, tier, priority, push, name, dedupe_key, ordering_key, blocked, payload, headers, result, error,
                     attempt, attempts_left, max_attempts, retry, default_lease_ms, lease_ms, lease_until, worker, claimed_by, created_at,
                     due_at, expires_at, started_at, finished_at, limited, dead, delete_at, dispatch_at, ending, batch_id, owner,
-                    tags, schedule_id,
+                    tags, schedule_id, listed_as,
                     progress from ended_tasks');
                 """);
 

@@ -2044,6 +2044,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("limited");
 
+                    b.Property<Guid?>("ListedAs")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("listed_as");
+
                     b.Property<int>("MaxAttempts")
                         .HasColumnType("INTEGER")
                         .HasColumnName("max_attempts");
@@ -2212,6 +2216,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.Property<bool>("Limited")
                         .HasColumnType("INTEGER")
                         .HasColumnName("limited");
+
+                    b.Property<Guid?>("ListedAs")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("listed_as");
 
                     b.Property<int>("MaxAttempts")
                         .HasColumnType("INTEGER")
@@ -2792,6 +2800,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("INTEGER")
                         .HasColumnName("limited");
 
+                    b.Property<Guid?>("ListedAs")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("listed_as");
+
                     b.Property<int>("MaxAttempts")
                         .HasColumnType("INTEGER")
                         .HasColumnName("max_attempts");
@@ -2908,6 +2920,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                         .HasColumnType("TEXT")
                         .HasColumnName("headers");
 
+                    b.Property<Guid?>("ListedAs")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("listed_as");
+
                     b.Property<int>("MaxAttempts")
                         .HasColumnType("INTEGER")
                         .HasColumnName("max_attempts");
@@ -2967,13 +2983,22 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.HasIndex(new[] { "BatchId", "CorrelationId" }, "ix_tasks_batch")
                         .HasFilter("batch_id is not null");
 
+                    b.HasIndex(new[] { "ListedAs" }, "ix_tasks_listed")
+                        .HasFilter("listed_as is not null");
+
                     b.HasIndex(new[] { "OrderingKey", "CorrelationId" }, "ix_tasks_ordering_key")
                         .HasFilter("ordering_key is not null");
 
                     b.HasIndex(new[] { "Owner", "CorrelationId" }, "ix_tasks_owner")
                         .HasFilter("owner is not null");
 
+                    b.HasIndex(new[] { "Owner", "ListedAs" }, "ix_tasks_owner_listed")
+                        .HasFilter("owner is not null and listed_as is not null");
+
                     b.HasIndex(new[] { "Queue", "CorrelationId" }, "ix_tasks_queue");
+
+                    b.HasIndex(new[] { "Queue", "ListedAs" }, "ix_tasks_queue_listed")
+                        .HasFilter("listed_as is not null");
 
                     b.HasIndex(new[] { "ScheduleId", "CorrelationId" }, "ix_tasks_schedule")
                         .HasFilter("schedule_id is not null");
@@ -3068,6 +3093,10 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     b.Property<bool>("Limited")
                         .HasColumnType("INTEGER")
                         .HasColumnName("limited");
+
+                    b.Property<Guid?>("ListedAs")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("listed_as");
 
                     b.Property<int>("MaxAttempts")
                         .HasColumnType("INTEGER")

@@ -10,11 +10,15 @@ internal sealed class Hit
     public static readonly Expression<Func<TaskState, Hit>> Of = t => new Hit
     {
         Id = t.CorrelationId,
+        ListedAs = t.ListedAs ?? t.CorrelationId,
         Bytes = (TextSize.Of(t.Error) ?? 0) + (TextSize.Of(t.Progress) ?? 0),
         PayloadBytes = TextSize.Of(t.Payload) ?? 0,
     };
 
     public Guid Id { get; init; }
+
+    /// <summary>The id under which it is listed.</summary>
+    public Guid ListedAs { get; init; }
 
     /// <summary>Size of its error and progress.</summary>
     public long Bytes { get; init; }

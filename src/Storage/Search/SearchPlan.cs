@@ -10,7 +10,10 @@ namespace TaskQueue.Storage.Search;
 /// </summary>
 /// <param name="States">States that the tasks may have; empty if none is possible.</param>
 /// <param name="Ways">The ways, the most selective first as far as that is known without looking; none if nothing can be found.</param>
-internal sealed record SearchPlan(IReadOnlySet<int> States, IReadOnlyList<IReadOnlyList<SearchWalk>> Ways)
+/// <param name="Listed">
+/// The tasks, among others, that are not where their own ids are; null if there are none, as items of batches have the server's.
+/// </param>
+internal sealed record SearchPlan(IReadOnlySet<int> States, IReadOnlyList<IReadOnlyList<SearchWalk>> Ways, SearchWalk? Listed = null)
 {
     /// <summary>Rare tags are found without trying many.</summary>
     private const int MostTags = 4;
@@ -44,7 +47,7 @@ internal sealed record SearchPlan(IReadOnlySet<int> States, IReadOnlyList<IReadO
             ways.Add([SearchWalk.Owner(owner)]);
         if (ways.Count == 0)
             ways.Add([SearchWalk.All()]);
-        return new SearchPlan(states, ways);
+        return new SearchPlan(states, ways, search.BatchId is null ? SearchWalk.Listed(owner, search.Queue) : null);
     }
 
     /// <summary>
@@ -69,13 +72,10 @@ internal sealed record SearchPlan(IReadOnlySet<int> States, IReadOnlyList<IReadO
         return states;
     }
 
-    private static IEnumerable<SearchWalk> ByState(HashSet<int> states, string? owner)
-    {
-        if (states.Contains(TaskStates.Running))
-            yield return SearchWalk.Running();
-        foreach (var walk in Waiting(states, owner).Concat(InEnd(states, owner)))
-            yield return walk;
-    }
+    /// <remarks>In the order in which tasks end, so that one that moves on between two reads is read twice and not never.</remarks>
+    private static IEnumerable<SearchWalk> ByState(HashSet<int> states, string? owner) =>
+        [.. Waiting(states, owner), .. states.Contains(TaskStates.Running) ? [SearchWalk.Running()] : Array.Empty<SearchWalk>(),
+            .. InEnd(states, owner)];
 
     private static IEnumerable<SearchWalk> Waiting(HashSet<int> states, string? owner)
     {

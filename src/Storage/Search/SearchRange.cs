@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using TaskQueue.Engine.Search;
+using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.Search;
 
@@ -11,29 +12,25 @@ namespace TaskQueue.Storage.Search;
 /// <param name="Before">Ids are older than this one; null is the end.</param>
 internal sealed record SearchRange(Guid? From, Guid? Before)
 {
-    /// <summary>How much earlier than the task an id may have been made, by a client that tried again.</summary>
-    private static readonly TimeSpan Earlier = TimeSpan.FromMinutes(1);
-
-    /// <summary>How far a client's clock may be ahead.</summary>
-    private static readonly TimeSpan Ahead = TimeSpan.FromSeconds(2);
-
     public static SearchRange Of(TaskSearch search, SearchCursor? cursor)
     {
         Guid?[] ends =
         [
-            cursor?.Before, search.CreatedTo is { } created ? FirstId(created, Ahead) : null,
-            search.FinishedTo is { } finished ? FirstId(finished, Ahead) : null,
+            cursor?.Before, search.CreatedTo is { } created ? ListingIds.Before(created) : null,
+            search.FinishedTo is { } finished ? ListingIds.Before(finished) : null,
         ];
-        return new SearchRange(search.CreatedFrom is { } from ? FirstId(from, -Earlier) : null, ends.Where(id => id is not null).Min());
+        return new SearchRange(search.CreatedFrom is { } from ? ListingIds.From(from) : null, ends.Where(id => id is not null).Min());
     }
 
-    public IQueryable<Guid> Cut(IQueryable<Guid> ids)
+    public SearchRange Below(Guid end) => Before is null || end < Before ? this with { Before = end } : this;
+
+    public IQueryable<SearchKey> Cut(IQueryable<SearchKey> keys)
     {
         if (Before is { } before)
-            ids = ids.Where(id => id < before);
+            keys = keys.Where(k => k.ListedAs < before);
         if (From is { } from)
-            ids = ids.Where(id => id >= from);
-        return ids;
+            keys = keys.Where(k => k.ListedAs >= from);
+        return keys;
     }
 
     /// <summary>The milliseconds at the beginning of an id, with a fraction.</summary>
@@ -61,15 +58,5 @@ internal sealed record SearchRange(Guid? From, Guid? Before)
         }
 
         return id;
-    }
-
-    /// <summary>The smallest id of a millisecond; the sum of time and shift may be no date.</summary>
-    private static Guid FirstId(DateTime time, TimeSpan shift)
-    {
-        var milliseconds = Math.Max(0, (long)Math.Ceiling((time - DateTime.UnixEpoch + shift).TotalMilliseconds));
-        Span<byte> bytes = stackalloc byte[16];
-        bytes.Clear();
-        BinaryPrimitives.WriteUInt64BigEndian(bytes, (ulong)milliseconds << 16);
-        return new Guid(bytes, bigEndian: true);
     }
 }

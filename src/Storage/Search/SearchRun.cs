@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using TaskQueue.Engine.Search;
+using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Storage.Search;
 
@@ -13,7 +14,9 @@ internal sealed class SearchRun(
     /// <summary>Ids of a check. For a longer list PostgreSQL would rather read a table whole, in parallel, unless it is large.</summary>
     private const int Checked = 100;
 
-    private readonly long _start = time.GetTimestamp();
+    private long _start = time.GetTimestamp();
+    private SearchWalk? _listed;
+    private SearchRange _range = range;
     private Guid? _first;
     private Guid? _last;
 
@@ -36,7 +39,7 @@ internal sealed class SearchRun(
     public Guid? Last => _last;
 
     /// <summary>The page has ids before this one; null is the end.</summary>
-    public Guid? Before => range.Before;
+    public Guid? Before => _range.Before;
 
     /// <param name="max">Tasks of the page.</param>
     /// <param name="counts">Hits that are enough.</param>
@@ -44,6 +47,14 @@ internal sealed class SearchRun(
     /// <param name="cancellationToken">Stops it.</param>
     public async Task RunAsync(int max, int counts, bool estimates, CancellationToken cancellationToken)
     {
+        if (plan.Listed is { } listed && await listed.HasAnyAsync(db, cancellationToken))
+        {
+            if (await FindWholeAsync(max, cancellationToken))
+                return;
+            _start = time.GetTimestamp(); // this took about as long, and is as bounded
+            (_listed, _range) = (listed, _range.Below(ListingIds.End(time.GetUtcNow().UtcDateTime)));
+        }
+
         if (await ChooseAsync(cancellationToken) is not { } chosen)
             return;
         var (walker, step) = (chosen.Walker, chosen.Step);
@@ -60,6 +71,30 @@ internal sealed class SearchRun(
             await EstimateAsync(walker, cancellationToken);
     }
 
+    /// <summary>
+    /// Finds the tasks of a way that has few, so that they can be sorted, wherever their own ids are: a rare filter remains quick.
+    /// </summary>
+    /// <returns>False if no way has few.</returns>
+    private async Task<bool> FindWholeAsync(int max, CancellationToken cancellationToken)
+    {
+        foreach (var way in plan.Ways)
+        {
+            var keys = new List<SearchKey>();
+            foreach (var walk in way.TakeWhile(_ => keys.Count < limits.Few))
+                keys.AddRange(await walk.Keys(db).OrderByDescending(k => k.ListedAs).Take(limits.Few).ToListAsync(cancellationToken));
+            if (keys.Count >= limits.Few)
+                continue;
+            List<Hit> hits = [.. (await CheckAsync(keys, cancellationToken)).Values.OrderByDescending(h => h.ListedAs)];
+            if (_range.Before is { } before)
+                hits.RemoveAll(h => h.ListedAs >= before);
+            (Way, Hits) = (way, hits.Count);
+            Page.AddRange(hits.Take(max));
+            return true;
+        }
+
+        return false;
+    }
+
     /// <summary>The number of hits that all of the way would have, if they are as frequent among older tasks.</summary>
     public long Estimate { get; private set; }
 
@@ -67,7 +102,7 @@ internal sealed class SearchRun(
     {
         Estimate = Hits;
         if (_first is not { } first || _last is not { } last
-            || await walker.OldestAsync(db, cancellationToken) is not { } oldest)
+            || await walker.OldestAsync(db, _listed is not null, cancellationToken) is not { } oldest)
             return;
         var (seen, all) = (SearchRange.Position(first) - SearchRange.Position(last),
             SearchRange.Position(first) - SearchRange.Position(oldest));
@@ -88,7 +123,7 @@ internal sealed class SearchRun(
         (SearchWalker Walker, Step Step)? best = null;
         foreach (var way in plan.Ways)
         {
-            var walker = new SearchWalker(way, range);
+            var walker = new SearchWalker(_listed is null ? way : [.. way, _listed], _range);
             var step = await ReadAsync(walker, plan.Ways.Count == 1 ? limits.Step : limits.FirstStep, cancellationToken);
             if (best is null || walker.IsAtEnd || step.Hits.Count > best.Value.Step.Hits.Count)
                 (best, Way) = ((walker, step), way);
@@ -101,31 +136,39 @@ internal sealed class SearchRun(
 
     private async Task<Step> ReadAsync(SearchWalker walker, int max, CancellationToken cancellationToken)
     {
-        var ids = await walker.NextAsync(db, max, cancellationToken);
-        Examined += ids.Count;
+        var keys = await walker.NextAsync(db, max, cancellationToken);
+        return new Step(keys, await CheckAsync(keys, cancellationToken));
+    }
+
+    private async Task<Dictionary<Guid, Hit>> CheckAsync(List<SearchKey> keys, CancellationToken cancellationToken)
+    {
+        Examined += keys.Count;
         var hits = new Dictionary<Guid, Hit>();
-        foreach (var some in ids.Chunk(Checked))
+        foreach (var some in keys.Chunk(Checked))
         {
-            foreach (var hit in await checks.Filter(db, [.. some]).AsNoTracking().Select(Hit.Of).ToListAsync(cancellationToken))
+            List<Guid> ids = [.. some.Select(k => k.Id)];
+            foreach (var hit in await checks.Filter(db, ids).AsNoTracking().Select(Hit.Of).ToListAsync(cancellationToken))
                 hits[hit.Id] = hit;
         }
 
-        return new Step(ids, hits);
+        return hits;
     }
 
     private void Take(Step step, int max)
     {
-        foreach (var id in step.Ids)
+        foreach (var key in step.Keys)
         {
-            _first ??= id;
-            _last = id;
-            if (!step.Hits.TryGetValue(id, out var hit))
+            _last = key.ListedAs;
+            var isHit = step.Hits.TryGetValue(key.Id, out var hit) && hit.ListedAs == key.ListedAs;
+            if (isHit || _listed is null || key.ListedAs != key.Id)
+                _first ??= key.ListedAs; // others may be anywhere
+            if (!isHit)
                 continue;
             Hits++;
             if (Page.Count < max)
-                Page.Add(hit);
+                Page.Add(hit!);
         }
     }
 
-    private sealed record Step(List<Guid> Ids, Dictionary<Guid, Hit> Hits);
+    private sealed record Step(List<SearchKey> Keys, Dictionary<Guid, Hit> Hits);
 }

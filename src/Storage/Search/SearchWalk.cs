@@ -8,12 +8,13 @@ namespace TaskQueue.Storage.Search;
 /// and others.
 /// </summary>
 /// <param name="Name">Name of the index.</param>
-/// <param name="Ids">The ids of the key, in no order yet.</param>
-internal sealed record SearchWalk(string Name, Func<TaskDbContext, IQueryable<Guid>> Ids)
+/// <param name="Keys">The tasks of the key, in no order yet.</param>
+internal sealed record SearchWalk(string Name, Func<TaskDbContext, IQueryable<SearchKey>> Keys)
 {
     private static readonly List<int> Unsuccessful = [TaskStates.Failed, TaskStates.Cancelled, TaskStates.Expired];
 
-    public static SearchWalk One(Guid id) => new("PK_tasks (one)", db => Id(db.Submitted.Where(t => t.CorrelationId == id)));
+    public static SearchWalk One(Guid id) => new("PK_tasks (one)", db => db.Submitted.Where(t => t.CorrelationId == id)
+        .Select(t => new SearchKey { ListedAs = t.ListedAs ?? t.CorrelationId, Id = t.CorrelationId }));
 
     public static SearchWalk All() => new("PK_tasks", db => Id(db.Submitted));
 
@@ -31,8 +32,8 @@ internal sealed record SearchWalk(string Name, Func<TaskDbContext, IQueryable<Gu
         new("ix_tasks_ordering_key", db => Id(db.Submitted.Where(t => t.OrderingKey == key)));
 
     public static SearchWalk Tag(string tag, string? owner) => owner is null
-        ? new("PK_task_tags", db => db.TaskTags.Where(t => t.Tag == tag).Select(t => t.TaskId))
-        : new("ix_task_tags_owner", db => db.TaskTags.Where(t => t.Tag == tag && t.Owner == owner).Select(t => t.TaskId));
+        ? new("PK_task_tags", db => Id(db.TaskTags.Where(t => t.Tag == tag)))
+        : new("ix_task_tags_owner", db => Id(db.TaskTags.Where(t => t.Tag == tag && t.Owner == owner)));
 
     public static SearchWalk Running() => new("PK_running", db => Id(db.Running));
 
@@ -54,5 +55,22 @@ internal sealed record SearchWalk(string Name, Func<TaskDbContext, IQueryable<Gu
     public static SearchWalk EndedOf(string owner, int state) =>
         new("ix_outcomes_owner", db => Id(db.Outcomes.Where(t => t.Owner == owner && t.State == state)));
 
-    private static IQueryable<Guid> Id(IQueryable<TaskState> rows) => rows.Select(t => t.CorrelationId);
+    /// <summary>The tasks that are listed under other ids than their own: the other walks have them where these fall.</summary>
+    public static SearchWalk Listed(string? owner, string? queue = null) =>
+        owner is not null ? new("ix_tasks_owner_listed", db => ListedAs(db.Submitted.Where(t => t.Owner == owner && t.ListedAs != null)))
+        : queue is not null ? new("ix_tasks_queue_listed", db => ListedAs(db.Submitted.Where(t => t.Queue == queue && t.ListedAs != null)))
+        : new("ix_tasks_listed", db => ListedAs(db.Submitted.Where(t => t.ListedAs != null)));
+
+    /// <remarks>By the order of the index: a database may look for any row by reading the table until it meets one.</remarks>
+    public async Task<bool> HasAnyAsync(TaskDbContext db, CancellationToken cancellationToken) =>
+        await Keys(db).OrderByDescending(k => k.ListedAs).Select(k => (Guid?)k.ListedAs).FirstOrDefaultAsync(cancellationToken) is not null;
+
+    private static IQueryable<SearchKey> Id(IQueryable<TaskState> rows) =>
+        rows.Select(t => new SearchKey { ListedAs = t.CorrelationId, Id = t.CorrelationId });
+
+    private static IQueryable<SearchKey> Id(IQueryable<TaskTag> rows) =>
+        rows.Select(t => new SearchKey { ListedAs = t.TaskId, Id = t.TaskId });
+
+    private static IQueryable<SearchKey> ListedAs(IQueryable<TaskState> rows) =>
+        rows.Select(t => new SearchKey { ListedAs = t.ListedAs!.Value, Id = t.CorrelationId });
 }

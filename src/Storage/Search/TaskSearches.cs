@@ -36,7 +36,8 @@ internal sealed class TaskSearches(
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var run = await RunAsync(db, search, from, max, access, cancellationToken);
         var total = TotalOf(run, from);
-        return new TaskSearchIds(run.Page.ConvertAll(h => h.Id), NextOf(run, run.Page, total, access), total);
+        return new TaskSearchIds(
+            run.Page.ConvertAll(h => h.Id), run.Page.ConvertAll(h => h.ListedAs), NextOf(run, run.Page, total, access), total);
     }
 
     /// <summary>Which indexes a search may be answered from, for tests.</summary>
@@ -85,7 +86,7 @@ internal sealed class TaskSearches(
         : new SearchTotal(run.IsAtEnd ? run.Hits : Math.Max(run.Hits, run.Estimate), Exact: run.IsAtEnd);
 
     private static SearchCursor? NextOf(SearchRun run, List<Hit> shown, SearchTotal total, Access access) =>
-        shown.Count < run.Hits ? new SearchCursor(shown[^1].Id, total)
+        shown.Count < run.Hits ? new SearchCursor(shown[^1].ListedAs, total)
         : run.IsAtEnd ? null
         : run.Last is { } last ? new SearchCursor(access.Others.IsAll ? last : After(last, shown, run.Before), total) : null;
 
@@ -95,7 +96,7 @@ internal sealed class TaskSearches(
     private static Guid After(Guid last, List<Hit> shown, Guid? before)
     {
         var above = SearchRange.Above(last, before);
-        return shown.Count > 0 && shown[^1].Id < above ? shown[^1].Id : above;
+        return shown.Count > 0 && shown[^1].ListedAs < above ? shown[^1].ListedAs : above;
     }
 
     private static async Task<List<FoundTask>> ReadAsync(

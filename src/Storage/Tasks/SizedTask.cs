@@ -10,6 +10,7 @@ internal sealed class SizedTask
     public static readonly Expression<Func<TaskState, SizedTask>> Of = t => new SizedTask
     {
         Id = t.CorrelationId,
+        ListedAs = t.ListedAs ?? t.CorrelationId,
         CreatedAt = t.CreatedAt,
         DueAt = t.DueAt,
         LeaseUntil = t.LeaseUntil,
@@ -47,6 +48,9 @@ internal sealed class SizedTask
     };
 
     public Guid Id { get; init; }
+
+    /// <summary>The id under which it is listed.</summary>
+    public Guid ListedAs { get; init; }
 
     public DateTime CreatedAt { get; init; }
 

@@ -2,8 +2,10 @@ using Microsoft.EntityFrameworkCore;
 using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Search;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Storage.Encryption;
+using TaskQueue.Storage.Search;
 
 namespace TaskQueue.Storage.Tasks;
 
@@ -13,15 +15,48 @@ internal sealed partial class TaskQueries
     /// <summary>See <see cref="SqlStates.Unsuccessful"/>.</summary>
     private static readonly List<int> Unsuccessful = [TaskStates.Failed, TaskStates.Cancelled, TaskStates.Expired];
 
+    /// <summary>Pages of a search for a list, each of which takes about as long as <see cref="SearchLimits.MaxTime"/>.</summary>
+    private const int MostPages = 10;
+
     public async Task<IReadOnlyList<TaskState>> NewestAsync(int? state, int max, Access access, CancellationToken cancellationToken,
         ReserveAnswer? reserve = null)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var newest = state is null ? await NewestAsync(db, max, access, cancellationToken)
-            : InState(Views(db, access), state.Value, access);
+        var newest = await SearchWalk.Listed(access.Others.IsNone ? access.Tenant : null).HasAnyAsync(db, cancellationToken)
+            ? await FindAsync(db, state, max, access, cancellationToken)
+            : state is { } one ? InState(Views(db, access), one, access)
+            : await NewestAsync(db, max, access, cancellationToken);
         var sizes = await Newest(newest, max).ToListAsync(cancellationToken);
+        sizes.Sort((a, b) => b.ListedAs.CompareTo(a.ListedAs));
         return await ReadAsync(db, SizedTask.Cut(sizes, memory.Value.MaxAnswerBytes, out var bytes), bytes, reserve,
             cancellationToken);
+    }
+
+    /// <summary>
+    /// By a search, which knows of tasks that are not where their own ids are. If it meets few in the state, those with the greatest ids
+    /// complete the list.
+    /// </summary>
+    private async Task<IQueryable<TaskState>> FindAsync(
+        TaskDbContext db, int? state, int max, Access access, CancellationToken cancellationToken)
+    {
+        var search = new TaskSearch { States = state is { } wanted ? [wanted] : [] };
+        var ids = new HashSet<Guid>();
+        SearchCursor? from = SearchCursor.First;
+        for (var pages = 0; pages < MostPages && from is not null && ids.Count < max; pages++)
+        {
+            var page = await searches.FindIdsAsync(search, from, max - ids.Count, access, cancellationToken);
+            ids.UnionWith(page.Ids);
+            from = page.Next;
+        }
+
+        if (from is not null && ids.Count < max && state is { } one)
+        {
+            var others = InState(Views(db, access), one, access).OrderByDescending(t => t.CorrelationId).Select(t => t.CorrelationId);
+            ids.UnionWith(await others.Take(max).ToListAsync(cancellationToken));
+        }
+
+        List<Guid> found = [.. ids.Take(max)];
+        return Tasks(db, Access.All).Where(t => found.Contains(t.CorrelationId));
     }
 
     /// <summary>In the order of <c>tasks</c>, since a union of the others would have to be sorted as a whole.</summary>

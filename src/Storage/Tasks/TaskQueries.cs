@@ -4,14 +4,15 @@ using TaskQueue.Engine;
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Callbacks;
 using TaskQueue.Engine.Memory;
+using TaskQueue.Engine.Search;
 using TaskQueue.Engine.Tasks;
 using TaskQueue.Storage.Encryption;
 
 namespace TaskQueue.Storage.Tasks;
 
 /// <summary>Reads of tasks by id.</summary>
-internal sealed partial class TaskQueries(IDbContextFactory<TaskDbContext> databases, IOptions<MemoryOptions> memory, TimeProvider time)
-    : ITaskQueries
+internal sealed partial class TaskQueries(
+    IDbContextFactory<TaskDbContext> databases, ITaskSearch searches, IOptions<MemoryOptions> memory, TimeProvider time) : ITaskQueries
 {
     public async Task<TaskState?> FindAsync(Guid id, Access access, CancellationToken cancellationToken, bool texts = true)
     {
