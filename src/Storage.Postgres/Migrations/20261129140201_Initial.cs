@@ -1191,7 +1191,8 @@ namespace TaskQueue.Storage.Postgres.Migrations
                     outcomes.attempts_left, t.max_attempts, t.retry, t.default_lease_ms, outcomes.lease_ms,
                     null::timestamptz as lease_until, outcomes.worker, outcomes.claimed_by, t.created_at, outcomes.due_at,
                     outcomes.expires_at, outcomes.started_at, outcomes.finished_at, false as limited, outcomes.dead, outcomes.delete_at,
-                    null::timestamptz as dispatch_at, t.ending, t.batch_id, outcomes.owner, t.tags, t.schedule_id, t.listed_as, outcomes.progress
+                    null::timestamptz as dispatch_at, t.ending, t.batch_id, outcomes.owner, t.tags,
+                    t.schedule_id, t.listed_as, outcomes.progress
                 from outcomes join tasks t on t.id = outcomes.id;
                 """);
             migrationBuilder.Sql(

@@ -1142,7 +1142,8 @@ namespace TaskQueue.Storage.Sqlite.Migrations
                     running.attempt, running.attempts_left, running.max_attempts, running.retry, running.default_lease_ms,
                     running.lease_ms, running.lease_until, running.worker, running.claimed_by, running.created_at, running.due_at,
                     running.expires_at, running.started_at, null as finished_at, running.limited, 0 as dead, null as delete_at,
-                    null as dispatch_at, running.ending, running.batch_id, running.owner, t.tags, t.schedule_id, t.listed_as, running.progress
+                    null as dispatch_at, running.ending, running.batch_id, running.owner, t.tags,
+                    t.schedule_id, t.listed_as, running.progress
                 from running join tasks t on t.id = running.id;
                 """);
             migrationBuilder.Sql(

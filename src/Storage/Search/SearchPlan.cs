@@ -74,7 +74,7 @@ internal sealed record SearchPlan(IReadOnlySet<int> States, IReadOnlyList<IReadO
 
     /// <remarks>In the order in which tasks end, so that one that moves on between two reads is read twice and not never.</remarks>
     private static IEnumerable<SearchWalk> ByState(HashSet<int> states, string? owner) =>
-        [.. Waiting(states, owner), .. states.Contains(TaskStates.Running) ? [SearchWalk.Running()] : Array.Empty<SearchWalk>(),
+        [.. Waiting(states, owner), .. states.Where(s => s == TaskStates.Running).Select(_ => SearchWalk.Running()),
             .. InEnd(states, owner)];
 
     private static IEnumerable<SearchWalk> Waiting(HashSet<int> states, string? owner)

@@ -13,8 +13,8 @@ internal sealed record SearchWalk(string Name, Func<TaskDbContext, IQueryable<Se
 {
     private static readonly List<int> Unsuccessful = [TaskStates.Failed, TaskStates.Cancelled, TaskStates.Expired];
 
-    public static SearchWalk One(Guid id) => new("PK_tasks (one)", db => db.Submitted.Where(t => t.CorrelationId == id)
-        .Select(t => new SearchKey { ListedAs = t.ListedAs ?? t.CorrelationId, Id = t.CorrelationId }));
+    public static SearchWalk One(Guid id) =>
+        new("PK_tasks (one)", db => db.Submitted.Where(t => t.CorrelationId == id).Select(SearchKey.Of));
 
     public static SearchWalk All() => new("PK_tasks", db => Id(db.Submitted));
 

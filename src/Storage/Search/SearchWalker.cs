@@ -47,8 +47,7 @@ internal sealed class SearchWalker(IReadOnlyList<SearchWalk> walks, SearchRange 
             if (hasListed && keys.Count > 0)
             {
                 List<Guid> ids = keys.ConvertAll(k => k.Id);
-                var listed = await db.Submitted.Where(t => ids.Contains(t.CorrelationId))
-                    .Select(t => new SearchKey { ListedAs = t.ListedAs ?? t.CorrelationId, Id = t.CorrelationId })
+                var listed = await db.Submitted.Where(t => ids.Contains(t.CorrelationId)).Select(SearchKey.Of)
                     .ToDictionaryAsync(k => k.Id, k => k.ListedAs, cancellationToken);
                 keys.RemoveAll(k => listed.GetValueOrDefault(k.Id) != k.ListedAs);
             }
