@@ -42,6 +42,8 @@ public sealed partial class QueryPlanTests(PostgresStoreFixture fixture) : IClas
             plans.Where(p => p.Key.Name != "Backlog").SelectMany(p => p).Where(p => WholeTable().IsMatch(p.Plan + "\n"))
                 .Select(p => $"{p.Sql}\n{p.Plan}").ShouldBeEmpty();
             plans.Where(p => p.Key.Name == "Backlog").SelectMany(p => p).ShouldAllBe(p => ReadsWaitingAlone(p.Plan));
+            plans.Where(p => p.Key.Name == "List: listed").SelectMany(p => p)
+                .ShouldAllBe(p => p.Plan.Contains("ix_tasks_owner_listed", StringComparison.Ordinal));
             plans.Where(p => p.Key.Name == "List: owner").SelectMany(p => p)
                 .ShouldAllBe(p => p.Plan.Contains("ix_tasks_owner", StringComparison.Ordinal));
             plans.Where(p => p.Key.Name == "List: state").SelectMany(p => p)

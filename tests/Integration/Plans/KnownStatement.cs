@@ -79,6 +79,7 @@ internal sealed record KnownStatement(string Name, string Purpose, string Mark)
         new("Failures: add samples", "Adds their newest failures.", "INSERT INTO failure_samples"),
         new("Failures: drop samples", "Drops those that are too many.", "DELETE FROM failure_samples"),
         new("List: rows", "The tasks of a page, once their sizes are known.", "a.id = ANY ("),
+        new("List: listed", "Whether an owner has tasks that are listed under other ids than their own.", "t.listed_as IS NOT NULL"),
         new("List: owner", "The newest tasks of one owner, from its own index.", "t.owner = $1 AND NOT EXISTS"),
         new("List: state", "The newest tasks of one owner in a state.", "AND e.state = "),
         new("List: tiers", "The tiers in which tasks of a queue wait, one after the other.", "ORDER BY r.tier"),
