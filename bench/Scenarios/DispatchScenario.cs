@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using TaskQueue.Bench.Reporting;
-using TaskQueue.Bench.Servers;
 
 namespace TaskQueue.Bench.Scenarios;
 
@@ -12,8 +11,6 @@ internal static class DispatchScenario
 
     private const string Unpublished =
         "select count(*) from outbox o join outbox_partitions s on s.id = o.partition_id where o.id > s.published_to";
-
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(10);
 
     public static async Task<IReadOnlyList<Figure>> RunAsync(BenchRun run)
     {
@@ -30,7 +27,7 @@ internal static class DispatchScenario
             using var server = await run.StartServerAsync(database);
             var (since, begun) = (Stopwatch.GetTimestamp(), server.ReadCpuTime());
             var left = await database.ReadAsync(Unpublished);
-            await Wait.UntilAsync(async () => await database.ReadAsync(Unpublished) == 0, Deadline, "all is published", run.Stop);
+            await database.WaitUntilAsync(Unpublished, 0, "all is published");
             var events = left * RowEvents;
             processor.Add((server.ReadCpuTime() - begun).TotalMicroseconds / events);
             server.DemandNoTrouble();

@@ -18,7 +18,7 @@ internal abstract class BenchDatabase(string connectionString, CancellationToken
 {
     private const int Chunk = 1_000_000;
 
-    private static readonly TimeSpan SettleDeadline = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan WaitDeadline = TimeSpan.FromMinutes(10);
 
     /// <summary>
     /// A process overlooks tasks that others let wait at an earlier time than it has claimed up to; every two seconds it looks for them.
@@ -91,14 +91,21 @@ internal abstract class BenchDatabase(string connectionString, CancellationToken
     /// <returns>Statements per second.</returns>
     public abstract Task<double> ClaimPlainAsync(string payload, int waiting, int clients, int rowsPerStatement, int statementsPerClient);
 
+    /// <summary>Waits until a query gives a value. Asks on one connection, since each new one costs the machine milliseconds.</summary>
+    public async Task WaitUntilAsync(string sql, long value, string what)
+    {
+        await using var connection = await OpenAsync();
+        await Wait.UntilAsync(async () => await ReadAsync(connection, sql) == value, WaitDeadline, what, cancellationToken);
+    }
+
     /// <summary>Waits until no push task is dispatched and no task runs.</summary>
-    public Task WaitUntilIdleAsync() => WaitWhileAsync(TasksWait, "every task has ended");
+    public Task WaitUntilIdleAsync() => WaitUntilAsync(TasksWait, 0, "every task has ended");
 
     /// <summary>Waits until the previous load has drained, and forces a checkpoint before the next one.</summary>
     public async Task SettleAsync()
     {
         await WaitUntilIdleAsync();
-        await WaitWhileAsync(EventsWait, "every event is published");
+        await WaitUntilAsync(EventsWait, 0, "every event is published");
         await ExecuteAsync("checkpoint");
     }
 
@@ -129,11 +136,5 @@ internal abstract class BenchDatabase(string connectionString, CancellationToken
     {
         await using var command = Command(connection, sql);
         return Convert.ToInt64(await command.ExecuteScalarAsync(), CultureInfo.InvariantCulture);
-    }
-
-    private async Task WaitWhileAsync(string sql, string what)
-    {
-        await using var connection = await OpenAsync();
-        await Wait.UntilAsync(async () => await ReadAsync(connection, sql) == 0, SettleDeadline, what, cancellationToken);
     }
 }

@@ -52,4 +52,16 @@ public sealed class MigrationTests
 
         context.Database.HasPendingModelChanges().ShouldBeFalse("add a migration: dotnet ef migrations add …");
     }
+
+    [Fact]
+    public async Task Large_columns_are_compressed_with_LZ4()
+    {
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Postgres);
+        await using var context = database.CreateContext();
+
+        (await context.Database.SqlQueryRaw<string>(
+            """
+            select attrelid::regclass || '.' || attname as "Value" from pg_attribute where attcompression = 'l' order by 1
+            """).ToListAsync()).ShouldBe(["file_chunks.data", "outcomes.result", "tasks.payload"]);
+    }
 }

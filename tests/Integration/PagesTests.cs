@@ -64,6 +64,22 @@ public abstract class PagesTests(StoreFixture fixture) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Items_of_a_batch_that_wait_are_passed_over()
+    {
+        var batch = Guid.NewGuid();
+        List<TaskState> tasks = [.. Enumerable.Range(0, 20).Select(n =>
+            n % 2 == 0 ? New(change: t => t.BatchId = batch) : Ended(t => t.BatchId = batch))];
+        await using (var context = fixture.Database.CreateContext())
+            await context.InsertAsync(tasks);
+
+        var read = new List<Guid>();
+        await foreach (var item in fixture.Engine.Services.GetRequiredService<IBatchStore>().EndedAsync(batch, null, CancellationToken.None))
+            read.Add(item.Id);
+
+        read.ShouldBe(tasks.Where((_, n) => n % 2 == 1).Select(t => t.CorrelationId).Order());
+    }
+
+    [Fact]
     public async Task The_invalid_items_of_a_batch_are_read_once_in_their_order()
     {
         var batch = Guid.NewGuid();

@@ -75,15 +75,27 @@ internal sealed class BatchExpander(
             return await LoseRestAsync(batch);
         var chunk = new BatchChunk(batch.LinesDone, batch.BytesDone);
         var twins = batch.Deduplicate ? await BatchTwins.ReadAsync(batch, content, MaxPayload, cancellationToken) : null;
-        await foreach (var line in BatchInput.ReadAsync(content, batch.BytesDone, MaxPayload, cancellationToken))
+        Task<bool> inserting = Task.FromResult(true); // while the next chunk is read
+        try
         {
-            var item = BatchItem.Parse(line.Text, batch, MaxPayload);
-            chunk.Add(line, twins?.Mark(item) ?? item);
-            if (chunk.To < batch.Total && chunk.Lines < chunkLines && chunk.Bytes < ChunkBytes)
-                continue;
-            if (!await InsertAsync(batch, chunk))
-                return true; // cancelled, or taken over by another scheduler
-            chunk = new BatchChunk(chunk.To, chunk.End);
+            await foreach (var line in BatchInput.ReadAsync(content, batch.BytesDone, MaxPayload, cancellationToken))
+            {
+                var item = BatchItem.Parse(line.Text, batch, MaxPayload);
+                chunk.Add(line, twins?.Mark(item) ?? item);
+                if (chunk.To < batch.Total && chunk.Lines < chunkLines && chunk.Bytes < ChunkBytes)
+                    continue;
+                if (!await inserting)
+                    return true; // cancelled, or taken over by another scheduler
+                inserting = InsertAsync(batch, chunk);
+                chunk = new BatchChunk(chunk.To, chunk.End);
+            }
+
+            if (!await inserting)
+                return true;
+        }
+        finally
+        {
+            await ((Task)inserting).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         return chunk.To == batch.Total ? true

@@ -103,7 +103,7 @@ internal sealed class BatchStore(IDbContextFactory<TaskDbContext> databases, Tim
                 reserved = bytes;
             }
 
-            foreach (var line in await db.Tasks.AsNoTracking().Where(t => page.Contains(t.CorrelationId)).OrderBy(t => t.CorrelationId)
+            foreach (var line in await db.EndedTasks.AsNoTracking().Where(t => page.Contains(t.CorrelationId)).OrderBy(t => t.CorrelationId)
                 .Select(t => new EndedBatchItem(t.CorrelationId, t.State, t.Result, t.Error, t.Headers)).ToListAsync(cancellationToken))
                 yield return TaskCipher.Open(cipher, line);
             after = page[^1];
@@ -147,7 +147,7 @@ internal sealed class BatchStore(IDbContextFactory<TaskDbContext> databases, Tim
     /// <summary>The first of the tasks, as many as fit into a page, and the bytes of their results.</summary>
     private static async Task<(List<Guid> Page, long Bytes)> CutAsync(TaskDbContext db, List<Guid> ids, CancellationToken cancellationToken)
     {
-        var sizes = await db.Tasks.AsNoTracking().Where(t => ids.Contains(t.CorrelationId))
+        var sizes = await db.Outcomes.AsNoTracking().Where(t => ids.Contains(t.CorrelationId))
             .Select(t => new { t.CorrelationId, Bytes = TextSize.Of(t.Result) ?? 0 })
             .ToDictionaryAsync(t => t.CorrelationId, t => t.Bytes, cancellationToken);
         var (count, bytes) = (0, 0L);

@@ -1,7 +1,6 @@
 using TaskQueue.Engine.Auth;
 using TaskQueue.Engine.Batches;
 using TaskQueue.Engine.Files;
-using TaskQueue.Engine.Tasks;
 using TaskQueue.Http.Errors;
 using TaskQueue.Http.Requests;
 
@@ -47,8 +46,6 @@ internal sealed class PartialOutput(IBatchStore store, FileService files)
     {
         await foreach (var task in store.EndedAsync(batch.CorrelationId, context.Memory().ReserveAnswerAsync, context.RequestAborted))
         {
-            if (!TaskStates.IsTerminal(task.State))
-                continue;
             var line = BatchResults.Of(batch, task);
             if ((line.Kind == BatchResultKind.Output) == (kind == BatchResultKind.Output))
                 await WriteAsync(body, line.Text, context.RequestAborted);
