@@ -17,7 +17,7 @@ internal static class BatchScenario
     private const double SplitGoal = 5, MemoryGoal = 100, RateGoal = 3000;
     private const int AtOnce = 100;
 
-    /// <summary>Lines that have become tasks, counted in the transaction of each; reads no task.</summary>
+    /// <summary>Lines that were processed, recorded in the transaction that inserts their tasks; reads no task.</summary>
     private const string LinesDone = "select coalesce(sum(lines_done), 0) from batches";
 
     /// <summary>Characters of a line of a large batch: 50,000 are 200 MB.</summary>

@@ -73,7 +73,8 @@ public abstract class PagesTests(StoreFixture fixture) : IAsyncLifetime
             await context.InsertAsync(tasks);
 
         var read = new List<Guid>();
-        await foreach (var item in fixture.Engine.Services.GetRequiredService<IBatchStore>().EndedAsync(batch, null, CancellationToken.None))
+        var store = fixture.Engine.Services.GetRequiredService<IBatchStore>();
+        await foreach (var item in store.EndedAsync(batch, null, CancellationToken.None))
             read.Add(item.Id);
 
         read.ShouldBe(tasks.Where((_, n) => n % 2 == 1).Select(t => t.CorrelationId).Order());

@@ -41,8 +41,8 @@ public interface IBatchStore
     Task<List<Guid>> LiveAsync(Guid id, bool alsoRunning, int max, CancellationToken cancellationToken);
 
     /// <summary>
-    /// The tasks of a batch that have ended, in the order of its items. They are read in pages of about 1 MiB, and no connection is held while the caller
-    /// handles one.
+    /// The tasks of a batch that have ended, in the order of its items. They are read in pages of about 1 MiB, and no connection is held
+    /// while the caller handles one.
     /// </summary>
     /// <param name="id">The batch.</param>
     /// <param name="reserve">Reserves memory for a page that is larger than those before; null: nobody does.</param>
