@@ -26,14 +26,7 @@ public sealed class BatchFairnessTests
             await TestUpstream.SayAsync(context, 200, TestUpstream.Completion);
         };
         await using var database = await TestDatabase.CreateAsync(provider);
-        var settings = new Dictionary<string, string?>(BellaServer.Settings)
-        {
-            ["TaskQueue:Bella:Dialect"] = "openai",
-            ["TaskQueue:Upstreams:0:Endpoint"] = "/v1/chat/completions",
-            ["TaskQueue:Upstreams:0:BaseUrl"] = upstream.Address.ToString(),
-            ["TaskQueue:Upstreams:0:MaxConcurrency"] = "1",
-        };
-        await using var host = await TestHost.StartAsync(database.ConnectionString, settings: settings);
+        await using var host = await StartAsync(database, upstream);
         var large = await CreateAsync(host.Http, "A", Large);
         await Eventually.UntilAsync(
             async () => (await ReadAsync(host.Http, "A", large)).GetProperty("request_counts").GetProperty("total").GetInt32() == Large
@@ -53,6 +46,46 @@ public sealed class BatchFairnessTests
         running.Release(Large);
     }
 
+    [Fact]
+    public async Task A_retry_is_not_in_the_lane_of_another_owner()
+    {
+        await using var upstream = await TestUpstream.StartAsync();
+        upstream.Usual = context => TestUpstream.SayAsync(context, 400, """{"error":{"message":"no"}}""");
+        await using var database = await TestDatabase.CreateAsync(DatabaseProvider.Sqlite);
+        await using var host = await StartAsync(database, upstream);
+        var failed = await CreateAsync(host.Http, "A", 1);
+        await Eventually.UntilAsync(
+            async () => (await ReadAsync(host.Http, "A", failed)).GetProperty("status").GetString() == "completed",
+            Deadline, "the batch has ended");
+        var gate = new TaskCompletionSource();
+        upstream.Usual = async context =>
+        {
+            await gate.Task;
+            await TestUpstream.SayAsync(context, 200, TestUpstream.Completion);
+        };
+        var other = await CreateAsync(host.Http, "B", 1);
+
+        var retried = (await SendAsync(host.Http, "A", HttpMethod.Post, $"/v1/batches/{failed}/retry-failed", null))
+            .GetProperty("id").GetString()!;
+
+        var lanes = (await TierAsync(host.Http, "A", failed), await TierAsync(host.Http, "B", other),
+            await TierAsync(host.Http, "A", retried));
+        gate.SetResult();
+        lanes.ShouldBe((1, 1, 2));
+    }
+
+    private static Task<TestHost> StartAsync(TestDatabase database, TestUpstream upstream)
+    {
+        var settings = new Dictionary<string, string?>(BellaServer.Settings)
+        {
+            ["TaskQueue:Bella:Dialect"] = "openai",
+            ["TaskQueue:Upstreams:0:Endpoint"] = "/v1/chat/completions",
+            ["TaskQueue:Upstreams:0:BaseUrl"] = upstream.Address.ToString(),
+            ["TaskQueue:Upstreams:0:MaxConcurrency"] = "1",
+        };
+        return TestHost.StartAsync(database.ConnectionString, settings: settings);
+    }
+
     private static async Task<string> CreateAsync(HttpClient http, string key, int lines)
     {
         using var form = new MultipartFormDataContent { { new StringContent("batch"), "purpose" },
@@ -62,6 +95,9 @@ public sealed class BatchFairnessTests
             $$"""{"input_file_id":"{{file}}","endpoint":"/v1/chat/completions","completion_window":"24h"}""");
         return (await SendAsync(http, key, HttpMethod.Post, "/v1/batches", body)).GetProperty("id").GetString()!;
     }
+
+    private static async Task<int> TierAsync(HttpClient http, string key, string id) =>
+        (await SendAsync(http, key, HttpMethod.Get, $"/batches/{id}", null)).GetProperty("tier").GetInt32();
 
     private static Task<JsonElement> ReadAsync(HttpClient http, string key, string id) =>
         SendAsync(http, key, HttpMethod.Get, $"/v1/batches/{id}", null);

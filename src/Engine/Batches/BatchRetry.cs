@@ -13,7 +13,7 @@ public sealed class BatchRetryException(string message) : Exception(message);
 
 /// <summary>Makes a new batch of the failed items of one that has ended, with the same settings and window.</summary>
 public sealed class BatchRetry(
-    BatchService batches, IBatchQueries queries, FileService files, QueueCatalog queues, IOptions<EngineOptions> engine)
+    BatchService batches, IBatchQueries queries, BatchLanes lanes, FileService files, QueueCatalog queues, IOptions<EngineOptions> engine)
 {
     /// <summary>A line of an output file holds an answer of at most 64 MiB and little else.</summary>
     private const int MaxResultLine = 80 * 1024 * 1024;
@@ -51,8 +51,9 @@ public sealed class BatchRetry(
         BatchState? created = null;
         try
         {
+            var tier = await lanes.ChooseAsync(queue.Name, batch.Owner, cancellationToken); // others may be in its former lane now
             return created = await batches.CreateAsync(
-                new NewBatch(queue, batch.Tier, batch.Endpoint, input.Id, batch.CompletionWindow, WindowOf(batch), batch.Strict)
+                new NewBatch(queue, tier, batch.Endpoint, input.Id, batch.CompletionWindow, WindowOf(batch), batch.Strict)
                 {
                     Owner = batch.Owner, Submitter = submitter, Metadata = batch.Metadata, CallbackUrl = batch.CallbackUrl,
                     OutputExpiresAfter = batch.OutputExpiresAfter, Deduplicate = batch.Deduplicate, RetryOf = batch.CorrelationId,

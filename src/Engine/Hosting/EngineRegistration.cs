@@ -63,7 +63,7 @@ public static class EngineRegistration
         services.AddSingleton<QueueCatalog>().AddSingleton<QueueService>();
         services.AddSingleton<ScheduleService>().AddSingleton<ScheduleSignal>();
         services.TryAddSingleton(new ReplyAddress(Guid.NewGuid().ToString("N")));
-        services.AddSingleton<CompletionRouter>().AddSingleton<QueueRouter>();
+        services.AddSingleton<CompletionRouter>().AddSingleton<QueueRouter>().AddSingleton<ServedQueues>();
         services.AddOptions<FileStoreOptions>().BindConfiguration("TaskQueue:Files").ValidateDataAnnotations().ValidateOnStart();
         services.AddOptions<WebhookOptions>().BindConfiguration("TaskQueue:Webhooks").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<FileService>().AddSingleton<IDependencyProbe, FileStoreProbe>();

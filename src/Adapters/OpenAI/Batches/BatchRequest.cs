@@ -16,11 +16,11 @@ namespace TaskQueue.Adapters.OpenAI.Batches;
 
 /// <summary>Validates a batch request and finds its queue (bella.md 10.1, 12).</summary>
 internal sealed partial class BatchRequest(
-    FileService files, QueueCatalog queues, QueueRouter router, BatchLanes lanes, IConfiguration configuration,
-    IOptions<BatchLimits> limits, IOptions<WebhookOptions> webhooks, IOptions<EngineOptions> engine)
+    FileService files, QueueCatalog queues, QueueRouter router, BatchLanes lanes, IOptions<BatchLimits> limits,
+    IOptions<WebhookOptions> webhooks, IOptions<EngineOptions> engine)
 {
     private const string QueueHeader = "X-BELLA-QUEUE-NAME", DefaultWindow = "24h", Callback = "callback_url", Window = "completion_window";
-    private const int OfflineLevel = 1, MaxPairs = 16, MaxKey = 64, MaxValue = 512, MaxEndpoint = 64;
+    private const int MaxPairs = 16, MaxKey = 64, MaxValue = 512, MaxEndpoint = 64;
     private static readonly TimeSpan Shortest = TimeSpan.FromMinutes(1), Longest = TimeSpan.FromDays(30);
 
     /// <exception cref="ApiException">400 or 404.</exception>
@@ -40,7 +40,7 @@ internal sealed partial class BatchRequest(
         var queue = await FindQueueAsync(context, file, endpoint);
         context.Demand(queue.Name);
         var (shown, window) = WindowOf(body.CompletionWindow, strict);
-        var tier = IsOfUpstream(queue.Name) ? await lanes.ChooseAsync(queue.Name, access.Tenant, context.RequestAborted) : OfflineLevel;
+        var tier = await lanes.ChooseAsync(queue.Name, access.Tenant, context.RequestAborted);
         return new NewBatch(queue, tier, endpoint, file.Id, shown, window, strict)
         {
             Owner = access.Tenant,
@@ -81,13 +81,6 @@ internal sealed partial class BatchRequest(
                 $"there is no queue for model {model ?? "(none)"} at {endpoint}: name one with {QueueHeader}, "
                 + "or configure TaskQueue:Routing");
     }
-
-    /// <summary>
-    /// Whether an upstream serves its own queue: then it takes from all lanes. Upstreams are another role's; both read their configuration.
-    /// </summary>
-    private bool IsOfUpstream(string queue) =>
-        configuration.GetSection("TaskQueue:Upstreams").GetChildren().Any(u => u["Endpoint"] is { Length: > 1 } endpoint
-            && QueueRouter.UpstreamQueue(endpoint) == queue && !u.GetSection("Queues").GetChildren().Any());
 
     /// <summary>The model of the first line, if readable. Its memory is reserved: a line may be large.</summary>
     private async Task<string?> ModelAsync(FileRecord file, HttpContext context)
