@@ -57,13 +57,24 @@ internal static class BatchEndpoints
         IBatchQueries queries, IOptions<EngineOptions> options, TimeProvider time)
     {
         var body = await RequestJson.ReadAsync(context, BatchBodyJson.Instance.BatchBody, BodyLimits.One(options.Value));
+        if (await FindKnownAsync(context, queries) is { } known)
+            return Answer(known, await ProgressAsync(known, context, queries), context.DialectOf(), Redactor.None);
         var asked = await request.ReadAsync(context, body);
         if (asked.RequestKey is null)
             await WarnOfTwinAsync(asked, context, queries, time);
         var batch = await batchService.CreateAsync(asked);
-        // A batch that the same request created before may have run meanwhile.
+        // The same request may have created the batch meanwhile.
         var progress = asked.RequestKey is null ? BatchProgress.Of(batch) : await ProgressAsync(batch, context, queries);
         return Answer(batch, progress, context.DialectOf(), Redactor.None);
+    }
+
+    /// <summary>The batch that the same request created before, whatever became of its input and its queue since.</summary>
+    private static async Task<BatchState?> FindKnownAsync(HttpContext context, IBatchQueries queries)
+    {
+        if (context.IdempotencyKey() is not { } key || await queries.FindByRequestAsync(key, context.RequestAborted) is not { } known)
+            return null;
+        context.Demand(known.Queue);
+        return known;
     }
 
     /// <summary>A client that lost the answer to its request, and sends it again without a key, gets a second batch.</summary>
