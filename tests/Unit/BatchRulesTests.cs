@@ -112,7 +112,7 @@ public sealed class BatchRulesTests
         var root = JsonDocument.Parse(line.Text).RootElement;
         root.GetProperty("custom_id").GetString().ShouldBe("r2");
         root.GetProperty("error").GetProperty("code").GetString().ShouldBe("copies_too_large");
-        BatchRetry.FailedId(line.Text).ShouldBe("r2", "it can be run again");
+        BatchRetry.FailedOf(line.Text).ShouldBe(new FailedItem("r2", null), "it can be run again");
     }
 
     [Fact]
@@ -121,8 +121,22 @@ public sealed class BatchRulesTests
         var deep = new string('[', 5000) + new string(']', 5000);
         var result = new EndedBatchItem(Guid.NewGuid(), TaskStates.Completed, $$"""{"status_code":200,"body":{{deep}}}""", null, null);
 
-        BatchRetry.FailedId(BatchResults.Of(Strict, result).Text).ShouldBeNull();
+        BatchRetry.FailedOf(BatchResults.Of(Strict, result).Text).ShouldBeNull();
     }
+
+    [Fact]
+    public void A_line_that_was_not_run_is_known_by_its_place()
+    {
+        var cancelled = new BatchState { State = BatchStates.Cancelling };
+
+        var rest = BatchResults.OfRest(cancelled, new BatchItem(null, "{}", null, null), 7);
+
+        BatchRetry.FailedOf(rest.Text).ShouldBe(new FailedItem(null, 7));
+    }
+
+    [Fact]
+    public void An_unreadable_result_is_not_run_again() =>
+        BatchRetry.FailedOf(BatchResults.OfUnreadable(Guid.NewGuid())).ShouldBeNull();
 
     [Theory]
     [InlineData(3600, 24, 25)]

@@ -34,6 +34,9 @@ public static class BatchResults
     /// <summary>The results of identical items are too large together to be copied for each.</summary>
     public const string CopiesTooLarge = "copies_too_large";
 
+    /// <summary>The row of the item cannot be read.</summary>
+    public const string Unreadable = "unreadable";
+
     private const string Expired = "batch_expired", Cancelled = "batch_cancelled", ParseError = "parse_error";
 
     private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
@@ -107,7 +110,7 @@ public static class BatchResults
 
     /// <summary>Renders the line of a task whose row cannot be read.</summary>
     public static byte[] OfUnreadable(Guid task) =>
-        Line(NumberedTaskId.Format(task), null, null, ("unreadable", "the result cannot be written; the operator was told"));
+        Line(NumberedTaskId.Format(task), null, null, (Unreadable, "the result cannot be written; the operator was told"));
 
     private static (string Code, string Message) ErrorOf(BatchState batch, EndedBatchItem task) =>
         (task.State, batch.State) switch
