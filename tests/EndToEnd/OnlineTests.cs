@@ -94,6 +94,32 @@ public abstract class OnlineTests(BatchUpstreamServer server)
         error.GetProperty("param").GetString().ShouldBe(param);
     }
 
+    [Theory]
+    [InlineData("false")]
+    [InlineData("true")]
+    public async Task A_request_whose_worker_is_lost_is_answered_with_OpenAIs_error(string stream)
+    {
+        var queue = $"lost-{stream}";
+        using var registered = await server.Http.PostAsync(new Uri("/v1/queue/register", UriKind.Relative),
+            new StringContent($$"""{"queue":"{{queue}}","endpoint":"/v1/embeddings"}"""));
+        registered.EnsureSuccessStatusCode();
+        var asking = PostAsync("/v1/embeddings", $$"""{"model":"{{queue}}","stream":{{stream}}}""");
+        await Eventually.UntilAsync(
+            async () => (await BellaServer.ReadAsync(await server.Http.PostAsync(BellaServer.Uri("take"),
+                new StringContent($$"""{"queues":["{{queue}}:0"],"size":1,"process_timeout":1}""")))).Ok()
+                .TryGetProperty($"{queue}:0", out _),
+            Deadline, "a worker takes the request");
+
+        using var answer = await asking;
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.RequestTimeout);
+        var error = JsonDocument.Parse(await answer.Content.ReadAsStringAsync()).RootElement.GetProperty("error");
+        (error.GetProperty("code").GetString(), error.GetProperty("type").GetString())
+            .ShouldBe(("request_timeout", "invalid_request_error"));
+        error.GetProperty("message").GetString().ShouldNotBeNullOrEmpty();
+        error.GetProperty("param").ValueKind.ShouldBe(JsonValueKind.Null);
+    }
+
     private Task<HttpResponseMessage> PostAsync(string path, string body, CancellationToken cancellationToken = default) =>
         server.Http.SendAsync(
             new HttpRequestMessage(HttpMethod.Post, new Uri(path, UriKind.Relative)) { Content = new StringContent(body) },

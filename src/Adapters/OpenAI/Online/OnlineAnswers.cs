@@ -144,7 +144,7 @@ internal sealed class OnlineAnswers(TaskService tasks, ITaskQueries queries, Tim
         };
     }
 
-    /// <exception cref="ApiException">502: workers may complete with anything.</exception>
+    /// <exception cref="ApiException">408, or 502: workers may complete with anything.</exception>
     private static IResult ToAnswer(HttpResponse response, string? result)
     {
         var status = CompletionActionsJson.StatusOf(result);
@@ -155,11 +155,15 @@ internal sealed class OnlineAnswers(TaskService tasks, ITaskQueries queries, Tim
             response.Headers.RetryAfter = "1";
         if (status is StatusCodes.Status204NoContent or StatusCodes.Status304NotModified)
             return Results.StatusCode(status);
-        return Results.Text(BodyOf(result ?? "{}"), "application/json; charset=utf-8", Encoding.UTF8, status);
+        return Results.Text(BodyOf(result ?? "{}", status), "application/json; charset=utf-8", Encoding.UTF8, status);
     }
 
-    /// <summary>The body of a worker's answer; a worker that does not know the format of answers returns the body alone.</summary>
-    private static string BodyOf(string result)
+    /// <summary>
+    /// The body of a worker's answer; a worker that does not know the format of answers returns the body alone. The engine ends the task
+    /// of a worker that was lost with a status alone (bella.md 6).
+    /// </summary>
+    /// <exception cref="ApiException">408 or 502.</exception>
+    private static string BodyOf(string result, int status)
     {
         try
         {
@@ -169,7 +173,10 @@ internal sealed class OnlineAnswers(TaskService tasks, ITaskQueries queries, Tim
                 return root.GetRawText();
             if (root.TryGetProperty("body", out var body) && body.ValueKind != JsonValueKind.Null)
                 return body.GetRawText();
-            return root.TryGetProperty("status_code", out _) ? "{}" : root.GetRawText();
+            if (!root.TryGetProperty("status_code", out _))
+                return root.GetRawText();
+            return status == StatusCodes.Status408RequestTimeout
+                ? throw new ApiException(status, "request_timeout", "the worker did not answer in time; try again") : "{}";
         }
         catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
