@@ -2,7 +2,11 @@ using System.Globalization;
 using System.IO.Compression;
 using System.Text;
 using System.Text.Json;
+using Microsoft.EntityFrameworkCore;
 using Shouldly;
+using TaskQueue.Contracts;
+using TaskQueue.Engine.Ids;
+using TaskQueue.Engine.Tasks;
 using TaskQueue.Storage;
 using TaskQueue.Tests.Servers;
 using Xunit;
@@ -132,9 +136,40 @@ public abstract class BatchUpstreamTests(BatchUpstreamServer server)
         JsonDocument.Parse(text).RootElement.GetProperty("response").GetProperty("body").GetProperty("text").GetString()
             .ShouldBe("a\u2028b\u2029c\u0085d");
     }
+
+    [Theory]
+    [InlineData("1h", true)]
+    [InlineData("24h", false)]
+    public async Task Items_have_five_attempts_and_go_first_if_there_is_little_time(string window, bool isUrgent)
+    {
+        server.Upstream.Usual = context => TestUpstream.SayAsync(context, 200, TestUpstream.Completion);
+
+        var id = await server.CreateAsync(await server.UploadAsync(Lines(2)), window: window);
+
+        Counts(await server.EndAsync(id, Deadline)).ShouldBe((2, 2, 0));
+        (await server.TasksAsync(id)).Select(t => (t.MaxAttempts, t.Priority == Priority.High))
+            .ShouldBe([(5, isUrgent), (5, isUrgent)]);
+    }
+
+    [Fact]
+    public async Task Items_have_five_attempts_also_in_another_queue_that_the_upstream_serves()
+    {
+        const string Queue = "served-model";
+        server.Upstream.Usual = context => TestUpstream.SayAsync(context, 200, TestUpstream.Completion);
+        using var registered = await server.Http.PostAsync(new Uri("/v1/queue/register", UriKind.Relative),
+            new StringContent($$"""{"queue":"{{Queue}}","endpoint":"/v1/chat/completions"}"""));
+        registered.EnsureSuccessStatusCode();
+        var line = $$$"""{"custom_id":"r","method":"POST","url":"/v1/chat/completions","body":{"model":"{{{Queue}}}"}}""";
+
+        var id = await server.CreateAsync(await server.UploadAsync(line));
+
+        Counts(await server.EndAsync(id, Deadline)).ShouldBe((1, 1, 0));
+        (await server.TasksAsync(id)).Select(t => (t.Queue, t.MaxAttempts)).ShouldBe([(Queue, 5)]);
+    }
 }
 
 /// <summary>A server with an upstream for <c>/v1/chat/completions</c>.</summary>
+
 public abstract class BatchUpstreamServer(DatabaseProvider provider, params string[] roles) : IAsyncLifetime
 {
     private readonly List<TestHost> _hosts = [];
@@ -193,12 +228,20 @@ public abstract class BatchUpstreamServer(DatabaseProvider provider, params stri
             .GetProperty("id").GetString()!;
     }
 
-    internal async Task<string> CreateAsync(string file, string more = "")
+    internal async Task<string> CreateAsync(string file, string more = "", string window = "24h")
     {
         using var body = new StringContent(
-            $$"""{"input_file_id":"{{file}}","endpoint":"/v1/chat/completions","completion_window":"24h"{{more}}}""");
+            $$"""{"input_file_id":"{{file}}","endpoint":"/v1/chat/completions","completion_window":"{{window}}"{{more}}}""");
         return (await BellaServer.ReadAsync(await Http.PostAsync(new Uri("/v1/batches", UriKind.Relative), body))).Ok()
             .GetProperty("id").GetString()!;
+    }
+
+    /// <summary>The tasks of a batch, as they are stored.</summary>
+    internal async Task<List<TaskState>> TasksAsync(string id)
+    {
+        var batch = BatchId.Parse(id)!.ToGuid();
+        await using var db = _database.CreateContext();
+        return await db.Tasks.AsNoTracking().Where(t => t.BatchId == batch).ToListAsync();
     }
 
     internal async Task<JsonElement> RunAsync(int lines, TimeSpan deadline) =>

@@ -169,10 +169,11 @@ public sealed class BatchRulesTests
             .ShouldBe(priority);
 
     [Theory]
-    [InlineData("v1-chat-completions", 5)]
-    [InlineData("of-a-worker", 1)]
-    public void The_items_of_an_upstream_survive_the_loss_of_a_process(string queue, int attempts) =>
-        BatchExpander.AttemptsOf(new BatchState { Queue = queue, Endpoint = "/v1/chat/completions" }).ShouldBe(attempts);
+    [InlineData("v1-chat-completions", false, 5)]
+    [InlineData("of-a-model", true, 5)]
+    [InlineData("of-a-worker", false, 1)]
+    public void The_items_of_an_upstream_survive_the_loss_of_a_process(string queue, bool isServed, int attempts) =>
+        BatchExpander.AttemptsOf(new BatchState { Queue = queue, Endpoint = "/v1/chat/completions" }, isServed).ShouldBe(attempts);
 
     private static string Line(string id, int n) =>
         $$$"""{"custom_id":"{{{id}}}","method":"POST","url":"/v1/x","body":{"n":{{{n}}}}}""";

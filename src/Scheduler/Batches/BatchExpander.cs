@@ -17,7 +17,7 @@ namespace TaskQueue.Scheduler.Batches;
 /// </summary>
 internal sealed class BatchExpander(
     BatchService batchService, FileService files, TaskService tasks, WaitingTaskQuota quota, NumberedTaskIds ids,
-    IOptions<BatchLimits> limits, IOptions<EngineOptions> engine, TimeProvider time)
+    QueueCatalog queues, ServedQueues served, IOptions<BatchLimits> limits, IOptions<EngineOptions> engine, TimeProvider time)
 {
     /// <summary>Maximum lines and bytes per transaction.</summary>
     private const int ChunkLines = 1000, ChunkBytes = 4 * 1024 * 1024;
@@ -130,11 +130,13 @@ internal sealed class BatchExpander(
             new InvalidBatchItem { BatchId = batch.CorrelationId, Line = b.Line, CustomId = b.CustomId, Code = b.Problem.Code,
                 Message = b.Problem.Message });
         var step = new BatchStep(batch.CorrelationId, chunk.From, chunk.To, chunk.End, bad);
+        var endpoint = (await queues.FindAsync(batch.Queue))?.Endpoint;
+        var attempts = AttemptsOf(batch, served.IsServed(batch.Queue, endpoint));
         while (true)
         {
             try
             {
-                var answers = await tasks.SubmitManyAsync(chunk.Requests.ConvertAll(r => ToTask(batch, r)), step);
+                var answers = await tasks.SubmitManyAsync(chunk.Requests.ConvertAll(r => ToTask(batch, r, attempts)), step);
                 return answers.Count > 0 || chunk.Requests.Count == 0;
             }
             catch (Exception taken) when (taken is TaskIdTakenException or TaskIdConflictException)
@@ -151,9 +153,12 @@ internal sealed class BatchExpander(
     /// An upstream answers for its requests itself: an attempt without outcome was lost with its process, and the request is sent again.
     /// Workers say with each take how often an item may be lost (bella.md 6).
     /// </summary>
-    internal static int AttemptsOf(BatchState batch) => batch.Queue == QueueRouter.UpstreamQueue(batch.Endpoint) ? UpstreamAttempts : 1;
+    /// <param name="batch">The batch.</param>
+    /// <param name="isServed">Whether an upstream is configured for its queue; one of another process may be.</param>
+    internal static int AttemptsOf(BatchState batch, bool isServed) =>
+        isServed || batch.Queue == QueueRouter.UpstreamQueue(batch.Endpoint) ? UpstreamAttempts : 1;
 
-    private TaskSubmission ToTask(BatchState batch, BatchItem line)
+    private TaskSubmission ToTask(BatchState batch, BatchItem line, int attempts)
     {
         var id = ids.New(NumberedTaskId.FromGuid(batch.CorrelationId)!.Queue, batch.Tier, NumberedTaskMode.Batch);
         return new TaskSubmission(id.ToGuid(), batch.Queue, line.Body!)
@@ -162,7 +167,7 @@ internal sealed class BatchExpander(
             Name = batch.Endpoint,
             Priority = PriorityOf(batch),
             ExpiresAt = batch.DeadlineAt,
-            MaxAttempts = AttemptsOf(batch),
+            MaxAttempts = attempts,
             Headers = new BatchHeaders(BatchId.Format(batch.CorrelationId), "batch", line.CustomId, batch.Submitter)
             {
                 Twins = line.Twins,
