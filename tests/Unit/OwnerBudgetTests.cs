@@ -108,6 +108,25 @@ public sealed class OwnerBudgetTests
         (await budget.ChargeAsync(options, request, TimeSpan.Zero, default)).Charge.ShouldBeNull();
     }
 
+    [Theory]
+    [InlineData(429, true)]
+    [InlineData(503, true)]
+    [InlineData(400, false)]
+    public async Task A_request_that_was_refused_used_nothing(int status, bool isRefused)
+    {
+        var budget = new OwnerBudget(_budget, _time, NullLogger<OwnerBudget>.Instance);
+        var options = new UpstreamOptions
+        {
+            Endpoint = "/v1/x", BaseUrl = "http://h", OwnerRequestsPerMinute = 1, OwnerTokensPerMinute = 1,
+        };
+        var request = new OutgoingRequest(new Uri("http://h"), "{}"u8.ToArray(), "r", null, null);
+        var (charge, _) = await budget.ChargeAsync(options, request, TimeSpan.Zero, default);
+
+        await budget.SettleAsync(options, charge!, UpstreamAnswer.Error(status, "no") with { IsNotNow = isRefused });
+
+        ((await budget.ChargeAsync(options, request, TimeSpan.Zero, default)).Charge is not null).ShouldBe(isRefused);
+    }
+
     private Task<TimeSpan> TakeAsync(string key, long perMinute, long units) => _budget.TakeAsync(key, perMinute, units, default);
 
     /// <summary>A store of several processes, in which each third change meets another.</summary>

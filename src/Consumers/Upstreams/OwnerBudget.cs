@@ -77,8 +77,8 @@ internal sealed partial class OwnerBudget(SharedBudget budgets, TimeProvider tim
     /// <summary>Settles a charge: an answer that tells no usage keeps the estimate, and a request that was refused used nothing.</summary>
     public async Task SettleAsync(UpstreamOptions upstream, Charge charge, UpstreamAnswer answer)
     {
-        if (answer is { IsSilent: true, IsNotNow: true })
-            await RefundAsync(upstream, charge); // there was no connection
+        if (answer.IsNotNow)
+            await RefundAsync(upstream, charge); // refused, or there was no connection
         else if (charge.Key is { } key && upstream.OwnerTokensPerMinute is { } tokens && !answer.IsTold)
             await CorrectAsync(key, tokens, UsedBy(answer, charge.Tokens) - charge.Tokens);
     }
