@@ -28,7 +28,7 @@ public sealed class UpstreamCallsTests : IAsyncLifetime, IDisposable
         _http = new UpstreamHttp(_time, NullLogger<UpstreamHttp>.Instance);
         var budget = new OwnerBudget(
             new SharedBudget(new OwnerBudgetTests.AloneStore(), _time), _time, NullLogger<OwnerBudget>.Instance);
-        _calls = new UpstreamCalls(new NoReplies(), _http, budget, _time, NullLogger<UpstreamCalls>.Instance);
+        _calls = new UpstreamCalls(new Replies(), _http, budget, _time, NullLogger<UpstreamCalls>.Instance);
     }
 
     public async Task InitializeAsync() => _server = await TestUpstream.StartAsync();
@@ -147,6 +147,42 @@ public sealed class UpstreamCallsTests : IAsyncLifetime, IDisposable
         _server.Requests.Count.ShouldBe(2);
     }
 
+    [Theory]
+    [InlineData(1000, false)]
+    [InlineData(2, true)]
+    public async Task A_budget_of_tokens_is_settled_by_the_usage_of_the_answer(int used, bool isNextSent)
+    {
+        _server.Usual = context => TestUpstream.SayAsync(context, 200, $$$"""{"usage":{"total_tokens":{{{used}}}}}""");
+        var upstream = New(o => o.OwnerTokensPerMinute = 100);
+        (await RunAsync(upstream, TestTasks.New(change: t => t.Payload = """{"max_tokens":90}"""))).IsCompleted.ShouldBeTrue();
+
+        var next = await RunAsync(upstream, TestTasks.New(change: t => t.Payload = """{"max_tokens":90}"""));
+
+        next.IsCompleted.ShouldBe(isNextSent);
+        if (!isNextSent)
+            next.Delay!.Value.TotalMinutes.ShouldBeInRange(9.5, 11); // 1094 of 100 a minute, and a tenth by chance
+    }
+
+    [Theory]
+    [InlineData(4, """{"choices":[],"usage":{"prompt_tokens":600,"completion_tokens":400,"total_tokens":1000}}""")]
+    [InlineData(4000, "[DONE]")]
+    public async Task A_budget_of_tokens_is_settled_by_the_usage_or_the_text_of_a_stream(int bytes, string last)
+    {
+        var delta = $$$"""{"choices":[{"delta":{"role":"assistant","content":"{{{new string('x', bytes)}}}"}}]}""";
+        _server.Usual = context => TestUpstream.SayAsync(context, 200, $"data: {delta}\n\ndata: {last}\n\n", "text/event-stream");
+        var upstream = New(o => o.OwnerTokensPerMinute = 100);
+        (await RunAsync(upstream, Streaming())).IsCompleted.ShouldBeTrue();
+
+        (await RunAsync(upstream, Streaming())).Delay!.Value.TotalMinutes.ShouldBeInRange(9, 10.5);
+    }
+
+    private static TaskState Streaming() => TestTasks.New(change: t =>
+    {
+        t.Payload = """{"stream":true}""";
+        t.Headers = """{"response_mode":"streaming"}""";
+        t.CompletionActions = """{"ReplyTo":"caller"}""";
+    });
+
     private static async Task PauseAsync(RequestPace pace) =>
         pace.Refused(await pace.EnterAsync(TimeSpan.MaxValue, null, default), TimeSpan.FromSeconds(30), isThrottled: true, "429", 0.5);
 
@@ -186,10 +222,10 @@ public sealed class UpstreamCallsTests : IAsyncLifetime, IDisposable
             return Task.FromResult(condition());
         }, Patience, "time has passed");
 
-    private sealed class NoReplies : IReplySender
+    private sealed class Replies : IReplySender
     {
         public Task ProgressAsync(string replyTo, Guid taskId, TaskProgress progress, CancellationToken cancellationToken) =>
-            throw new NotSupportedException();
+            Task.CompletedTask;
 
         public void Ended(IEnumerable<TaskState> written) => throw new NotSupportedException();
     }

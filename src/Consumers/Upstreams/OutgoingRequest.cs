@@ -22,6 +22,9 @@ internal sealed record OutgoingRequest(Uri Url, byte[] Payload, string RequestId
     /// <summary>Tokens that it may use, estimated once: it may be charged many times.</summary>
     public long Tokens => _tokens ??= OwnerBudget.Estimate(Payload);
 
+    /// <summary>Tokens of what is sent, without the answer.</summary>
+    public long PromptTokens => OwnerBudget.Measure(Payload);
+
     /// <summary>The end of the batch whose item the task is; null if it is none.</summary>
     public DateTime? BatchEndsAt { get; init; }
 

@@ -18,7 +18,10 @@ internal sealed record Charge(string? Key, long Tokens, string? RequestKey);
 /// </summary>
 internal sealed partial class OwnerBudget(SharedBudget budgets, TimeProvider time, ILogger<OwnerBudget> logger)
 {
-    private const int BytesPerToken = 4, MaxLines = 10_000;
+    /// <summary>For estimates.</summary>
+    internal const int BytesPerToken = 4;
+
+    private const int MaxLines = 10_000;
 
     private static readonly Charge Nothing = new(null, 0, null);
 
@@ -79,12 +82,15 @@ internal sealed partial class OwnerBudget(SharedBudget budgets, TimeProvider tim
     {
         if (answer.IsNotNow)
             await RefundAsync(upstream, charge); // refused, or there was no connection
-        else if (charge.Key is { } key && upstream.OwnerTokensPerMinute is { } tokens && !answer.IsTold)
+        else if (charge.Key is { } key && upstream.OwnerTokensPerMinute is { } tokens)
             await CorrectAsync(key, tokens, UsedBy(answer, charge.Tokens) - charge.Tokens);
     }
 
     private static long UsedBy(UpstreamAnswer answer, long estimate) =>
-        answer.Status is >= 200 and < 300 ? UsageOf(answer.Body) ?? estimate : answer.IsSilent ? estimate : 0;
+        answer.Tokens
+        ?? (answer.IsTold ? estimate
+            : answer.Status is >= 200 and < 300 ? UsageOf(answer.Body) ?? estimate
+            : answer.IsSilent ? estimate : 0);
 
     /// <summary>Takes back the charge of a request that was not sent.</summary>
     public async Task RefundAsync(UpstreamOptions upstream, Charge charge)
@@ -95,10 +101,13 @@ internal sealed partial class OwnerBudget(SharedBudget budgets, TimeProvider tim
             await CorrectAsync(requestKey, requests, -1);
     }
 
+    /// <summary>Tokens of a request without its answer: four bytes each.</summary>
+    internal static long Measure(byte[] payload) => Math.Max(1L, payload.Length / BytesPerToken);
+
     /// <summary>Tokens of a request: four bytes each, and the most that the answer may have, if the request limits it.</summary>
     internal static long Estimate(byte[] payload)
     {
-        var tokens = Math.Max(1L, payload.Length / BytesPerToken);
+        var tokens = Measure(payload);
         try
         {
             using var document = JsonDocument.Parse(payload, new JsonDocumentOptions { MaxDepth = 1024 });

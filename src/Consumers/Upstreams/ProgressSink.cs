@@ -20,12 +20,15 @@ internal sealed class ProgressSink(IReplySender replies, string replyTo, Guid ta
     /// <param name="events">The stream.</param>
     /// <param name="timeout">How long the next event may take, not counting time spent on a slow caller.</param>
     /// <param name="limit">Cancelled when an event takes longer.</param>
+    /// <param name="usage">Counts tokens; null: they are not counted.</param>
     /// <param name="cancellationToken">Cancels forwarding.</param>
-    public async Task PassAsync(Stream events, TimeSpan timeout, CancellationTokenSource limit, CancellationToken cancellationToken)
+    public async Task PassAsync(Stream events, TimeSpan timeout, CancellationTokenSource limit, StreamUsage? usage,
+        CancellationToken cancellationToken)
     {
         await foreach (var item in SseParser.Create(events, (_, data) => UpstreamAnswer.ToJson(data)).EnumerateAsync(limit.Token))
         {
             limit.CancelAfter(Timeout.InfiniteTimeSpan);
+            usage?.Add(item.Data);
             await SendAsync(item.Data, item.EventType, isRefusal: false, cancellationToken);
             limit.CancelAfter(timeout);
         }

@@ -42,6 +42,9 @@ internal sealed record UpstreamAnswer(int Status, string Body)
     /// <summary>The pause that the upstream asked for.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
+    /// <summary>Tokens that a stream used; null: it is not known, or the answer is no stream.</summary>
+    public long? Tokens { get; init; }
+
     /// <summary>Whether the caller has already received the whole response as events.</summary>
     public bool IsTold { get; init; }
 

@@ -30,6 +30,7 @@ internal sealed partial class UpstreamHttp(TimeProvider time, ILogger<UpstreamHt
     public async Task<UpstreamAnswer> SendAsync(UpstreamOptions options, OutgoingRequest request, ProgressSink? sink,
         CancellationToken abort)
     {
+        var usage = options.OwnerTokensPerMinute is null ? null : new StreamUsage();
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(options.TimeoutSeconds), time);
         using var end = abort.UnsafeRegister(l => ((CancellationTokenSource)l!).Cancel(), limit);
         try
@@ -41,12 +42,15 @@ internal sealed partial class UpstreamHttp(TimeProvider time, ILogger<UpstreamHt
                 || response.Content.Headers.ContentType?.MediaType != MediaTypeNames.Text.EventStream)
                 return await ReadAsync(response, options, request.IsItem, limit.Token);
             await using var events = await response.Content.ReadAsStreamAsync(limit.Token);
-            await sink.PassAsync(events, TimeSpan.FromSeconds(options.TimeoutSeconds), limit, abort);
-            return new UpstreamAnswer((int)HttpStatusCode.OK, "{}") { IsTold = true };
+            await sink.PassAsync(events, TimeSpan.FromSeconds(options.TimeoutSeconds), limit, usage, abort);
+            return new UpstreamAnswer((int)HttpStatusCode.OK, "{}") { IsTold = true, Tokens = usage?.Tokens(request.PromptTokens) };
         }
         catch (OperationCanceledException) when (abort.IsCancellationRequested && sink is { IsBegun: true })
         {
-            return UpstreamAnswer.Error((int)HttpStatusCode.ServiceUnavailable, "the stream was broken off") with { IsTold = true };
+            return UpstreamAnswer.Error((int)HttpStatusCode.ServiceUnavailable, "the stream was broken off") with
+            {
+                IsTold = true, Tokens = usage?.Tokens(request.PromptTokens),
+            };
         }
         catch (OperationCanceledException) when (limit.IsCancellationRequested && !abort.IsCancellationRequested)
         {
@@ -54,6 +58,7 @@ internal sealed partial class UpstreamHttp(TimeProvider time, ILogger<UpstreamHt
                 $"the upstream did not answer within {options.TimeoutSeconds} s") with
             {
                 MayRetry = request.IsItem && sink is not { IsBegun: true }, IsSilent = true, IsLate = true,
+                Tokens = usage?.Tokens(request.PromptTokens),
             };
         }
         catch (HttpRequestException fault) when (fault.HttpRequestError == HttpRequestError.ConfigurationLimitExceeded)
@@ -69,6 +74,7 @@ internal sealed partial class UpstreamHttp(TimeProvider time, ILogger<UpstreamHt
                 isUnsent ? "the upstream could not be reached" : "the connection to the upstream broke before its answer was complete") with
             {
                 MayRetry = sink is not { IsBegun: true }, IsNotNow = isUnsent, IsSilent = true,
+                Tokens = usage?.Tokens(request.PromptTokens),
             };
         }
     }
