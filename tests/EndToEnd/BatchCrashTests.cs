@@ -17,7 +17,7 @@ public sealed class BatchCrashTests
     private const int Lines = 4000;
 
     /// <summary>The lease of the killed process on the batch must end first.</summary>
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(4);
 
     private static readonly Dictionary<string, string> Quiet = new() { ["Logging:LogLevel:Default"] = "Error" };
 

@@ -169,7 +169,6 @@ public abstract class BatchUpstreamTests(BatchUpstreamServer server)
 }
 
 /// <summary>A server with an upstream for <c>/v1/chat/completions</c>.</summary>
-
 public abstract class BatchUpstreamServer(DatabaseProvider provider, params string[] roles) : IAsyncLifetime
 {
     private readonly List<TestHost> _hosts = [];

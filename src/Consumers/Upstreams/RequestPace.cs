@@ -188,7 +188,9 @@ internal sealed class RequestPace(TimeProvider time)
                     Lower();
             }
 
-            var until = now + Ticks(asked ?? (isNews ? RetryWaits.Backoff(_refusals - 1, chance) : TimeSpan.Zero));
+            var pause = asked > TimeSpan.Zero ? asked.Value // some ask for 0, and refuse again
+                : isNews ? RetryWaits.Backoff(_refusals - 1, chance) : TimeSpan.Zero;
+            var until = now + Ticks(pause);
             if (isNews || until > _pausedUntil)
             {
                 _next = _pausedUntil = Math.Max(until, _pausedUntil);
