@@ -70,10 +70,6 @@ public sealed class RequestPaceTests
     }
 
     [Fact]
-    public async Task An_upstream_that_asks_for_no_pause_is_not_asked_again_at_once() =>
-        _pace.Refused(await EnterAsync(), TimeSpan.Zero, isThrottled: false, "later", chance: 0.5).ShouldBeGreaterThan(TimeSpan.Zero);
-
-    [Fact]
     public async Task A_server_that_comes_back_is_asked_at_a_rate_that_doubles()
     {
         _pace.Refused(await EnterAsync(), null, isThrottled: false, "away", chance: 0.5);

@@ -188,9 +188,7 @@ internal sealed class RequestPace(TimeProvider time)
                     Lower();
             }
 
-            var pause = asked > TimeSpan.Zero ? asked.Value // some ask for 0, and refuse again
-                : isNews ? RetryWaits.Backoff(_refusals - 1, chance) : TimeSpan.Zero;
-            var until = now + Ticks(pause);
+            var until = now + Ticks(asked ?? (isNews ? RetryWaits.Backoff(_refusals - 1, chance) : TimeSpan.Zero));
             if (isNews || until > _pausedUntil)
             {
                 _next = _pausedUntil = Math.Max(until, _pausedUntil);
