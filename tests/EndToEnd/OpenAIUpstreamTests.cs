@@ -24,23 +24,11 @@ public sealed class OpenAIUpstreamTests
     {
         await using var upstream = await TestUpstream.StartAsync();
         await using var servers = await Servers.StartAsync(provider, roles, upstream);
-        var client = new OpenAIClient(new ApiKeyCredential("sk-anything"),
-            new OpenAIClientOptions { Endpoint = new Uri(servers.Api.Http.BaseAddress!, "/v1") });
+        var client = ClientOf(servers);
         var lines = string.Join('\n', Enumerable.Range(0, 20).Select(n =>
             $$$"""{"custom_id":"r{{{n}}}","method":"POST","url":"/v1/chat/completions","body":{"model":"any","n":{{{n}}}}}"""));
         upstream.Next(400, """{"error":{"message":"no"}}""");
-        OpenAIFile file = await client.GetOpenAIFileClient()
-            .UploadFileAsync(new MemoryStream(Encoding.UTF8.GetBytes(lines)), "in.jsonl", FileUploadPurpose.Batch);
-
-        var operation = await client.GetBatchClient().CreateBatchAsync(
-            BinaryContent.Create(BinaryData.FromString(
-                $$"""{"input_file_id":"{{file.Id}}","endpoint":"/v1/chat/completions","completion_window":"24h"}""")),
-            waitUntilCompleted: false);
-        var batch = await Eventually.UntilAsync(
-            async () =>
-                (await operation.GetBatchAsync(options: null)).GetRawResponse().Content.ToString() is var text
-                    && text.Contains("\"status\":\"completed\"", StringComparison.Ordinal) ? text : null,
-            Deadline, "the batch is completed");
+        var batch = await RunBatchAsync(client, lines);
 
         var counts = JsonDocument.Parse(batch).RootElement.GetProperty("request_counts");
         (counts.GetProperty("total").GetInt32(), counts.GetProperty("completed").GetInt32(), counts.GetProperty("failed").GetInt32())
@@ -100,6 +88,77 @@ public sealed class OpenAIUpstreamTests
 
         upstream.Requests.Count.ShouldBe(13);
     }
+
+    [Theory]
+    [InlineData(DatabaseProvider.Sqlite)]
+    [InlineData(DatabaseProvider.Postgres, "api", "scheduler", "consumers")]
+    public async Task A_batch_goes_on_at_the_fallback_while_its_model_is_refused(DatabaseProvider provider, params string[] roles)
+    {
+        await using var upstream = await TestUpstream.StartAsync();
+        await using var fallback = await TestUpstream.StartAsync();
+        upstream.Usual = context =>
+        {
+            if (!TestUpstream.BodyOf(context).Contains("\"full\"", StringComparison.Ordinal))
+                return TestUpstream.SayAsync(context, 200, TestUpstream.Completion);
+            context.Response.Headers.RetryAfter = "600";
+            return TestUpstream.SayAsync(context, 429, """{"error":{"message":"quota"}}""");
+        };
+        await using var servers = await Servers.StartAsync(provider, roles, upstream, [.. Second(fallback),
+            ("TaskQueue:Upstreams:1:IsFallback", "true")]);
+        var client = ClientOf(servers);
+        (await client.GetChatClient("free").CompleteChatAsync("hello")).Value.Content[0].Text.ShouldBe("ok");
+
+        var batch = await RunBatchAsync(client, string.Join('\n', Enumerable.Range(0, 20).Select(n =>
+            $$$"""{"custom_id":"r{{{n}}}","method":"POST","url":"/v1/chat/completions","body":{"model":"full"}}""")));
+        (await client.GetChatClient("free").CompleteChatAsync("hello")).Value.Content[0].Text.ShouldBe("ok");
+
+        JsonDocument.Parse(batch).RootElement.GetProperty("request_counts").GetProperty("completed").GetInt32().ShouldBe(20);
+        fallback.Requests.Count.ShouldBe(20);
+        fallback.Requests.ShouldAllBe(r => r.Body.Contains("\"full\"", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Callers_are_answered_by_another_upstream_while_one_is_away()
+    {
+        var away = await TestUpstream.StartAsync();
+        await using var other = await TestUpstream.StartAsync();
+        await using var servers = await Servers.StartAsync(DatabaseProvider.Sqlite, [], away, Second(other));
+        await away.DisposeAsync();
+
+        for (var n = 0; n < 8; n++)
+        {
+            using var answer = await servers.Api.Http.PostAsync(new Uri("/v1/chat/completions", UriKind.Relative), new StringContent(
+                """{"model":"m","messages":[{"role":"user","content":"hello"}]}""", Encoding.UTF8, "application/json"));
+            (await answer.Content.ReadAsStringAsync()).ShouldBe(TestUpstream.Completion);
+        }
+
+        other.Requests.Count.ShouldBe(8);
+    }
+
+    private static OpenAIClient ClientOf(Servers servers) => new(new ApiKeyCredential("sk-anything"),
+        new OpenAIClientOptions { Endpoint = new Uri(servers.Api.Http.BaseAddress!, "/v1") });
+
+    /// <summary>Runs a batch until it is completed.</summary>
+    private static async Task<string> RunBatchAsync(OpenAIClient client, string lines)
+    {
+        OpenAIFile file = await client.GetOpenAIFileClient()
+            .UploadFileAsync(new MemoryStream(Encoding.UTF8.GetBytes(lines)), "in.jsonl", FileUploadPurpose.Batch);
+
+        var operation = await client.GetBatchClient().CreateBatchAsync(
+            BinaryContent.Create(BinaryData.FromString(
+                $$"""{"input_file_id":"{{file.Id}}","endpoint":"/v1/chat/completions","completion_window":"24h"}""")),
+            waitUntilCompleted: false);
+        return await Eventually.UntilAsync(
+            async () =>
+                (await operation.GetBatchAsync(options: null)).GetRawResponse().Content.ToString() is var text
+                    && text.Contains("\"status\":\"completed\"", StringComparison.Ordinal) ? text : null,
+            Deadline, "the batch is completed");
+    }
+
+    private static (string, string)[] Second(TestUpstream upstream) =>
+    [
+        ("TaskQueue:Upstreams:1:Endpoint", "/v1/chat/completions"), ("TaskQueue:Upstreams:1:BaseUrl", upstream.Address.ToString()),
+    ];
 
     /// <summary>Processes of one deployment, the first with the Api role.</summary>
     private sealed class Servers(TestDatabase database, string? rabbitMq, List<TestHost> hosts) : IAsyncDisposable

@@ -222,7 +222,7 @@ public sealed class UpstreamCallsTests : IAsyncLifetime, IDisposable
             return Task.FromResult(condition());
         }, Patience, "time has passed");
 
-    private sealed class Replies : IReplySender
+    internal sealed class Replies : IReplySender
     {
         public Task ProgressAsync(string replyTo, Guid taskId, TaskProgress progress, CancellationToken cancellationToken) =>
             Task.CompletedTask;

@@ -56,9 +56,9 @@ public sealed class UpstreamTests
         upstream.PaceOf("m").ShouldBeSameAs(pace);
 
         (upstream.IsPaused, upstream.HasModels).ShouldBe((true, false));
-        upstream.IsPausedFor("m").ShouldBeTrue();
-        upstream.IsPausedFor("unknown").ShouldBeFalse();
-        upstream.IsPausedFor(null).ShouldBeFalse();
+        upstream.PauseOf("m").ShouldBe(TimeSpan.FromSeconds(239));
+        upstream.PauseOf("unknown").ShouldBe(TimeSpan.Zero);
+        upstream.PauseOf(null).ShouldBe(TimeSpan.Zero);
     }
 
     [Fact]

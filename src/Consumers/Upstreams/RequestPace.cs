@@ -90,6 +90,16 @@ internal sealed class RequestPace(TimeProvider time)
         }
     }
 
+    /// <summary>How long nothing is sent: while requests pause, and between those that try whether the upstream still refuses.</summary>
+    public TimeSpan Closed
+    {
+        get
+        {
+            lock (_lock)
+                return Until(_refusals > 0 ? Math.Max(_next, _pausedUntil) : _pausedUntil, time.GetTimestamp());
+        }
+    }
+
     /// <summary>Waits as one whose caller does not wait.</summary>
     public Task<PaceTurn> EnterAsync(TimeSpan patience, Action<TimeSpan>? waits, CancellationToken cancellationToken) =>
         EnterAsync(patience, isOnline: false, waits, cancellationToken);

@@ -1,9 +1,14 @@
 using System.Collections.Concurrent;
+using TaskQueue.Engine.Batches;
+using TaskQueue.Engine.Queues;
+using TaskQueue.Engine.Tasks;
 
 namespace TaskQueue.Consumers.Upstreams;
 
-/// <summary>A configured upstream and the paces of its requests.</summary>
+/// <summary>A configured upstream, the paces of its requests and their slots.</summary>
+#pragma warning disable CA1001 // a semaphore whose wait handle is not used holds nothing
 internal sealed class Upstream
+#pragma warning restore CA1001
 {
     /// <summary>Models with a pace of their own; further ones share one.</summary>
     private const int MaxModels = 1000;
@@ -18,6 +23,8 @@ internal sealed class Upstream
     private static readonly TimeSpan LookAtOthers = TimeSpan.FromMilliseconds(100);
 
     private readonly TimeProvider _time;
+    private readonly SemaphoreSlim _slots;
+    private int _guests; // requests of tasks that other upstreams claimed
     private readonly Dictionary<string, Uri> _urls;
     private readonly ConcurrentDictionary<string, Model> _models = new(StringComparer.Ordinal);
 
@@ -28,6 +35,7 @@ internal sealed class Upstream
     {
         _time = time;
         Options = options;
+        _slots = new SemaphoreSlim(options.MaxConcurrency);
         Server = new RequestPace(time);
         Concurrency = options.AdaptConcurrency ? new ConcurrencyLimit(options.MaxConcurrency, time) : null;
         _urls = all.Where(u => u.BaseUrl == options.BaseUrl).Select(u => u.Endpoint).Distinct(StringComparer.Ordinal)
@@ -93,11 +101,68 @@ internal sealed class Upstream
         return known.Pace;
     }
 
-    /// <summary>Whether no request to a model would be sent now.</summary>
+    /// <summary>How long no request to a model would be sent.</summary>
     /// <param name="model">The model; null: the request names none.</param>
-    public bool IsPausedFor(string? model) =>
-        Server.Pause > TimeSpan.Zero
-        || (model is not null && _models.TryGetValue(model, out var known) && known.Pace.Pause > TimeSpan.Zero);
+    public TimeSpan PauseOf(string? model)
+    {
+        var pause = Server.Closed;
+        return model is not null && _models.TryGetValue(model, out var known) && known.Pace.Closed is var its && its > pause ? its : pause;
+    }
+
+    /// <summary>Whether it may take a task of another upstream, one of whose <see cref="Others"/> it is.</summary>
+    /// <param name="task">The task.</param>
+    /// <param name="model">The model that its request names, or null.</param>
+    public bool CanServe(TaskState task, string? model) =>
+        UrlOf(task.Name) is not null
+        && (model is null || Options.Models.Count == 0 || Options.Models.Contains(model, StringComparer.Ordinal))
+        && (Options.ServedTiers.Contains(task.Tier) || (Options.ServedTiers.Contains(BatchLanes.First) && Options.Queues.Count == 0
+            && BatchLanes.Of(QueueRouter.UpstreamQueue(Options.Endpoint)).Contains(new QueueTier(task.Queue, task.Tier))));
+
+    /// <summary>Most tasks that it may claim for itself, next to the requests of tasks that others claimed.</summary>
+    public int Limit => Math.Max(1, MaxRequests - Volatile.Read(ref _guests));
+
+    /// <summary>Requests that could be sent at once now.</summary>
+    public int FreeSlots => MaxRequests - (Options.MaxConcurrency - _slots.CurrentCount);
+
+    private int MaxRequests => Concurrency?.Current ?? Options.MaxConcurrency;
+
+    /// <summary>Takes the slot of a request, in order of arrival.</summary>
+    /// <param name="isGuest">Whether another upstream claimed the task.</param>
+    /// <param name="patience">Longest wait of such a task.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>False: the wait was too long.</returns>
+    public async Task<bool> EnterAsync(bool isGuest, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        if (!isGuest)
+        {
+            await _slots.WaitAsync(cancellationToken);
+        }
+        else
+        {
+            using var timeout = new CancellationTokenSource(patience, _time);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+            try
+            {
+                await _slots.WaitAsync(either.Token);
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                return false;
+            }
+        }
+
+        if (isGuest)
+            Interlocked.Increment(ref _guests);
+        return true;
+    }
+
+    /// <summary>Gives the slot of a request back.</summary>
+    public void Leave(bool isGuest)
+    {
+        if (isGuest)
+            Interlocked.Decrement(ref _guests);
+        _slots.Release();
+    }
 
     /// <summary>Waits until a claim is useful: a request could be sent, a fallback is needed, and its share allows it.</summary>
     public async Task ReadyAsync(CancellationToken cancellationToken)

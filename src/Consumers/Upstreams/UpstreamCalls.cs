@@ -17,6 +17,11 @@ internal sealed partial class UpstreamCalls(
     /// </summary>
     private static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(2);
 
+    /// <summary>
+    /// Longest wait in the queue of a task that another upstream would take if it had a slot: it may soon have one.
+    /// </summary>
+    private static readonly TimeSpan LongestDetour = TimeSpan.FromSeconds(10);
+
     private readonly UsedRetries _used = new();
 
     /// <summary>Runs a task to its outcome.</summary>
@@ -40,7 +45,7 @@ internal sealed partial class UpstreamCalls(
 
         var request = OutgoingRequest.Of(task, url, requestId, upstream.Options.ApiKey);
         using var noMore = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, attempt.Cancelled);
-        var call = new Call(upstream, request, new WaitNote(attempt, time, upstream.Options.Endpoint))
+        using var call = new UpstreamCall(upstream, task, request, new WaitNote(attempt, time, upstream.Options.Endpoint))
         {
             Retries = _used.Take(task.CorrelationId),
         };
@@ -61,43 +66,56 @@ internal sealed partial class UpstreamCalls(
     }
 
     /// <returns>The answer; or null and for how long the task is deferred.</returns>
-    private async Task<(UpstreamAnswer? Answer, TimeSpan Deferred)> AskAsync(Call call, ProgressSink? sink, CancellationToken noMore,
+    private async Task<(UpstreamAnswer? Answer, TimeSpan Deferred)> AskAsync(UpstreamCall call, ProgressSink? sink, CancellationToken noMore,
         CancellationToken abort)
     {
-        var options = call.Upstream.Options;
         while (true)
         {
+            if (!await call.EnterAsync(LongestHold, noMore))
+                return (null, DetourOf(call));
+            var options = call.Upstream.Options;
             var (charge, wait) = await budget.ChargeAsync(options, call.Request, LongestHold, noMore);
             if (charge is null)
             {
-                if (wait > LongestHold)
-                    return (null, wait); // others' tasks have their turn
+                if (wait > LongestHold) // others' tasks have their turn
+                    return (null, call.Upstream != call.Own && wait > LongestDetour ? LongestDetour : wait);
                 call.Note.Waits(wait, "the budget of its owner");
                 await Task.Delay(wait, time, noMore);
                 continue;
             }
 
             if (await TurnAsync(call, charge, noMore) is { } deferral)
+            {
+                if (call.CanMove)
+                    continue;
                 return (null, deferral);
+            }
+
             var answer = await SendAsync(call, sink, abort);
             call.Note.Over();
             await budget.SettleAsync(options, charge, answer);
             Learn(call, answer);
             var isPatient = call.Request.IsItem && answer.IsNotNow && !(call.Request.BatchEndsAt <= time.GetUtcNow().UtcDateTime);
-            if (!isPatient && (!answer.MayRetry || call.Retries >= options.MaxRetries))
+            if (!isPatient && (!answer.MayRetry || call.Retries >= call.Own.Options.MaxRetries))
                 return (answer, default);
             call.Retries += isPatient ? 0 : 1;
             var told = Told(answer);
             LogRetry(call.Request.RequestId, options.Endpoint, options.BaseUrl, told, call.Retries);
-            if (isPatient && call.Upstream.Others.Any(o => !o.IsPausedFor(call.Model)))
-                return (null, TimeSpan.Zero); // another upstream takes it
-            if (!answer.IsNotNow && !answer.IsSilent && answer.RetryAfter is null)
+            var isElsewhere = !isPatient && call.Failed();
+            if (!isElsewhere && !answer.IsNotNow && !answer.IsSilent && answer.RetryAfter is null)
                 await Task.Delay(RetryWaits.Backoff(call.Retries - 1, Chance()), time, noMore);
         }
     }
 
+    /// <summary>
+    /// For how long a task waits in the queue whose upstream pauses while the others are full. If that pauses for all models, it does not
+    /// claim the task again.
+    /// </summary>
+    private static TimeSpan DetourOf(UpstreamCall call) =>
+        call.Own.IsPaused ? TimeSpan.Zero : LongestDetour * (0.5 + (0.4 * Chance()));
+
     /// <summary>Sends a request and measures it, if its upstream adapts to what is measured.</summary>
-    private async Task<UpstreamAnswer> SendAsync(Call call, ProgressSink? sink, CancellationToken abort)
+    private async Task<UpstreamAnswer> SendAsync(UpstreamCall call, ProgressSink? sink, CancellationToken abort)
     {
         if (call.Upstream.Concurrency is not { } limit)
             return await http.SendAsync(call.Upstream.Options, call.Request, sink, abort);
@@ -120,7 +138,7 @@ internal sealed partial class UpstreamCalls(
     /// <summary>
     /// Silence concerns the whole server, unless it broke off a stream; a refusal concerns its model, and shows that the server is there.
     /// </summary>
-    private static void Learn(Call call, UpstreamAnswer answer)
+    private static void Learn(UpstreamCall call, UpstreamAnswer answer)
     {
         var (server, pace) = (call.Upstream.Server, call.Pace);
         if (answer.IsSilent && (answer.MayRetry || answer.IsLate))
@@ -140,7 +158,7 @@ internal sealed partial class UpstreamCalls(
 
     /// <summary>Waits for the turn of a request; what it was charged is given back if it is not sent.</summary>
     /// <returns>Null once it may be sent; otherwise for how long the task is to wait in the queue.</returns>
-    private async Task<TimeSpan?> TurnAsync(Call call, Charge charge, CancellationToken noMore)
+    private async Task<TimeSpan?> TurnAsync(UpstreamCall call, Charge charge, CancellationToken noMore)
     {
         var isSent = false;
         try
@@ -158,14 +176,17 @@ internal sealed partial class UpstreamCalls(
 
     /// <summary>Waits for the turn of a request, with the server and with its model.</summary>
     /// <returns>Null once it may be sent; otherwise for how long the task is to wait in the queue.</returns>
-    private static async Task<TimeSpan?> DeferralAsync(Call call, CancellationToken noMore)
+    private static async Task<TimeSpan?> DeferralAsync(UpstreamCall call, CancellationToken noMore)
     {
-        call.ServerTurn = await call.Upstream.Server.EnterAsync(TimeSpan.MaxValue, wait =>
+        var patience = call.HasOthers ? LongestHold : TimeSpan.MaxValue;
+        call.ServerTurn = await call.Upstream.Server.EnterAsync(patience, call.Request.IsOnline, wait =>
             call.Note.Waits(wait, call.Upstream.Server.Reason), noMore);
         call.Turn = call.ServerTurn;
+        if (call.ServerTurn.Wait > TimeSpan.Zero)
+            return call.ServerTurn.Wait;
         if (call.Pace == call.Upstream.Server)
             return null;
-        var patience = call.Upstream.HasModels ? LongestHold : TimeSpan.MaxValue;
+        patience = call.HasOthers || call.Upstream.HasModels ? LongestHold : TimeSpan.MaxValue;
         call.Turn = await call.Pace.EnterAsync(
             patience, call.Request.IsOnline, wait => call.Note.Waits(wait, call.Pace.Reason), noMore);
         return call.Turn.Wait > TimeSpan.Zero ? call.Turn.Wait : null;
@@ -201,35 +222,6 @@ internal sealed partial class UpstreamCalls(
     [LoggerMessage(LogLevel.Information,
         "Task {RequestId}: {Endpoint} at {BaseUrl} answered {Answer}; it is sent again, with {Retries} retries used")]
     private partial void LogRetry(string requestId, string endpoint, string baseUrl, string answer, int retries);
-
-    /// <summary>The tries of one request.</summary>
-    private sealed class Call
-    {
-        public Call(Upstream upstream, OutgoingRequest request, WaitNote note)
-        {
-            (Upstream, Request, Note, Model) = (upstream, request, note, request.FindModel());
-            Pace = upstream.PaceOf(Model);
-        }
-
-        public Upstream Upstream { get; }
-
-        public OutgoingRequest Request { get; }
-
-        public WaitNote Note { get; }
-
-        /// <summary>The model that it names, or null.</summary>
-        public string? Model { get; }
-
-        /// <summary>The pace of its model.</summary>
-        public RequestPace Pace { get; }
-
-        public PaceTurn ServerTurn { get; set; }
-
-        public PaceTurn Turn { get; set; }
-
-        /// <summary>Retries that count.</summary>
-        public int Retries { get; set; }
-    }
 }
 
 /// <summary>The task headers, set by the callers' APIs, that are relevant to an upstream.</summary>

@@ -9,6 +9,9 @@ namespace TaskQueue.Consumers.Upstreams;
 /// <summary>Sends one request to an upstream and reads its answer.</summary>
 internal sealed partial class UpstreamHttp(TimeProvider time, ILogger<UpstreamHttp> logger) : IDisposable
 {
+    /// <summary>Shortest pause that an upstream may ask for.</summary>
+    private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(100);
+
     private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler
     {
         AllowAutoRedirect = false,
@@ -96,9 +99,14 @@ internal sealed partial class UpstreamHttp(TimeProvider time, ILogger<UpstreamHt
         {
             MayRetry = status is not (408 or 425) || isItem,
             IsNotNow = UpstreamAnswer.IsNotNowStatus(status),
-            RetryAfter = RetryAfter.Of(Header(response, "Retry-After"), time.GetUtcNow(), Header(response, "retry-after-ms")),
+            RetryAfter = PauseOf(response),
         };
     }
+
+    /// <summary>The pause that the upstream asks for; one that asks for none, whenever it refuses, is not asked without a pause.</summary>
+    private TimeSpan? PauseOf(HttpResponseMessage response) =>
+        RetryAfter.Of(Header(response, "Retry-After"), time.GetUtcNow(), Header(response, "retry-after-ms")) is { } asked
+            ? asked > ShortestPause ? asked : ShortestPause : null;
 
     /// <summary>Unparsed: the client's parser knows no fractions of a second.</summary>
     private static string? Header(HttpResponseMessage response, string name) =>

@@ -101,15 +101,19 @@ public sealed class UpstreamOptions
     /// <value>Null: no limit.</value>
     public long? OwnerTokensPerMinute { get; set; }
 
-    /// <summary>Whether it serves only while all other upstreams of its endpoint pause.</summary>
+    /// <summary>
+    /// Whether it serves only what the other upstreams of its endpoint cannot: tasks whose model pauses there, or all while they pause.
+    /// </summary>
     public bool IsFallback { get; set; }
 
     /// <summary>Queues to serve exclusively.</summary>
     /// <value>None: a queue of its own, and every registered queue of the endpoint that no other upstream lists here.</value>
     public IList<string> Queues { get; } = [];
 
-    /// <summary>Names of the models it has, shown by <c>GET /v1/models</c>.</summary>
-    /// <value>None: they are not listed.</value>
+    /// <summary>
+    /// Names of the models it has, shown by <c>GET /v1/models</c>. While another upstream pauses, only tasks of these models move to it.
+    /// </summary>
+    /// <value>None: they are not listed, and tasks of any model move to it.</value>
     public IList<string> Models { get; } = [];
 
     /// <summary>Tiers to serve, highest precedence first.</summary>
