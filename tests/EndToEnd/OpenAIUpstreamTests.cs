@@ -135,6 +135,52 @@ public sealed class OpenAIUpstreamTests
         other.Requests.Count.ShouldBe(8);
     }
 
+    [Theory]
+    [InlineData("gpt-named", "fast")]
+    [InlineData("any", "usual")]
+    [InlineData("own", "own")]
+    public async Task A_request_goes_to_the_queue_that_is_configured_for_its_model(string model, string queue)
+    {
+        await using var upstream = await TestUpstream.StartAsync();
+        await using var servers = await Servers.StartAsync(DatabaseProvider.Sqlite, [], upstream,
+            ("TaskQueue:Routing:Models:gpt-named", "fast"), ("TaskQueue:Routing:DefaultQueue", "usual"));
+        foreach (var name in new[] { "fast", "usual", "own" })
+        {
+            using var registered = await servers.Api.Http.PostAsync(new Uri("/v1/queue/register", UriKind.Relative),
+                new StringContent($$"""{"queue":"{{name}}","endpoint":"/v1/chat/completions"}"""));
+            registered.EnsureSuccessStatusCode();
+        }
+
+        (await ClientOf(servers).GetChatClient(model).CompleteChatAsync("hello")).Value.Content[0].Text.ShouldBe("ok");
+
+        var tasks = (await servers.Api.Http.ReadAsync("/tasks?name=/v1/chat/completions")).Json.GetProperty("tasks");
+        tasks.EnumerateArray().ShouldHaveSingleItem().GetProperty("queue").GetString().ShouldBe(queue);
+    }
+
+    [Fact]
+    public async Task An_owner_that_has_used_its_tokens_waits_until_it_has_some_again()
+    {
+        await using var upstream = await TestUpstream.StartAsync();
+        upstream.Usual = context => TestUpstream.SayAsync(context, 200,
+            TestUpstream.Completion.Replace("{\"id\"", "{\"usage\":{\"total_tokens\":6500},\"id\"", StringComparison.Ordinal));
+        await using var servers = await Servers.StartAsync(
+            DatabaseProvider.Sqlite, [], upstream, ("TaskQueue:Upstreams:0:OwnerTokensPerMinute", "6000"));
+        await AskAsync();
+        var start = TimeProvider.System.GetTimestamp();
+
+        await AskAsync();
+
+        TimeProvider.System.GetElapsedTime(start).ShouldBeGreaterThan(TimeSpan.FromSeconds(3)); // 500 too many, 100 come back each second
+        upstream.Requests.Count.ShouldBe(2);
+
+        async Task AskAsync()
+        {
+            using var answer = await servers.Api.Http.PostAsync(new Uri("/v1/chat/completions", UriKind.Relative),
+                new StringContent("""{"model":"m","messages":[],"max_tokens":10}"""));
+            answer.EnsureSuccessStatusCode();
+        }
+    }
+
     private static OpenAIClient ClientOf(Servers servers) => new(new ApiKeyCredential("sk-anything"),
         new OpenAIClientOptions { Endpoint = new Uri(servers.Api.Http.BaseAddress!, "/v1") });
 
