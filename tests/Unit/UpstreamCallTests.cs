@@ -97,7 +97,7 @@ public sealed class UpstreamCallTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task The_last_answer_counts_if_all_upstreams_fail()
     {
-        Configure(own: o => o.MaxRetries = 3);
+        Configure(own: o => o.MaxRetries = 1);
         _first.Usual = context => TestUpstream.SayAsync(context, 500, "{}");
         _second.Usual = context => TestUpstream.SayAsync(context, 501, "{}");
 
@@ -109,6 +109,7 @@ public sealed class UpstreamCallTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task If_all_pause_a_task_waits_for_the_one_that_continues_first()
     {
+        _own.PaceOf("another");
         await PauseAsync(_own, 30);
         await PauseAsync(_other, 10);
 
@@ -152,7 +153,7 @@ public sealed class UpstreamCallTests : IAsyncLifetime, IDisposable
     }
 
     [Theory]
-    [InlineData(false, 5, 10)]
+    [InlineData(false, 2, 2.3)]
     [InlineData(true, 0, 0)] // it claims no task while it pauses as a whole
     public async Task If_the_others_are_full_a_task_soon_comes_back(bool isWhole, double least, double most)
     {
@@ -196,24 +197,110 @@ public sealed class UpstreamCallTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task Slots_are_given_back_and_guests_leave_fewer_tasks_to_claim()
+    public async Task Slots_are_given_back()
     {
         Configure(other: o => o.MaxConcurrency = 3);
-        var release = new TaskCompletionSource();
-        _second.Usual = async context =>
-        {
-            await release.Task;
-            await TestUpstream.SayAsync(context, 200, "{}");
-        };
+        var release = Hold(_second);
         await PauseAsync(_own, 600);
         var running = Enumerable.Range(0, 2).Select(_ => RunAsync(tier: 1)).ToList();
         await Eventually.UntilAsync(() => Task.FromResult(_second.Requests.Count == 2), Patience, "both were sent");
-        (_other.Limit, _other.FreeSlots).ShouldBe((1, 1));
+        _other.Slots.Free.ShouldBe(1);
 
         release.SetResult();
         await Task.WhenAll(running);
 
-        (_other.Limit, _other.FreeSlots, _own.FreeSlots).ShouldBe((3, 3, 16));
+        (_other.Slots.Free, _own.Slots.Free).ShouldBe((3, 16));
+    }
+
+    [Fact]
+    public async Task Half_of_the_slots_are_kept_for_models_that_do_not_pause()
+    {
+        Configure(own: o => o.MaxConcurrency = 4);
+        var release = Hold(_second);
+        _own.PaceOf("another");
+        await PauseAsync(_own, 600);
+
+        var running = Enumerable.Range(0, 4).Select(_ => RunAsync(tier: 1)).ToList();
+        await Eventually.UntilAsync(() => Task.FromResult(running.Count(r => r.IsCompleted) == 2), Patience, "two do not go");
+        release.SetResult();
+
+        (await Task.WhenAll(running)).Count(o => o.Delay is not null).ShouldBe(2);
+        _second.Requests.Count.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task Tasks_of_others_do_not_exceed_the_concurrency_that_was_found()
+    {
+        Configure(other: o => (o.MaxConcurrency, o.AdaptConcurrency) = (100, true));
+        var release = Hold(_second);
+        await PauseAsync(_own, 600);
+
+        var running = Enumerable.Range(0, 10).Select(_ => RunAsync(tier: 1)).ToList();
+        await Eventually.UntilAsync(
+            () => Task.FromResult(running.Count(r => r.IsCompleted) == 6 && _second.Requests.Count == 4), Patience, "six do not go");
+        release.SetResult();
+
+        await Task.WhenAll(running);
+        _second.MostAtOnce.ShouldBe(4);
+    }
+
+    [Fact]
+    public async Task Tasks_that_would_wait_long_for_their_turn_are_sent_to_another_upstream()
+    {
+        await SlowAsync(_own);
+
+        await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => PassAsync(RunAsync(tier: 1))));
+
+        _second.Requests.Count.ShouldBeGreaterThan(5); // of the first, two a second
+        (_first.Requests.Count + _second.Requests.Count).ShouldBe(20);
+    }
+
+    [Fact]
+    public async Task Tasks_of_the_only_model_keep_their_slots_while_they_wait_for_their_turn()
+    {
+        await SlowAsync(_own);
+        await PauseAsync(_other, 600);
+
+        var outcomes = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => PassAsync(RunAsync(tier: 1))));
+
+        outcomes.ShouldAllBe(o => o.IsCompleted);
+        _first.Requests.Count.ShouldBe(16);
+    }
+
+    [Fact]
+    public async Task An_upstream_that_failed_is_tried_again_if_the_other_one_pauses()
+    {
+        _first.Next(500, "{}");
+        _second.Usual = Refuse(429, "600");
+
+        (await RunAsync(tier: 1)).Result!.ShouldContain("\"status_code\":200");
+
+        (_first.Requests.Count, _second.Requests.Count).ShouldBe((2, 1));
+    }
+
+    [Fact]
+    public async Task A_fallback_sends_its_tasks_to_an_upstream_that_has_continued()
+    {
+        Configure(own: o => o.IsFallback = true);
+
+        (await RunAsync(tier: 1)).IsCompleted.ShouldBeTrue();
+
+        (_first.Requests.Count, _second.Requests.Count).ShouldBe((0, 1));
+    }
+
+    [Fact]
+    public async Task A_budget_of_another_upstream_binds_a_task_only_there()
+    {
+        Configure(other: o => o.OwnerRequestsPerMinute = 1);
+        _own.PaceOf("another");
+        await PauseAsync(_own, 30);
+        (await RunAsync(tier: 1)).IsCompleted.ShouldBeTrue();
+
+        (await RunAsync(tier: 1)).Delay!.Value.TotalSeconds.ShouldBeInRange(2, 2.3);
+        _time.Advance(TimeSpan.FromSeconds(31));
+
+        (await RunAsync(tier: 1)).IsCompleted.ShouldBeTrue();
+        (_first.Requests.Count, _second.Requests.Count).ShouldBe((1, 1));
     }
 
     [Theory]
@@ -230,7 +317,7 @@ public sealed class UpstreamCallTests : IAsyncLifetime, IDisposable
         using var stop = new CancellationTokenSource();
         var running = RunAsync(tier: 1, stop.Token);
 
-        await Eventually.UntilAsync(() => Task.FromResult(_own.PauseOf(Model) > TimeSpan.Zero), Patience, "it pauses");
+        await Eventually.UntilAsync(() => Task.FromResult(_own.ClosedFor(Model) > TimeSpan.Zero), Patience, "it pauses");
 
         _first.Requests.Count.ShouldBe(1);
         await stop.CancelAsync();
@@ -243,6 +330,26 @@ public sealed class UpstreamCallTests : IAsyncLifetime, IDisposable
         return TestUpstream.SayAsync(context, status, "{}");
     };
 
+    /// <summary>Lets its requests wait until the result is set.</summary>
+    private static TaskCompletionSource Hold(TestUpstream server)
+    {
+        var release = new TaskCompletionSource();
+        server.Usual = async context =>
+        {
+            await release.Task;
+            await TestUpstream.SayAsync(context, 200, "{}");
+        };
+        return release;
+    }
+
+    /// <summary>Two requests a second, as after an outage.</summary>
+    private async Task SlowAsync(Upstream upstream)
+    {
+        await PauseAsync(upstream, 1);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        upstream.PaceOf(Model).Answered();
+    }
+
     /// <summary>Takes the only slot of the other upstream, until the result is set.</summary>
     private async Task<TaskCompletionSource> FillAsync()
     {
@@ -254,7 +361,7 @@ public sealed class UpstreamCallTests : IAsyncLifetime, IDisposable
             await TestUpstream.SayAsync(context, 200, "{}");
         });
         _ = RunAsync(tier: 1, upstream: _other);
-        await Eventually.UntilAsync(() => Task.FromResult(_other.FreeSlots == 0 && _second.Requests.Count == 1), Patience, "it is full");
+        await Eventually.UntilAsync(() => Task.FromResult(_other.Slots.Free == 0 && _second.Requests.Count == 1), Patience, "it is full");
         return release;
     }
 

@@ -56,9 +56,9 @@ public sealed class UpstreamTests
         upstream.PaceOf("m").ShouldBeSameAs(pace);
 
         (upstream.IsPaused, upstream.HasModels).ShouldBe((true, false));
-        upstream.PauseOf("m").ShouldBe(TimeSpan.FromSeconds(239));
-        upstream.PauseOf("unknown").ShouldBe(TimeSpan.Zero);
-        upstream.PauseOf(null).ShouldBe(TimeSpan.Zero);
+        upstream.ClosedFor("m").ShouldBe(TimeSpan.FromSeconds(239));
+        upstream.ClosedFor("unknown").ShouldBe(TimeSpan.Zero);
+        upstream.ClosedFor(null).ShouldBe(TimeSpan.Zero);
     }
 
     [Fact]

@@ -90,13 +90,17 @@ internal sealed class RequestPace(TimeProvider time)
         }
     }
 
-    /// <summary>How long nothing is sent: while requests pause, and between those that try whether the upstream still refuses.</summary>
-    public TimeSpan Closed
+    /// <summary>
+    /// How long no further request is taken: while all pause, between those that try whether the upstream still refuses, and while the line
+    /// for a turn is longer than the patience. Zero: one would have its turn within the patience.
+    /// </summary>
+    public TimeSpan ClosedFor(TimeSpan patience)
     {
-        get
+        lock (_lock)
         {
-            lock (_lock)
-                return Until(_refusals > 0 ? Math.Max(_next, _pausedUntil) : _pausedUntil, time.GetTimestamp());
+            var now = time.GetTimestamp();
+            var wait = Until(Math.Max(_next, _pausedUntil), now);
+            return _refusals > 0 || _pausedUntil > now || wait > patience ? wait : TimeSpan.Zero;
         }
     }
 

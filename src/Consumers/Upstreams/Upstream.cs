@@ -6,10 +6,13 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Consumers.Upstreams;
 
 /// <summary>A configured upstream, the paces of its requests and their slots.</summary>
-#pragma warning disable CA1001 // a semaphore whose wait handle is not used holds nothing
 internal sealed class Upstream
-#pragma warning restore CA1001
 {
+    /// <summary>
+    /// Longest wait in the process, where the slot is needed for other owners and models; who waits longer waits in the queue.
+    /// </summary>
+    public static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(2);
+
     /// <summary>Models with a pace of their own; further ones share one.</summary>
     private const int MaxModels = 1000;
 
@@ -22,11 +25,18 @@ internal sealed class Upstream
     /// <summary>Longest wait for a turn among the weights: no signal tells that another upstream pauses.</summary>
     private static readonly TimeSpan LookAtOthers = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>Time between two tasks that come back from the queue to see whether another upstream has a free slot.</summary>
+    private static readonly TimeSpan DetourInterval = TimeSpan.FromMilliseconds(10);
+
+    /// <summary>Longest wait in the queue for that.</summary>
+    private static readonly TimeSpan LongestDetour = TimeSpan.FromSeconds(60);
+
     private readonly TimeProvider _time;
-    private readonly SemaphoreSlim _slots;
-    private int _guests; // requests of tasks that other upstreams claimed
+    private readonly Lock _lock = new();
     private readonly Dictionary<string, Uri> _urls;
     private readonly ConcurrentDictionary<string, Model> _models = new(StringComparer.Ordinal);
+    private DateTimeOffset _detour;
+    private int _away;
 
     /// <param name="options">The upstream.</param>
     /// <param name="all">All configured upstreams: those on the same server that share a queue serve each other's endpoints.</param>
@@ -35,9 +45,9 @@ internal sealed class Upstream
     {
         _time = time;
         Options = options;
-        _slots = new SemaphoreSlim(options.MaxConcurrency);
         Server = new RequestPace(time);
         Concurrency = options.AdaptConcurrency ? new ConcurrencyLimit(options.MaxConcurrency, time) : null;
+        Slots = new UpstreamSlots(options.MaxConcurrency, Concurrency, time);
         _urls = all.Where(u => u.BaseUrl == options.BaseUrl).Select(u => u.Endpoint).Distinct(StringComparer.Ordinal)
             .ToDictionary(e => e, e => Join(new Uri(options.BaseUrl), e), StringComparer.Ordinal);
     }
@@ -49,6 +59,9 @@ internal sealed class Upstream
 
     /// <summary>The number of concurrent requests that is found; null: it is configured.</summary>
     public ConcurrencyLimit? Concurrency { get; }
+
+    /// <summary>The slots of its requests.</summary>
+    public UpstreamSlots Slots { get; }
 
     /// <summary>Shares of the upstreams that serve the same tasks; null: all have the same weight.</summary>
     public WeightedShares? Shares { get; private set; }
@@ -101,12 +114,13 @@ internal sealed class Upstream
         return known.Pace;
     }
 
-    /// <summary>How long no request to a model would be sent.</summary>
+    /// <summary>How long no request to a model is taken: see <see cref="RequestPace.ClosedFor"/>.</summary>
     /// <param name="model">The model; null: the request names none.</param>
-    public TimeSpan PauseOf(string? model)
+    public TimeSpan ClosedFor(string? model)
     {
-        var pause = Server.Closed;
-        return model is not null && _models.TryGetValue(model, out var known) && known.Pace.Closed is var its && its > pause ? its : pause;
+        var server = Server.ClosedFor(LongestHold);
+        return model is not null && _models.TryGetValue(model, out var known) && known.Pace.ClosedFor(LongestHold) is var its
+            && its > server ? its : server;
     }
 
     /// <summary>Whether it may take a task of another upstream, one of whose <see cref="Others"/> it is.</summary>
@@ -116,52 +130,38 @@ internal sealed class Upstream
         UrlOf(task.Name) is not null
         && (model is null || Options.Models.Count == 0 || Options.Models.Contains(model, StringComparer.Ordinal))
         && (Options.ServedTiers.Contains(task.Tier) || (Options.ServedTiers.Contains(BatchLanes.First) && Options.Queues.Count == 0
-            && BatchLanes.Of(QueueRouter.UpstreamQueue(Options.Endpoint)).Contains(new QueueTier(task.Queue, task.Tier))));
+            && task.Queue == QueueRouter.UpstreamQueue(Options.Endpoint) && BatchLanes.Of(task.Queue).Any(l => l.Tier == task.Tier)));
 
-    /// <summary>Most tasks that it may claim for itself, next to the requests of tasks that others claimed.</summary>
-    public int Limit => Math.Max(1, MaxRequests - Volatile.Read(ref _guests));
-
-    /// <summary>Requests that could be sent at once now.</summary>
-    public int FreeSlots => MaxRequests - (Options.MaxConcurrency - _slots.CurrentCount);
-
-    private int MaxRequests => Concurrency?.Current ?? Options.MaxConcurrency;
-
-    /// <summary>Takes the slot of a request, in order of arrival.</summary>
-    /// <param name="isGuest">Whether another upstream claimed the task.</param>
-    /// <param name="patience">Longest wait of such a task.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>False: the wait was too long.</returns>
-    public async Task<bool> EnterAsync(bool isGuest, TimeSpan patience, CancellationToken cancellationToken)
+    /// <summary>One of its tasks is to be sent by another upstream, and holds room for its other models meanwhile.</summary>
+    /// <param name="isLimited">Whether half of its tasks must not be away already, unless it pauses as a whole.</param>
+    /// <returns>Whether it may go; <see cref="ComeBack"/> ends that.</returns>
+    public bool TryGoAway(bool isLimited)
     {
-        if (!isGuest)
-        {
-            await _slots.WaitAsync(cancellationToken);
-        }
-        else
-        {
-            using var timeout = new CancellationTokenSource(patience, _time);
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
-            try
-            {
-                await _slots.WaitAsync(either.Token);
-            }
-            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-            {
-                return false;
-            }
-        }
-
-        if (isGuest)
-            Interlocked.Increment(ref _guests);
-        return true;
+        if (Interlocked.Increment(ref _away) <= Math.Max(1, Options.MaxConcurrency / 2) || !isLimited || IsPaused)
+            return true;
+        Interlocked.Decrement(ref _away);
+        return false;
     }
 
-    /// <summary>Gives the slot of a request back.</summary>
-    public void Leave(bool isGuest)
+    /// <summary>The task is no longer away.</summary>
+    public void ComeBack() => Interlocked.Decrement(ref _away);
+
+    /// <summary>
+    /// For how long a task waits in the queue that no other upstream has a slot for now. Each has a place of its own. While it pauses as a
+    /// whole, it does not claim the task again.
+    /// </summary>
+    public TimeSpan Detour()
     {
-        if (isGuest)
-            Interlocked.Decrement(ref _guests);
-        _slots.Release();
+        if (IsPaused)
+            return TimeSpan.Zero;
+        lock (_lock)
+        {
+            var now = _time.GetUtcNow();
+            var (first, last) = (now + LongestHold, now + LongestDetour);
+            var place = _detour < first ? first : _detour < last ? _detour : last;
+            _detour = place + DetourInterval;
+            return place - now;
+        }
     }
 
     /// <summary>Waits until a claim is useful: a request could be sent, a fallback is needed, and its share allows it.</summary>

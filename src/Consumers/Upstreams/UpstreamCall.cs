@@ -3,15 +3,16 @@ using TaskQueue.Engine.Tasks;
 namespace TaskQueue.Consumers.Upstreams;
 
 /// <summary>
-/// The tries of one request. Each is made at the upstream that claimed the task or, if that pauses for the model or has just failed, at
-/// another one that serves the task; in a slot of the upstream that it is made at.
+/// The tries of one request. Each is made at the upstream that claimed the task or, if that takes no request for the model now or has just
+/// failed, at another one that serves the task; in a slot of the upstream that it is made at.
 /// </summary>
 internal sealed class UpstreamCall : IDisposable
 {
     private readonly string? _endpoint;
     private readonly Upstream[] _candidates; // its own first
-    private readonly HashSet<Upstream> _failed = [];
+    private readonly HashSet<Upstream> _failed = []; // since the last retry that counts
     private Upstream? _slot; // whose slot it has
+    private bool _isAway;
 
     /// <param name="own">The upstream that claimed the task; it has a URL for the request.</param>
     /// <param name="task">The task.</param>
@@ -57,19 +58,21 @@ internal sealed class UpstreamCall : IDisposable
     public bool CanMove => Choose() != Upstream;
 
     /// <summary>Chooses the upstream of the next try, and takes a slot there.</summary>
-    /// <param name="patience">How long it waits for a slot of another upstream, until it looks whether there is a better one.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>False: no slot was free, and no caller waits.</returns>
-    public async Task<bool> EnterAsync(TimeSpan patience, CancellationToken cancellationToken)
+    /// <returns>False: the upstream that was chosen has no free slot, and no caller waits.</returns>
+    public async Task<bool> EnterAsync(CancellationToken cancellationToken)
     {
-        while (Choose() is var next && next != _slot) // after the wait for a slot the upstream may pause
+        while (Choose() is var next && next != _slot) // looks again after a wait
         {
-            Dispose();
+            Leave();
             if (next != Upstream)
                 Move(next);
-            if (await next.EnterAsync(isGuest: next != Own, patience, cancellationToken))
+            if (next != Own && !(_isAway = Own.TryGoAway(isLimited: !Request.IsOnline)))
+                return false;
+            var hasSlot = next == Own || Request.IsOnline ? await next.Slots.EnterAsync(Upstream.LongestHold, cancellationToken)
+                : next.Slots.TryEnter();
+            if (hasSlot)
                 _slot = next;
-            else if (!Request.IsOnline && !CanMove)
+            else if (next != Own && !Request.IsOnline)
                 return false;
         }
 
@@ -77,36 +80,49 @@ internal sealed class UpstreamCall : IDisposable
     }
 
     /// <summary>The upstream failed, which says nothing about the others.</summary>
-    /// <returns>Whether one is left that could answer now. Otherwise all may be tried again.</returns>
+    /// <returns>Whether another one is tried at once. Otherwise all have been tried, and may be again.</returns>
     public bool Failed()
     {
         _failed.Add(Upstream);
-        if (_candidates.Any(u => !_failed.Contains(u) && u.PauseOf(Model) <= TimeSpan.Zero))
+        if (Open().Any(u => u.Slots.Free > 0))
             return true;
         _failed.Clear();
         return false;
     }
 
     /// <summary>Gives its slot back.</summary>
-    public void Dispose()
+    public void Leave()
     {
-        _slot?.Leave(isGuest: _slot != Own);
+        _slot?.Slots.Leave();
         _slot = null;
+        if (_isAway)
+            Own.ComeBack();
+        _isAway = false;
     }
 
+    public void Dispose() => Leave();
+
     /// <summary>
-    /// Its own upstream, unless that pauses or failed; another one; a fallback; or, if all of them pause, the one that continues first.
+    /// Its own upstream, unless that is closed or failed; another one; a fallback; or, if all of them are closed, the one that opens first.
     /// </summary>
     private Upstream Choose()
     {
-        var open = _candidates.Where(u => !_failed.Contains(u)).ToList();
-        return open.Where(u => u.PauseOf(Model) <= TimeSpan.Zero).OrderBy(u => u != Own).ThenBy(u => u.Options.IsFallback)
-                .ThenBy(u => u != _slot).ThenByDescending(u => u.FreeSlots).FirstOrDefault()
-            ?? open.MinBy(u => u.PauseOf(Model))!;
+        var open = Open().FirstOrDefault();
+        if (open is null && _failed.Count > 0)
+        {
+            _failed.Clear();
+            open = Open().FirstOrDefault();
+        }
+
+        return open ?? _candidates.MinBy(u => u.ClosedFor(Model))!;
     }
+
+    private IEnumerable<Upstream> Open() => _candidates.Where(u => !_failed.Contains(u) && u.ClosedFor(Model) <= TimeSpan.Zero)
+        .OrderBy(u => u.Options.IsFallback).ThenBy(u => u != Own).ThenBy(u => u != _slot).ThenByDescending(u => u.Slots.Free);
 
     private void Move(Upstream upstream)
     {
+        Note.Over();
         Upstream = upstream;
         Request = Request with { Url = upstream.UrlOf(_endpoint)!, Key = upstream.Options.ApiKey };
         Pace = upstream.PaceOf(Model);

@@ -12,16 +12,6 @@ namespace TaskQueue.Consumers.Upstreams;
 internal sealed partial class UpstreamCalls(
     IReplySender replies, UpstreamHttp http, OwnerBudget budget, TimeProvider time, ILogger<UpstreamCalls> logger)
 {
-    /// <summary>
-    /// Longest wait in the process, where the slot is needed for other owners and models; who waits longer waits in the queue.
-    /// </summary>
-    private static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(2);
-
-    /// <summary>
-    /// Longest wait in the queue of a task that another upstream would take if it had a slot: it may soon have one.
-    /// </summary>
-    private static readonly TimeSpan LongestDetour = TimeSpan.FromSeconds(10);
-
     private readonly UsedRetries _used = new();
 
     /// <summary>Runs a task to its outcome.</summary>
@@ -71,14 +61,22 @@ internal sealed partial class UpstreamCalls(
     {
         while (true)
         {
-            if (!await call.EnterAsync(LongestHold, noMore))
-                return (null, DetourOf(call));
+            if (!await call.EnterAsync(noMore))
+            {
+                if (call.Own.HasModels || call.Own.IsPaused)
+                    return (null, call.Own.Detour());
+                await Task.Delay(Upstream.LongestHold, time, noMore); // it holds up no other model
+                continue;
+            }
+
             var options = call.Upstream.Options;
-            var (charge, wait) = await budget.ChargeAsync(options, call.Request, LongestHold, noMore);
+            var isGuest = call.Upstream != call.Own; // who has no place in its lines
+            var (charge, wait) = await budget.ChargeAsync(
+                options, call.Request, isGuest ? TimeSpan.MaxValue : Upstream.LongestHold, noMore);
             if (charge is null)
             {
-                if (wait > LongestHold) // others' tasks have their turn
-                    return (null, call.Upstream != call.Own && wait > LongestDetour ? LongestDetour : wait);
+                if (wait > Upstream.LongestHold)
+                    return (null, isGuest ? call.Own.Detour() : wait); // others' tasks have their turn
                 call.Note.Waits(wait, "the budget of its owner");
                 await Task.Delay(wait, time, noMore);
                 continue;
@@ -86,7 +84,7 @@ internal sealed partial class UpstreamCalls(
 
             if (await TurnAsync(call, charge, noMore) is { } deferral)
             {
-                if (call.CanMove)
+                if (deferral <= TimeSpan.Zero || call.CanMove)
                     continue;
                 return (null, deferral);
             }
@@ -96,23 +94,18 @@ internal sealed partial class UpstreamCalls(
             await budget.SettleAsync(options, charge, answer);
             Learn(call, answer);
             var isPatient = call.Request.IsItem && answer.IsNotNow && !(call.Request.BatchEndsAt <= time.GetUtcNow().UtcDateTime);
-            if (!isPatient && (!answer.MayRetry || call.Retries >= call.Own.Options.MaxRetries))
+            if (!isPatient && !answer.MayRetry)
                 return (answer, default);
-            call.Retries += isPatient ? 0 : 1;
-            var told = Told(answer);
-            LogRetry(call.Request.RequestId, options.Endpoint, options.BaseUrl, told, call.Retries);
             var isElsewhere = !isPatient && call.Failed();
-            if (!isElsewhere && !answer.IsNotNow && !answer.IsSilent && answer.RetryAfter is null)
-                await Task.Delay(RetryWaits.Backoff(call.Retries - 1, Chance()), time, noMore);
+            if (!isPatient && !isElsewhere && call.Retries++ >= call.Own.Options.MaxRetries)
+                return (answer, default);
+            LogRetry(call.Request.RequestId, options.Endpoint, options.BaseUrl, Told(answer), call.Retries);
+            if (isElsewhere || answer.IsNotNow || answer.IsSilent || answer.RetryAfter is not null)
+                continue;
+            call.Leave();
+            await Task.Delay(RetryWaits.Backoff(call.Retries - 1, Chance()), time, noMore);
         }
     }
-
-    /// <summary>
-    /// For how long a task waits in the queue whose upstream pauses while the others are full. If that pauses for all models, it does not
-    /// claim the task again.
-    /// </summary>
-    private static TimeSpan DetourOf(UpstreamCall call) =>
-        call.Own.IsPaused ? TimeSpan.Zero : LongestDetour * (0.5 + (0.4 * Chance()));
 
     /// <summary>Sends a request and measures it, if its upstream adapts to what is measured.</summary>
     private async Task<UpstreamAnswer> SendAsync(UpstreamCall call, ProgressSink? sink, CancellationToken abort)
@@ -175,21 +168,43 @@ internal sealed partial class UpstreamCalls(
     }
 
     /// <summary>Waits for the turn of a request, with the server and with its model.</summary>
-    /// <returns>Null once it may be sent; otherwise for how long the task is to wait in the queue.</returns>
-    private static async Task<TimeSpan?> DeferralAsync(UpstreamCall call, CancellationToken noMore)
+    /// <returns>
+    /// Null once it may be sent; otherwise for how long the task is to wait in the queue, or zero if its upstream is to be chosen anew.
+    /// </returns>
+    private async Task<TimeSpan?> DeferralAsync(UpstreamCall call, CancellationToken noMore)
     {
-        var patience = call.HasOthers ? LongestHold : TimeSpan.MaxValue;
-        call.ServerTurn = await call.Upstream.Server.EnterAsync(patience, call.Request.IsOnline, wait =>
-            call.Note.Waits(wait, call.Upstream.Server.Reason), noMore);
-        call.Turn = call.ServerTurn;
-        if (call.ServerTurn.Wait > TimeSpan.Zero)
-            return call.ServerTurn.Wait;
+        if (await HoldAsync(call, call.Upstream.Server, noMore) is not { } serverTurn)
+            return TimeSpan.Zero;
+        call.ServerTurn = call.Turn = serverTurn;
         if (call.Pace == call.Upstream.Server)
             return null;
-        patience = call.HasOthers || call.Upstream.HasModels ? LongestHold : TimeSpan.MaxValue;
-        call.Turn = await call.Pace.EnterAsync(
-            patience, call.Request.IsOnline, wait => call.Note.Waits(wait, call.Pace.Reason), noMore);
-        return call.Turn.Wait > TimeSpan.Zero ? call.Turn.Wait : null;
+        if (call.Upstream.HasModels || call.Own.HasModels) // which it must not hold up
+        {
+            call.Turn = await call.Pace.EnterAsync(
+                Upstream.LongestHold, call.Request.IsOnline, wait => call.Note.Waits(wait, call.Pace.Reason), noMore);
+            return call.Turn.Wait > TimeSpan.Zero ? call.Turn.Wait : null;
+        }
+
+        if (await HoldAsync(call, call.Pace, noMore) is not { } turn)
+            return TimeSpan.Zero;
+        call.Turn = turn;
+        return null;
+    }
+
+    /// <summary>Waits for a turn in the process, however long.</summary>
+    /// <returns>The turn; null: it is time to look whether another upstream can have one earlier.</returns>
+    private async Task<PaceTurn?> HoldAsync(UpstreamCall call, RequestPace pace, CancellationToken noMore)
+    {
+        using var look = new CancellationTokenSource(call.HasOthers ? Upstream.LongestHold : Timeout.InfiniteTimeSpan, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(look.Token, noMore);
+        try
+        {
+            return await pace.EnterAsync(TimeSpan.MaxValue, call.Request.IsOnline, wait => call.Note.Waits(wait, pace.Reason), either.Token);
+        }
+        catch (OperationCanceledException) when (!noMore.IsCancellationRequested)
+        {
+            return null;
+        }
     }
 
     /// <summary>What those who wait are told: they may be other owners than the one whose request was refused.</summary>

@@ -102,7 +102,8 @@ public sealed class UpstreamOptions
     public long? OwnerTokensPerMinute { get; set; }
 
     /// <summary>
-    /// Whether it serves only what the other upstreams of its endpoint cannot: tasks whose model pauses there, or all while they pause.
+    /// Whether it serves only what the other upstreams of its endpoint cannot: tasks whose model pauses or that failed there, or all while
+    /// they pause.
     /// </summary>
     public bool IsFallback { get; set; }
 

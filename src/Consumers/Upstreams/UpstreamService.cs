@@ -71,7 +71,7 @@ internal sealed partial class UpstreamService : EngineWorker
         var handler = new UpstreamHandler(upstream, _services.GetRequiredService<UpstreamCalls>(), _drain);
         var limits = LimitsOf(upstream.Options.MaxConcurrency) with
         {
-            Limit = () => upstream.Limit,
+            Limit = upstream.Concurrency is { } limit ? () => limit.Current : null,
         };
         return new WorkerRuntime(limits, transport, handler, _time, _logger);
     }
