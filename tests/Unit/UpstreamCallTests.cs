@@ -249,7 +249,7 @@ public sealed class UpstreamCallTests : IAsyncLifetime, IDisposable
     {
         await SlowAsync(_own);
 
-        await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => PassAsync(RunAsync(tier: 1))));
+        await PassAsync(Task.WhenAll(Enumerable.Range(0, 20).Select(_ => RunAsync(tier: 1))));
 
         _second.Requests.Count.ShouldBeGreaterThan(5); // of the first, two a second
         (_first.Requests.Count + _second.Requests.Count).ShouldBe(20);
@@ -261,7 +261,7 @@ public sealed class UpstreamCallTests : IAsyncLifetime, IDisposable
         await SlowAsync(_own);
         await PauseAsync(_other, 600);
 
-        var outcomes = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => PassAsync(RunAsync(tier: 1))));
+        var outcomes = await PassAsync(Task.WhenAll(Enumerable.Range(0, 16).Select(_ => RunAsync(tier: 1))));
 
         outcomes.ShouldAllBe(o => o.IsCompleted);
         _first.Requests.Count.ShouldBe(16);
@@ -279,13 +279,65 @@ public sealed class UpstreamCallTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task A_fallback_sends_its_tasks_to_an_upstream_that_has_continued()
+    public async Task A_retry_counts_if_all_that_answer_have_failed()
     {
-        Configure(own: o => o.IsFallback = true);
+        Configure(own: o => o.MaxRetries = 1);
+        _first.Usual = context => TestUpstream.SayAsync(context, 500, "{}");
+        _second.Usual = Refuse(429, "0.1");
 
-        (await RunAsync(tier: 1)).IsCompleted.ShouldBeTrue();
+        (await PassAsync(RunAsync(tier: 1))).Result!.ShouldContain("\"status_code\":500");
 
-        (_first.Requests.Count, _second.Requests.Count).ShouldBe((0, 1));
+        _first.Requests.Count.ShouldBeInRange(2, 4); // in each round, perhaps once more after the refusal
+    }
+
+    [Fact]
+    public async Task A_retry_counts_if_the_others_are_full()
+    {
+        var release = await FillAsync(own: o => o.MaxRetries = 2);
+        _first.Usual = context => TestUpstream.SayAsync(context, 500, "{}");
+
+        (await PassAsync(RunAsync(tier: 1))).Result!.ShouldContain("\"status_code\":500");
+
+        (_first.Requests.Count, _second.Requests.Count).ShouldBe((3, 1));
+        release.SetResult();
+    }
+
+    [Fact]
+    public async Task A_caller_does_not_hold_up_other_models_while_the_others_are_full()
+    {
+        var release = await FillAsync();
+        _own.PaceOf("another");
+        await PauseAsync(_own, 600);
+
+        (await PassAsync(RunAsync(tier: 0))).Delay!.Value.TotalSeconds.ShouldBeInRange(2, 2.3);
+
+        release.SetResult();
+    }
+
+    [Fact]
+    public async Task An_upstream_claims_only_what_others_leave_it()
+    {
+        Configure(other: o => o.MaxConcurrency = 3);
+        var release = Hold(_second);
+        await PauseAsync(_own, 600);
+        var running = Enumerable.Range(0, 2).Select(_ => RunAsync(tier: 1)).ToList();
+        await Eventually.UntilAsync(() => Task.FromResult(_second.Requests.Count == 2), Patience, "both were sent");
+        _other.BeginClaim(3).ShouldBe(1);
+        running.Add(RunAsync(tier: 1));
+        await Eventually.UntilAsync(() => Task.FromResult(_second.Requests.Count == 3), Patience, "the third was sent");
+
+        var ready = _other.ReadyAsync(default);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        ready.IsCompleted.ShouldBeFalse();
+        release.SetResult();
+        await Task.WhenAll(running);
+
+        await Eventually.UntilAsync(() =>
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(100));
+            return Task.FromResult(ready.IsCompleted);
+        }, Patience, "it claims again");
+        _other.BeginClaim(3).ShouldBe(3);
     }
 
     [Fact]
@@ -351,9 +403,9 @@ public sealed class UpstreamCallTests : IAsyncLifetime, IDisposable
     }
 
     /// <summary>Takes the only slot of the other upstream, until the result is set.</summary>
-    private async Task<TaskCompletionSource> FillAsync()
+    private async Task<TaskCompletionSource> FillAsync(Action<UpstreamOptions>? own = null)
     {
-        Configure(other: o => o.MaxConcurrency = 1);
+        Configure(own, other: o => o.MaxConcurrency = 1);
         var release = new TaskCompletionSource();
         _second.Next(async context =>
         {
@@ -398,7 +450,7 @@ public sealed class UpstreamCallTests : IAsyncLifetime, IDisposable
     }
 
     /// <summary>Lets time pass until it has ended.</summary>
-    private async Task<TaskOutcome> PassAsync(Task<TaskOutcome> running)
+    private async Task<T> PassAsync<T>(Task<T> running)
     {
         await Eventually.UntilAsync(() =>
         {

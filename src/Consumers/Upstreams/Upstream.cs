@@ -22,7 +22,9 @@ internal sealed class Upstream
     /// <summary>A model that nobody asked for during this time says nothing about the upstream.</summary>
     private static readonly TimeSpan Idle = TimeSpan.FromSeconds(60);
 
-    /// <summary>Longest wait for a turn among the weights: no signal tells that another upstream pauses.</summary>
+    /// <summary>
+    /// Longest wait for a turn among the weights, or for a slot that a task of another upstream has: no signal tells of their ends.
+    /// </summary>
     private static readonly TimeSpan LookAtOthers = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Time between two tasks that come back from the queue to see whether another upstream has a free slot.</summary>
@@ -172,6 +174,8 @@ internal sealed class Upstream
             var wait = PauseLeft;
             if (wait <= TimeSpan.Zero && Options.IsFallback && Others.Any(o => !o.Options.IsFallback && !o.IsPaused))
                 wait = TimeSpan.FromSeconds(1);
+            if (wait <= TimeSpan.Zero && Slots.Free <= 0)
+                wait = LookAtOthers; // their tasks have the slots
             if (wait > TimeSpan.Zero)
                 await Task.Delay(wait < LookAgain ? wait : LookAgain, _time, cancellationToken);
             else if (Shares is { } shares && shares.IsAhead(this, out var changed))
@@ -185,7 +189,11 @@ internal sealed class Upstream
     /// <summary>A claim begins.</summary>
     /// <param name="room">Number of free slots.</param>
     /// <returns>How many tasks it may claim.</returns>
-    public int BeginClaim(int room) => Shares?.BeginClaim(this, room) ?? room;
+    public int BeginClaim(int room)
+    {
+        room = Math.Clamp(Slots.Free, 1, room); // tasks of others may have some
+        return Shares?.BeginClaim(this, room) ?? room;
+    }
 
     /// <summary>A claim has ended with a number of tasks.</summary>
     public void EndClaim(int tasks) => Shares?.EndClaim(this, tasks);

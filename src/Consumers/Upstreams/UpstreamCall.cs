@@ -54,38 +54,55 @@ internal sealed class UpstreamCall : IDisposable
     /// <summary>Whether another upstream could ever take it.</summary>
     public bool HasOthers => _candidates.Length > 1;
 
+    /// <summary>Whether it has a turn with the server of this try that no request has used.</summary>
+    public bool HasServerTurn { get; set; }
+
     /// <summary>Whether another upstream would be chosen now.</summary>
     public bool CanMove => Choose() != Upstream;
 
     /// <summary>Chooses the upstream of the next try, and takes a slot there.</summary>
-    /// <returns>False: the upstream that was chosen has no free slot, and no caller waits.</returns>
+    /// <returns>False: the upstream that was chosen has no free slot, and the task must not wait for one here.</returns>
     public async Task<bool> EnterAsync(CancellationToken cancellationToken)
     {
+        var mustLeave = !Request.IsOnline || Own.HasModels; // which a wait would hold up
         while (Choose() is var next && next != _slot) // looks again after a wait
         {
             Leave();
-            if (next != Upstream)
+            if (next != Own && !(_isAway = Own.TryGoAway(isLimited: mustLeave)))
+                return false;
+            if (next.Slots.TryEnter()
+                || ((next == Own || Request.IsOnline) && await next.Slots.EnterAsync(Upstream.LongestHold, cancellationToken)))
+            {
                 Move(next);
-            if (next != Own && !(_isAway = Own.TryGoAway(isLimited: !Request.IsOnline)))
+            }
+            else if (next != Own && mustLeave)
+            {
+                Leave();
                 return false;
-            var hasSlot = next == Own || Request.IsOnline ? await next.Slots.EnterAsync(Upstream.LongestHold, cancellationToken)
-                : next.Slots.TryEnter();
-            if (hasSlot)
-                _slot = next;
-            else if (next != Own && !Request.IsOnline)
-                return false;
+            }
         }
 
         return true;
     }
 
-    /// <summary>The upstream failed, which says nothing about the others.</summary>
-    /// <returns>Whether another one is tried at once. Otherwise all have been tried, and may be again.</returns>
-    public bool Failed()
+    /// <summary>After a failure, which says nothing about the others, takes a slot of one that has not failed yet.</summary>
+    /// <returns>False: none takes the request now, so a retry counts, and all may be tried again.</returns>
+    public bool TryNext()
     {
-        _failed.Add(Upstream);
-        if (Open().Any(u => u.Slots.Free > 0))
-            return true;
+        var isFirst = _failed.Add(Upstream);
+        Leave();
+        if (isFirst && Open().FirstOrDefault(u => !_failed.Contains(u)) is { } next
+            && (next == Own || (_isAway = Own.TryGoAway(isLimited: true))))
+        {
+            if (next.Slots.TryEnter())
+            {
+                Move(next);
+                return true;
+            }
+
+            Leave();
+        }
+
         _failed.Clear();
         return false;
     }
@@ -102,28 +119,27 @@ internal sealed class UpstreamCall : IDisposable
 
     public void Dispose() => Leave();
 
+    /// <summary>The best of those that take the request now; or, if all of them are closed, the one that opens first.</summary>
+    private Upstream Choose() => Open().FirstOrDefault() ?? _candidates.MinBy(u => u.ClosedFor(Model))!;
+
     /// <summary>
-    /// Its own upstream, unless that is closed or failed; another one; a fallback; or, if all of them are closed, the one that opens first.
+    /// Those that have not failed go first; then its own; then those with a free slot. A fallback is the last choice, unless it claimed the
+    /// task; but a caller does not wait for a slot while it has a free one.
     /// </summary>
-    private Upstream Choose()
-    {
-        var open = Open().FirstOrDefault();
-        if (open is null && _failed.Count > 0)
-        {
-            _failed.Clear();
-            open = Open().FirstOrDefault();
-        }
+    private IEnumerable<Upstream> Open() => _candidates.Where(u => u.ClosedFor(Model) <= TimeSpan.Zero)
+        .OrderBy(_failed.Contains).ThenBy(u => Request.IsOnline && IsFull(u)).ThenBy(u => u != Own && u.Options.IsFallback).ThenBy(IsFull)
+        .ThenBy(u => u != Own).ThenBy(u => u != _slot).ThenByDescending(u => u.Slots.Free);
 
-        return open ?? _candidates.MinBy(u => u.ClosedFor(Model))!;
-    }
+    private bool IsFull(Upstream upstream) => upstream != _slot && upstream.Slots.Free <= 0;
 
-    private IEnumerable<Upstream> Open() => _candidates.Where(u => !_failed.Contains(u) && u.ClosedFor(Model) <= TimeSpan.Zero)
-        .OrderBy(u => u.Options.IsFallback).ThenBy(u => u != Own).ThenBy(u => u != _slot).ThenByDescending(u => u.Slots.Free);
-
+    /// <summary>The next try is made at an upstream whose slot it has.</summary>
     private void Move(Upstream upstream)
     {
+        _slot = upstream;
+        if (upstream == Upstream)
+            return;
         Note.Over();
-        Upstream = upstream;
+        (Upstream, HasServerTurn) = (upstream, false);
         Request = Request with { Url = upstream.UrlOf(_endpoint)!, Key = upstream.Options.ApiKey };
         Pace = upstream.PaceOf(Model);
     }

@@ -89,6 +89,7 @@ internal sealed partial class UpstreamCalls(
                 return (null, deferral);
             }
 
+            call.HasServerTurn = false;
             var answer = await SendAsync(call, sink, abort);
             call.Note.Over();
             await budget.SettleAsync(options, charge, answer);
@@ -96,7 +97,7 @@ internal sealed partial class UpstreamCalls(
             var isPatient = call.Request.IsItem && answer.IsNotNow && !(call.Request.BatchEndsAt <= time.GetUtcNow().UtcDateTime);
             if (!isPatient && !answer.MayRetry)
                 return (answer, default);
-            var isElsewhere = !isPatient && call.Failed();
+            var isElsewhere = !isPatient && call.TryNext();
             if (!isPatient && !isElsewhere && call.Retries++ >= call.Own.Options.MaxRetries)
                 return (answer, default);
             LogRetry(call.Request.RequestId, options.Endpoint, options.BaseUrl, Told(answer), call.Retries);
@@ -173,9 +174,14 @@ internal sealed partial class UpstreamCalls(
     /// </returns>
     private async Task<TimeSpan?> DeferralAsync(UpstreamCall call, CancellationToken noMore)
     {
-        if (await HoldAsync(call, call.Upstream.Server, noMore) is not { } serverTurn)
-            return TimeSpan.Zero;
-        call.ServerTurn = call.Turn = serverTurn;
+        if (!call.HasServerTurn)
+        {
+            if (await HoldAsync(call, call.Upstream.Server, noMore) is not { } serverTurn)
+                return TimeSpan.Zero;
+            (call.ServerTurn, call.HasServerTurn) = (serverTurn, true);
+        }
+
+        call.Turn = call.ServerTurn;
         if (call.Pace == call.Upstream.Server)
             return null;
         if (call.Upstream.HasModels || call.Own.HasModels) // which it must not hold up
@@ -195,7 +201,9 @@ internal sealed partial class UpstreamCalls(
     /// <returns>The turn; null: it is time to look whether another upstream can have one earlier.</returns>
     private async Task<PaceTurn?> HoldAsync(UpstreamCall call, RequestPace pace, CancellationToken noMore)
     {
-        using var look = new CancellationTokenSource(call.HasOthers ? Upstream.LongestHold : Timeout.InfiniteTimeSpan, time);
+        if (!call.HasOthers)
+            return await pace.EnterAsync(TimeSpan.MaxValue, call.Request.IsOnline, wait => call.Note.Waits(wait, pace.Reason), noMore);
+        using var look = new CancellationTokenSource(Upstream.LongestHold, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(look.Token, noMore);
         try
         {
