@@ -120,7 +120,8 @@ internal sealed class UpstreamCall : IDisposable
     public void Dispose() => Leave();
 
     /// <summary>The best of those that take the request now; or, if all of them are closed, the one that opens first.</summary>
-    private Upstream Choose() => Open().FirstOrDefault() ?? _candidates.MinBy(u => u.ClosedFor(Model))!;
+    private Upstream Choose() =>
+        HasOthers ? Open().FirstOrDefault() ?? _candidates.MinBy(u => u.ClosedFor(Model))! : Own;
 
     /// <summary>
     /// Those that have not failed go first; then its own; then those with a free slot. A fallback is the last choice, unless it claimed the
