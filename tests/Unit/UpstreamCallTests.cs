@@ -4,7 +4,6 @@ using Shouldly;
 using TaskQueue.Client;
 using TaskQueue.Consumers.Upstreams;
 using TaskQueue.Engine.Quotas;
-using TaskQueue.Engine.Tasks;
 using TaskQueue.Tests.Servers;
 using Xunit;
 
@@ -287,6 +286,18 @@ public sealed class UpstreamCallTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
+    public async Task A_retry_counts_if_the_others_have_no_budget()
+    {
+        Configure(own: o => o.MaxRetries = 2, other: o => o.OwnerRequestsPerMinute = 1);
+        _first.Usual = context => TestUpstream.SayAsync(context, 500, "{}");
+        (await RunAsync(tier: 1, _other)).IsCompleted.ShouldBeTrue();
+
+        (await PassAsync(RunAsync(tier: 1))).Result!.ShouldContain("\"status_code\":500");
+
+        (_first.Requests.Count, _second.Requests.Count).ShouldBe((3, 1));
+    }
+
+    [Fact]
     public async Task A_caller_does_not_hold_up_other_models_while_the_others_are_full()
     {
         var release = await FillAsync();
@@ -351,7 +362,7 @@ public sealed class UpstreamCallTests : IAsyncLifetime, IDisposable
             return TestUpstream.SayAsync(context, 429, "{}");
         };
         using var stop = new CancellationTokenSource();
-        var running = RunAsync(tier: 1, stop.Token);
+        var running = RunAsync(tier: 1, cancellationToken: stop.Token);
 
         await Eventually.UntilAsync(() => Task.FromResult(_own.ClosedFor(Model) > TimeSpan.Zero), Patience, "it pauses");
 
@@ -420,7 +431,7 @@ public sealed class UpstreamCallTests : IAsyncLifetime, IDisposable
             Upstream.Link(all, _time);
     }
 
-    private Task<TaskOutcome> RunAsync(int tier, CancellationToken cancellationToken = default, Upstream? upstream = null)
+    private Task<TaskOutcome> RunAsync(int tier, Upstream? upstream = null, CancellationToken cancellationToken = default)
     {
         var task = TestTasks.New(change: t =>
         {

@@ -134,12 +134,14 @@ internal sealed class Upstream
         && (Options.ServedTiers.Contains(task.Tier) || (Options.ServedTiers.Contains(BatchLanes.First) && Options.Queues.Count == 0
             && task.Queue == QueueRouter.UpstreamQueue(Options.Endpoint) && BatchLanes.Of(task.Queue).Any(l => l.Tier == task.Tier)));
 
-    /// <summary>One of its tasks is to be sent by another upstream, and holds room for its other models meanwhile.</summary>
-    /// <param name="isLimited">Whether half of its tasks must not be away already, unless it pauses as a whole.</param>
+    /// <summary>One of its tasks is to be sent by another upstream, and keeps others from being claimed meanwhile.</summary>
+    /// <param name="isLimited">Whether half of its tasks must not be away already, or three quarters for a caller.</param>
+    /// <param name="isOnline">Whether a caller waits.</param>
     /// <returns>Whether it may go; <see cref="ComeBack"/> ends that.</returns>
-    public bool TryGoAway(bool isLimited)
+    public bool TryGoAway(bool isLimited, bool isOnline)
     {
-        if (Interlocked.Increment(ref _away) <= Math.Max(1, Options.MaxConcurrency / 2) || !isLimited || IsPaused)
+        var all = Concurrency?.Current ?? Options.MaxConcurrency;
+        if (Interlocked.Increment(ref _away) <= Math.Max(1, isOnline ? all * 3 / 4 : all / 2) || !isLimited)
             return true;
         Interlocked.Decrement(ref _away);
         return false;
@@ -149,13 +151,15 @@ internal sealed class Upstream
     public void ComeBack() => Interlocked.Decrement(ref _away);
 
     /// <summary>
-    /// For how long a task waits in the queue that no other upstream has a slot for now. Each has a place of its own. While it pauses as a
-    /// whole, it does not claim the task again.
+    /// For how long a task waits in the queue that no other upstream has a slot for now. Each has a place of its own, but for those whose
+    /// callers wait. While the upstream pauses as a whole, it does not claim the task again.
     /// </summary>
-    public TimeSpan Detour()
+    public TimeSpan Detour(bool isOnline)
     {
         if (IsPaused)
             return TimeSpan.Zero;
+        if (isOnline)
+            return LongestHold;
         lock (_lock)
         {
             var now = _time.GetUtcNow();
@@ -174,8 +178,12 @@ internal sealed class Upstream
             var wait = PauseLeft;
             if (wait <= TimeSpan.Zero && Options.IsFallback && Others.Any(o => !o.Options.IsFallback && !o.IsPaused))
                 wait = TimeSpan.FromSeconds(1);
-            if (wait <= TimeSpan.Zero && Slots.Free <= 0)
-                wait = LookAtOthers; // their tasks have the slots
+            if (wait <= TimeSpan.Zero && Slots is { HasGuests: true, Free: <= 0 })
+            {
+                Shares?.Fills(this);
+                wait = LookAtOthers;
+            }
+
             if (wait > TimeSpan.Zero)
                 await Task.Delay(wait < LookAgain ? wait : LookAgain, _time, cancellationToken);
             else if (Shares is { } shares && shares.IsAhead(this, out var changed))
@@ -191,7 +199,8 @@ internal sealed class Upstream
     /// <returns>How many tasks it may claim.</returns>
     public int BeginClaim(int room)
     {
-        room = Math.Clamp(Slots.Free, 1, room); // tasks of others may have some
+        if (Slots.HasGuests)
+            room = Math.Clamp(Slots.Free, 1, room);
         return Shares?.BeginClaim(this, room) ?? room;
     }
 

@@ -68,14 +68,15 @@ internal sealed class UpstreamCall : IDisposable
         while (Choose() is var next && next != _slot) // looks again after a wait
         {
             Leave();
-            if (next != Own && !(_isAway = Own.TryGoAway(isLimited: mustLeave)))
+            var isGuest = next != Own;
+            if (isGuest && !(_isAway = Own.TryGoAway(isLimited: mustLeave, Request.IsOnline)))
                 return false;
-            if (next.Slots.TryEnter()
-                || ((next == Own || Request.IsOnline) && await next.Slots.EnterAsync(Upstream.LongestHold, cancellationToken)))
+            if (next.Slots.TryEnter(isGuest)
+                || ((!isGuest || Request.IsOnline) && await next.Slots.EnterAsync(isGuest, Upstream.LongestHold, cancellationToken)))
             {
                 Move(next);
             }
-            else if (next != Own && mustLeave)
+            else if (isGuest && mustLeave)
             {
                 Leave();
                 return false;
@@ -92,9 +93,9 @@ internal sealed class UpstreamCall : IDisposable
         var isFirst = _failed.Add(Upstream);
         Leave();
         if (isFirst && Open().FirstOrDefault(u => !_failed.Contains(u)) is { } next
-            && (next == Own || (_isAway = Own.TryGoAway(isLimited: true))))
+            && (next == Own || (_isAway = Own.TryGoAway(isLimited: Own.HasModels, Request.IsOnline))))
         {
-            if (next.Slots.TryEnter())
+            if (next.Slots.TryEnter(isGuest: next != Own))
             {
                 Move(next);
                 return true;
@@ -103,14 +104,17 @@ internal sealed class UpstreamCall : IDisposable
             Leave();
         }
 
-        _failed.Clear();
+        TryAllAgain();
         return false;
     }
+
+    /// <summary>A retry counts: whatever has failed may be tried again.</summary>
+    public void TryAllAgain() => _failed.Clear();
 
     /// <summary>Gives its slot back.</summary>
     public void Leave()
     {
-        _slot?.Slots.Leave();
+        _slot?.Slots.Leave(isGuest: _slot != Own);
         _slot = null;
         if (_isAway)
             Own.ComeBack();

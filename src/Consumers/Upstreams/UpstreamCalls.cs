@@ -59,12 +59,13 @@ internal sealed partial class UpstreamCalls(
     private async Task<(UpstreamAnswer? Answer, TimeSpan Deferred)> AskAsync(UpstreamCall call, ProgressSink? sink, CancellationToken noMore,
         CancellationToken abort)
     {
+        UpstreamAnswer? failure = null; // while another upstream is tried after it
         while (true)
         {
             if (!await call.EnterAsync(noMore))
             {
                 if (call.Own.HasModels || call.Own.IsPaused)
-                    return (null, call.Own.Detour());
+                    return (null, call.Own.Detour(call.Request.IsOnline));
                 await Task.Delay(Upstream.LongestHold, time, noMore); // it holds up no other model
                 continue;
             }
@@ -73,10 +74,20 @@ internal sealed partial class UpstreamCalls(
             var isGuest = call.Upstream != call.Own; // who has no place in its lines
             var (charge, wait) = await budget.ChargeAsync(
                 options, call.Request, isGuest ? TimeSpan.MaxValue : Upstream.LongestHold, noMore);
+            if (charge is null && wait > Upstream.LongestHold && isGuest && failure is not null)
+            {
+                call.TryAllAgain();
+                if (call.Retries++ >= call.Own.Options.MaxRetries)
+                    return (failure, default);
+                failure = null;
+                await BackOffAsync(call, noMore);
+                continue;
+            }
+
             if (charge is null)
             {
                 if (wait > Upstream.LongestHold)
-                    return (null, isGuest ? call.Own.Detour() : wait); // others' tasks have their turn
+                    return (null, isGuest ? call.Own.Detour(call.Request.IsOnline) : wait); // others' tasks have their turn
                 call.Note.Waits(wait, "the budget of its owner");
                 await Task.Delay(wait, time, noMore);
                 continue;
@@ -98,14 +109,20 @@ internal sealed partial class UpstreamCalls(
             if (!isPatient && !answer.MayRetry)
                 return (answer, default);
             var isElsewhere = !isPatient && call.TryNext();
+            failure = isElsewhere ? answer : null;
             if (!isPatient && !isElsewhere && call.Retries++ >= call.Own.Options.MaxRetries)
                 return (answer, default);
             LogRetry(call.Request.RequestId, options.Endpoint, options.BaseUrl, Told(answer), call.Retries);
             if (isElsewhere || answer.IsNotNow || answer.IsSilent || answer.RetryAfter is not null)
                 continue;
-            call.Leave();
-            await Task.Delay(RetryWaits.Backoff(call.Retries - 1, Chance()), time, noMore);
+            await BackOffAsync(call, noMore);
         }
+    }
+
+    private async Task BackOffAsync(UpstreamCall call, CancellationToken noMore)
+    {
+        call.Leave();
+        await Task.Delay(RetryWaits.Backoff(call.Retries - 1, Chance()), time, noMore);
     }
 
     /// <summary>Sends a request and measures it, if its upstream adapts to what is measured.</summary>

@@ -9,22 +9,34 @@ internal sealed class UpstreamSlots(int count, ConcurrencyLimit? found, TimeProv
 #pragma warning restore CA1001
 {
     private readonly SemaphoreSlim _slots = new(count);
+    private int _guests;
 
     /// <summary>Requests that could be sent at once now.</summary>
     public int Free => (found?.Current ?? count) - (count - _slots.CurrentCount);
 
+    /// <summary>Whether tasks of other upstreams have slots.</summary>
+    public bool HasGuests => Volatile.Read(ref _guests) > 0;
+
     /// <summary>Takes a slot that is free.</summary>
-    public bool TryEnter() => Free > 0 && _slots.Wait(TimeSpan.Zero);
+    /// <param name="isGuest">Whether another upstream claimed the task.</param>
+    public bool TryEnter(bool isGuest)
+    {
+        if (Free <= 0 || !_slots.Wait(TimeSpan.Zero))
+            return false;
+        Interlocked.Add(ref _guests, isGuest ? 1 : 0);
+        return true;
+    }
 
     /// <summary>Waits for a slot.</summary>
     /// <returns>False: the wait was too long.</returns>
-    public async Task<bool> EnterAsync(TimeSpan patience, CancellationToken cancellationToken)
+    public async Task<bool> EnterAsync(bool isGuest, TimeSpan patience, CancellationToken cancellationToken)
     {
         using var timeout = new CancellationTokenSource(patience, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
         try
         {
             await _slots.WaitAsync(either.Token);
+            Interlocked.Add(ref _guests, isGuest ? 1 : 0);
             return true;
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
@@ -34,5 +46,9 @@ internal sealed class UpstreamSlots(int count, ConcurrencyLimit? found, TimeProv
     }
 
     /// <summary>Gives a slot back.</summary>
-    public void Leave() => _slots.Release();
+    public void Leave(bool isGuest)
+    {
+        Interlocked.Add(ref _guests, isGuest ? -1 : 0);
+        _slots.Release();
+    }
 }
