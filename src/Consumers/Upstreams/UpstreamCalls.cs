@@ -56,8 +56,8 @@ internal sealed partial class UpstreamCalls(
     }
 
     /// <returns>The answer; or null and for how long the task is deferred.</returns>
-    private async Task<(UpstreamAnswer? Answer, TimeSpan Deferred)> AskAsync(UpstreamCall call, ProgressSink? sink, CancellationToken noMore,
-        CancellationToken abort)
+    private async Task<(UpstreamAnswer? Answer, TimeSpan Deferred)> AskAsync(
+        UpstreamCall call, ProgressSink? sink, CancellationToken noMore, CancellationToken abort)
     {
         UpstreamAnswer? failure = null; // while another upstream is tried after it
         while (true)
@@ -219,17 +219,20 @@ internal sealed partial class UpstreamCalls(
     private async Task<PaceTurn?> HoldAsync(UpstreamCall call, RequestPace pace, CancellationToken noMore)
     {
         if (!call.HasOthers)
-            return await pace.EnterAsync(TimeSpan.MaxValue, call.Request.IsOnline, wait => call.Note.Waits(wait, pace.Reason), noMore);
+            return await EnterAsync(noMore);
         using var look = new CancellationTokenSource(Upstream.LongestHold, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(look.Token, noMore);
         try
         {
-            return await pace.EnterAsync(TimeSpan.MaxValue, call.Request.IsOnline, wait => call.Note.Waits(wait, pace.Reason), either.Token);
+            return await EnterAsync(either.Token);
         }
         catch (OperationCanceledException) when (!noMore.IsCancellationRequested)
         {
             return null;
         }
+
+        Task<PaceTurn> EnterAsync(CancellationToken over) =>
+            pace.EnterAsync(TimeSpan.MaxValue, call.Request.IsOnline, wait => call.Note.Waits(wait, pace.Reason), over);
     }
 
     /// <summary>What those who wait are told: they may be other owners than the one whose request was refused.</summary>
